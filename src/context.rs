@@ -1,0 +1,210 @@
+//! Clock and randomness, handed in and never ambient, so that a test can hold
+//! both in its hand.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use aws_lc_rs::{digest, rand};
+
+use crate::id::IdSource;
+
+/// A moment in UTC, to the millisecond. Displays as RFC 3339 with `Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(i64);
+
+impl Time {
+    /// A moment from milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// The moment so many seconds later (earlier, when negative).
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// The day in UTC.
+    #[must_use]
+    pub fn date(self) -> jiff::civil::Date {
+        self.timestamp().to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+
+    /// Reads RFC 3339 with any offset; precision below a millisecond is cut.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let timestamp: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(timestamp.as_millisecond()))
+    }
+
+    fn timestamp(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:.3}", self.timestamp())
+    }
+}
+
+impl serde::Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// Milliseconds that stand still until somebody moves them.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// This moment.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        match self {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads the clock"
+            )]
+            Self::System => Time(jiff::Timestamp::now().as_millisecond()),
+            Self::Manual(millis) => Time(millis.load(Ordering::SeqCst)),
+        }
+    }
+}
+
+/// Where random bytes come from.
+#[derive(Debug)]
+pub enum Random {
+    /// The cryptographic generator of the library, seeded by the machine.
+    System,
+    /// Repeatable bytes from a seed, for tests only.
+    Seeded {
+        /// What the bytes follow from.
+        seed: u64,
+        /// How many blocks were drawn.
+        drawn: AtomicU64,
+    },
+}
+
+impl Random {
+    /// Repeatable bytes, for tests only.
+    #[must_use]
+    pub const fn seeded(seed: u64) -> Self {
+        Self::Seeded {
+            seed,
+            drawn: AtomicU64::new(0),
+        }
+    }
+
+    /// Fills the buffer.
+    pub fn fill(&self, buffer: &mut [u8]) {
+        match self {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that draws randomness"
+            )]
+            Self::System => rand::fill(buffer).expect("the system generator does not run dry"),
+            Self::Seeded { seed, drawn } => {
+                for chunk in buffer.chunks_mut(digest::SHA256_OUTPUT_LEN) {
+                    let count = drawn.fetch_add(1, Ordering::SeqCst);
+                    let block = [seed.to_be_bytes(), count.to_be_bytes()].concat();
+                    let bytes = digest::digest(&digest::SHA256, &block);
+                    chunk.copy_from_slice(&bytes.as_ref()[..chunk.len()]);
+                }
+            }
+        }
+    }
+
+    /// So many random bytes.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+/// What a command may know of the world beside the store.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where random bytes come from.
+    pub random: Arc<Random>,
+    ids: Arc<IdSource>,
+}
+
+impl Context {
+    /// The machine's clock and randomness.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(Clock::System, Random::System)
+    }
+
+    /// A context from its parts.
+    #[must_use]
+    pub fn new(clock: Clock, random: Random) -> Self {
+        Self {
+            clock,
+            random: Arc::new(random),
+            ids: Arc::default(),
+        }
+    }
+
+    /// This moment.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// A new id value of this moment, above all that were made before.
+    #[must_use]
+    pub fn new_id(&self) -> [u8; 16] {
+        self.ids.next(self.now(), &self.random)
+    }
+
+    /// Continues after an id that is stored already.
+    pub fn continue_after(&self, id: [u8; 16]) {
+        self.ids.continue_after(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_with_milliseconds_and_z() {
+        let time = Time::from_millis(1_700_000_000_000);
+        assert_eq!(time.to_string(), "2023-11-14T22:13:20.000Z");
+        assert_eq!(Time::parse("2023-11-14T23:13:20+01:00"), Some(time));
+        assert_eq!(Time::parse("2023-11-14"), None);
+    }
+
+    #[test]
+    fn seeded_randomness_repeats() {
+        let (a, b) = (Random::seeded(7), Random::seeded(7));
+        assert_eq!(a.bytes::<40>(), b.bytes::<40>());
+        assert_ne!(a.bytes::<40>(), Random::seeded(7).bytes::<40>());
+    }
+}

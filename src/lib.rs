@@ -1,0 +1,8 @@
+//! An open, self-hosted money platform, wire-compatible with the Open Money Stack API.
+//!
+//! The modules in reading order: what everything stands on, what the business
+//! allows, where it is kept, how it is asked for.
+
+pub mod context;
+pub mod error;
+pub mod id;
