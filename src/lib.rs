@@ -3,7 +3,9 @@
 //! The modules in reading order: what everything stands on, what the business
 //! allows, where it is kept, how it is asked for.
 
+pub mod config;
 pub mod context;
 pub mod error;
+pub mod http;
 pub mod id;
 pub mod vault;

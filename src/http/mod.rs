@@ -1,0 +1,2 @@
+//! How the platform is asked for: the wire, and nothing of the business.
+
