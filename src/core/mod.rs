@@ -3,4 +3,5 @@
 
 pub mod api_key;
 pub mod installation;
+pub mod roster;
 pub mod token;

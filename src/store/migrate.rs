@@ -21,9 +21,10 @@ const STEPS: [(&str, &[&str]); 2] = [
 /// Runs every step that a file has not seen.
 pub(super) fn run(connection: &mut Connection) -> Result<()> {
     for (file, steps) in STEPS {
-        let version: usize = connection
+        let version: i64 = connection
             .query_row(&format!("PRAGMA {file}.user_version"), [], |row| row.get(0))
             .map_err(sqlite::error)?;
+        let version = usize::try_from(version).map_err(Error::internal)?;
         if version > steps.len() {
             return Err(Error::internal(format!(
                 "the {file} file has schema {version}, this version knows {}; run a newer oms",

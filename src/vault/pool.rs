@@ -42,9 +42,9 @@ struct Shared {
     batch: AtomicUsize,
 }
 
-/// A data key out of the pool. It goes back when nothing was stored under it.
+/// A data key out of the pool.
 pub struct PooledKey {
-    key: Option<SealingKey>,
+    key: SealingKey,
     back: Sender<SealingKey>,
 }
 
@@ -91,7 +91,7 @@ impl DataKeyPool {
             self.wake();
         }
         Ok(PooledKey {
-            key: Some(key),
+            key,
             back: self.back.clone(),
         })
     }
@@ -162,9 +162,10 @@ fn make(count: usize, master: &MasterKey, context: &Context) -> (Vec<SealingKey>
 }
 
 impl PooledKey {
-    /// Keeps the key out of the pool: something was, or may have been, stored under it.
-    pub fn keep(&mut self) -> i64 {
-        self.key.take().map_or(0, |key| key.id())
+    /// Puts the key back: nothing was stored under it, and nothing ever will be
+    /// by this hand. A key that is merely dropped is not used again.
+    pub fn give_back(self) {
+        let _ = self.back.try_send(self.key);
     }
 }
 
@@ -172,15 +173,7 @@ impl Deref for PooledKey {
     type Target = SealingKey;
 
     fn deref(&self) -> &SealingKey {
-        self.key.as_ref().expect("a kept key is not used again")
-    }
-}
-
-impl Drop for PooledKey {
-    fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            let _ = self.back.try_send(key);
-        }
+        &self.key
     }
 }
 

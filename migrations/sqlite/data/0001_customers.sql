@@ -27,20 +27,19 @@ CREATE INDEX api_keys_changed_at ON api_keys (changed_at);
 -- index, because ids rise with time: inserts touch the last page only.
 -- `created_at` is the id's own time. `profile` and `identity` are sealed with
 -- `data_key`: the one holds what answers return, the other what they never do.
--- The endorsement columns hold a status number, NULL where not requested.
+-- `endorsements` holds four bits for each of basic, cryptoCustody and usd: 0
+-- where it was not requested, else one more than the number of its status.
 CREATE TABLE customers (
-    project        INTEGER NOT NULL,
-    id             BLOB NOT NULL,
-    version        INTEGER NOT NULL,
-    status         INTEGER NOT NULL,
-    signed_at      INTEGER,
-    updated_at     INTEGER NOT NULL,
-    data_key       INTEGER NOT NULL,
-    basic          INTEGER,
-    crypto_custody INTEGER,
-    usd            INTEGER,
-    profile        BLOB NOT NULL,
-    identity       BLOB NOT NULL,
+    project      INTEGER NOT NULL,
+    id           BLOB NOT NULL,
+    version      INTEGER NOT NULL,
+    status       INTEGER NOT NULL,
+    signed_at    INTEGER,
+    updated_at   INTEGER NOT NULL,
+    data_key     INTEGER NOT NULL,
+    endorsements INTEGER NOT NULL,
+    profile      BLOB NOT NULL,
+    identity     BLOB NOT NULL,
     PRIMARY KEY (project, id)
 );
 -- Inactive customers are few; the filter finds them without passing the rest.
