@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -114,15 +114,14 @@ fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
 }
 
 /// What `POST /auth/token` takes.
-#[derive(ToSchema)]
-#[schema(additional_properties = false)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Credentials {
     /// `sk_sdbx_…` or `sk_live_…`, from `oms keys create`.
-    #[schema(rename = "apiKey", min_length = 1, max_length = 200, example = "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn")]
+    #[schema(min_length = 1, max_length = 200, example = "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn")]
     pub api_key: String,
     /// The secret that was shown with it.
     #[schema(
-        rename = "apiSecret",
         write_only,
         min_length = 1,
         max_length = 200,

@@ -79,7 +79,6 @@ pub struct Customer<'a> {
 /// Whether a customer takes part.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the schema of a word on the wire")]
 pub enum CustomerStatus {
     /// Takes part.
     Active,
@@ -221,12 +220,13 @@ pub async fn create(
         body: Some(&body),
     };
     let claim = idempotency::claim(&app, caller.key.project, &key, request);
-    exactly_once(&app, Some(claim), async || {
+    let (app, caller, body) = (&app, &*caller.key, &body);
+    exactly_once(app, Some(claim), || async move {
         let today = app.context.now().date();
-        let new = read_create(&body, today, app.config.unknown_fields)?;
+        let new = read_create(body, today, app.config.unknown_fields)?;
         let key = app.new_data_key()?;
         let secrets = &app.installation.secrets;
-        let draft = roster::create(&new, tenant(&caller.key), &key, &app.context, secrets);
+        let draft = roster::create(&new, tenant(caller), &key, &app.context, secrets);
         effect(&draft, StatusCode::CREATED, DataKey::New(key))
     })
     .await
@@ -315,13 +315,14 @@ pub async fn update(
         body: Some(&body),
     };
     let claim = key.map(|key| idempotency::claim(&app, caller.key.project, &key, request));
-    exactly_once(&app, claim, async || {
-        let customer = find(&app, &caller.key, &id).await?;
+    let (app, caller, id, headers, body) = (&app, &*caller.key, &*id, &headers, &body);
+    exactly_once(app, claim, || async move {
+        let customer = find(app, caller, id).await?;
         let today = app.context.now().date();
-        let patch = read_update(&body, today, app.config.unknown_fields)?;
-        check_match(&headers, &customer)?;
+        let patch = read_update(body, today, app.config.unknown_fields)?;
+        check_match(headers, &customer)?;
         let secrets = &app.installation.secrets;
-        let draft = roster::update(&customer, &patch, caller.key.mode, &app.context, secrets)?;
+        let draft = roster::update(&customer, &patch, caller.mode, &app.context, secrets)?;
         changed(customer, draft)
     })
     .await
@@ -355,9 +356,10 @@ pub async fn deactivate(
         body: None,
     };
     let claim = key.map(|key| idempotency::claim(&app, caller.key.project, &key, request));
-    exactly_once(&app, claim, async || {
-        let customer = find(&app, &caller.key, &id).await?;
-        check_match(&headers, &customer)?;
+    let (app, caller, id, headers) = (&app, &*caller.key, &*id, &headers);
+    exactly_once(app, claim, || async move {
+        let customer = find(app, caller, id).await?;
+        check_match(headers, &customer)?;
         let draft = roster::deactivate(&customer, &app.context);
         changed(customer, draft)
     })

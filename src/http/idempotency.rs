@@ -202,10 +202,10 @@ enum Outcome {
 ///
 /// # Errors
 /// Those of `prepare`; `idempotencyKeyReused`, `idempotencyInProgress`.
-pub async fn exactly_once(
+pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     app: &App,
     claim: Option<Claim>,
-    prepare: impl AsyncFn() -> Result<Effect>,
+    prepare: impl Fn() -> F + Send,
 ) -> Result<Response> {
     let Some(claim) = claim else {
         return without_key(app, prepare).await;
@@ -256,7 +256,10 @@ pub async fn exactly_once(
     Err(contended())
 }
 
-async fn without_key(app: &App, prepare: impl AsyncFn() -> Result<Effect>) -> Result<Response> {
+async fn without_key<F: Future<Output = Result<Effect>> + Send>(
+    app: &App,
+    prepare: impl Fn() -> F + Send,
+) -> Result<Response> {
     for _ in 0..ATTEMPTS {
         let effect = prepare().await?;
         if app.installation.store.write(effect.write).await? == Written::Done {

@@ -2,11 +2,11 @@
 //! security scheme, and for every call the errors that it can give.
 
 use serde_json::{Value, json};
-use utoipa::ToSchema;
-use utoipa::openapi::content::ContentBuilder;
+use utoipa::{PartialSchema, ToSchema};
+use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -15,6 +15,7 @@ use utoipa::openapi::{
 };
 
 use super::error::status;
+use super::examples;
 use crate::error::{Code, FieldCode};
 
 /// An error answer (RFC 9457).
@@ -23,7 +24,7 @@ use crate::error::{Code, FieldCode};
 #[expect(dead_code, reason = "the schema of what http/error.rs renders")]
 pub struct Problem {
     /// A URL that names the code.
-    #[schema(format = Uri)]
+    #[schema(example = "https://open-money-stack.example/errors/validationFailed")]
     r#type: String,
     /// What the code means; the same every time.
     title: String,
@@ -58,23 +59,44 @@ pub struct InvalidField {
     message: String,
 }
 
+/// The closed list of codes.
+struct ErrorCode;
+
+/// The closed list of codes of fields.
+struct FieldErrorCode;
+
+impl PartialSchema for ErrorCode {
+    fn schema() -> RefOr<Schema> {
+        words(&Code::ALL.map(Code::name), "What went wrong.")
+    }
+}
+
+impl ToSchema for ErrorCode {}
+
+impl PartialSchema for FieldErrorCode {
+    fn schema() -> RefOr<Schema> {
+        words(&FieldCode::ALL.map(FieldCode::name), "What is wrong with a field.")
+    }
+}
+
+impl ToSchema for FieldErrorCode {}
+
+fn words(names: &[&str], what: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names.iter().copied()))
+        .description(Some(what))
+        .into()
+}
+
 /// The document without its calls.
 #[must_use]
 pub fn base() -> OpenApi {
-    let words = |names: Vec<&str>, what: &str| {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(names))
-            .description(Some(what))
-            .build()
-    };
-    let codes = Code::ALL.map(Code::name).to_vec();
-    let field_codes = FieldCode::ALL.map(FieldCode::name).to_vec();
     let components = ComponentsBuilder::new()
-        .schema("Problem", <Problem as utoipa::PartialSchema>::schema())
-        .schema("InvalidField", <InvalidField as utoipa::PartialSchema>::schema())
-        .schema("ErrorCode", words(codes, "What went wrong."))
-        .schema("FieldErrorCode", words(field_codes, "What is wrong with a field."))
+        .schema("Problem", Problem::schema())
+        .schema("InvalidField", InvalidField::schema())
+        .schema("ErrorCode", ErrorCode::schema())
+        .schema("FieldErrorCode", FieldErrorCode::schema())
         .security_scheme(
             "bearer",
             SecurityScheme::Http(
@@ -119,12 +141,16 @@ pub fn complete(document: &mut OpenApi, root: OpenApi) {
     for item in document.paths.paths.values_mut() {
         each_operation(item, &mut |method, operation| {
             add_headers(method, operation);
+            add_examples(operation);
             add_errors(method, operation);
         });
     }
     for (path, mut item) in root.paths.paths {
         item.servers = Some(vec![ServerBuilder::new().url("/").build()]);
-        each_operation(&mut item, &mut |method, operation| add_errors(method, operation));
+        each_operation(&mut item, &mut |method, operation| {
+            add_examples(operation);
+            add_errors(method, operation);
+        });
         document.paths.paths.insert(path, item);
     }
 }
@@ -148,7 +174,7 @@ fn add_headers(method: &str, operation: &mut Operation) {
     let mut parameters = operation.parameters.take().unwrap_or_default();
     if method != "GET" && operation.security.is_some() {
         let required = if method == "POST" { Required::True } else { Required::False };
-        parameters.push(
+        parameters.push(RefOr::T(
             ParameterBuilder::new()
                 .name("Idempotency-Key")
                 .parameter_in(ParameterIn::Header)
@@ -166,7 +192,7 @@ fn add_headers(method: &str, operation: &mut Operation) {
                 ))
                 .example(Some(json!("0190a6e2-4a58-7d2b-9d3c-5f4f6f0a7e11")))
                 .build(),
-        );
+        ));
     }
     operation.parameters = (!parameters.is_empty()).then_some(parameters);
     let secured = operation.security.is_some();
@@ -185,10 +211,34 @@ fn add_headers(method: &str, operation: &mut Operation) {
     }
 }
 
-fn text_header(description: &str) -> Header {
+fn text_header(description: &str) -> RefOr<Header> {
     let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String).build());
     header.description = Some(description.into());
-    header
+    RefOr::T(header)
+}
+
+fn add_examples(operation: &mut Operation) {
+    let Some(name) = operation.operation_id.clone() else {
+        return;
+    };
+    if let (Some(RefOr::T(body)), Some(example)) = (&mut operation.request_body, examples::request(&name)) {
+        set_example(&mut body.content, &example);
+    }
+    let Some(example) = examples::answer(&name) else {
+        return;
+    };
+    for answer in operation.responses.responses.values_mut() {
+        let RefOr::T(answer) = answer else { continue };
+        set_example(&mut answer.content, &example);
+    }
+}
+
+fn set_example<'a>(content: impl IntoIterator<Item = (&'a String, &'a mut RefOr<Content>)>, example: &Value) {
+    for (_, media) in content {
+        if let RefOr::T(media) = media {
+            media.example = Some(example.clone());
+        }
+    }
 }
 
 /// The codes that a call can give follow from its shape.
@@ -232,7 +282,7 @@ fn parameter(operation: &Operation, name: &str) -> bool {
         .parameters
         .iter()
         .flatten()
-        .any(|parameter| parameter.name == name)
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == name))
 }
 
 fn problem_answer(codes: &[Code]) -> utoipa::openapi::Response {
@@ -252,18 +302,20 @@ fn problem_answer(codes: &[Code]) -> utoipa::openapi::Response {
     let mut answer = ResponseBuilder::new()
         .description(names.join(", "))
         .content("application/problem+json", content)
-        .header("X-Request-Id", text_header("The request's id"));
+        .build();
+    let mut header = |name: &str, text| answer.headers.insert(name.into(), text_header(text));
+    header("X-Request-Id", "The request's id");
     let first = codes[0];
     if matches!(
         first,
         Code::IdempotencyInProgress | Code::TooManyRequests | Code::ServiceUnavailable
     ) {
-        answer = answer.header("Retry-After", text_header("Seconds after which to try again"));
+        header("Retry-After", "Seconds after which to try again");
     }
     if status(first) == axum::http::StatusCode::UNAUTHORIZED {
-        answer = answer.header("WWW-Authenticate", text_header("RFC 6750"));
+        header("WWW-Authenticate", "RFC 6750");
     }
-    answer.build()
+    answer
 }
 
 /// One problem of each code, as a server could have given it.
