@@ -128,6 +128,9 @@ mod tests {
         let read = async |text: &'static str| read_body(Body::from(text), &LIMITS).await;
         assert_eq!(read("12345678").await.unwrap(), "12345678");
         assert_eq!(read("").await.unwrap(), "");
-        assert_eq!(read("123456789").await.unwrap_err().code(), Code::BodyTooLarge);
+        assert_eq!(
+            read("123456789").await.unwrap_err().code(),
+            Code::BodyTooLarge
+        );
     }
 }

@@ -84,6 +84,9 @@ pub(super) async fn run(
             // A sender that is gone means stop as well.
             _ = stop.wait_for(|stop| *stop), if !stopping => {
                 stopping = true;
+                if activity.awaits_head() {
+                    return;
+                }
                 connection.as_mut().graceful_shutdown();
             }
             () = check.as_mut() => match activity.next_check(patience) {
@@ -143,6 +146,14 @@ impl Activity {
         if self.running.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
             self.head_since.store(self.now() + 1, Relaxed);
         }
+    }
+
+    /// Whether a head was begun, or never was one, and nothing is owed: a stop
+    /// need not wait for its rest.
+    fn awaits_head(&self) -> bool {
+        self.running.load(Relaxed) == 0
+            && self.head_since.load(Relaxed) > 0
+            && !self.multiplexed.load(Relaxed)
     }
 
     /// When to look again; `None` when the peer has used up our patience.

@@ -33,10 +33,9 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::QueryInvalid
         | Code::IdempotencyKeyMissing
         | Code::IdempotencyKeyInvalid => StatusCode::BAD_REQUEST,
-        Code::CredentialsInvalid
-        | Code::TokenMissing
-        | Code::TokenInvalid
-        | Code::TokenExpired => StatusCode::UNAUTHORIZED,
+        Code::CredentialsInvalid | Code::TokenMissing | Code::TokenInvalid | Code::TokenExpired => {
+            StatusCode::UNAUTHORIZED
+        }
         Code::ScopeMissing => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -45,9 +44,9 @@ pub const fn status(code: Code) -> StatusCode {
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::ValidationFailed
-        | Code::IdempotencyKeyReused
-        | Code::AgreementCannotBeWithdrawn => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::ValidationFailed | Code::IdempotencyKeyReused | Code::AgreementCannotBeWithdrawn => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -58,7 +58,9 @@ impl RequestId {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().expect("both makers take visible ASCII only")
+        self.0
+            .to_str()
+            .expect("both makers take visible ASCII only")
     }
 }
 
@@ -114,15 +116,6 @@ impl Edge {
         response
     }
 
-    /// The answer to a request that no handler sees.
-    #[must_use]
-    pub fn refuse(&self, error: Error) -> Response {
-        let id = RequestId::fresh(&self.0.context);
-        let mut response = error.into_response();
-        self.finish(&mut response, &id);
-        response
-    }
-
     /// Runs the handler within its deadline, and survives its panic.
     async fn route(&self, request: Request) -> Response {
         let mut router = self.0.router.clone();
@@ -168,7 +161,12 @@ impl Edge {
     fn fail(&self, response: &mut Response, error: &Error, id: &RequestId) {
         if let Some(cause) = error.cause() {
             let code = error.code().name();
-            tracing::error!(request_id = id.as_str(), code, cause = chain(cause), "failed");
+            tracing::error!(
+                request_id = id.as_str(),
+                code,
+                cause = chain(cause),
+                "failed"
+            );
         }
         render(response, error, &self.0.error_type_base, id.as_str());
     }
@@ -190,7 +188,9 @@ fn is_utf8_path(path: &str) -> bool {
     let mut plain = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let escaped = (*first == b'%').then(|| after.split_at_checked(2)).flatten();
+        let escaped = (*first == b'%')
+            .then(|| after.split_at_checked(2))
+            .flatten();
         let byte = escaped.and_then(|(digits, after)| {
             let digits = str::from_utf8(digits).ok()?;
             Some((u8::from_str_radix(digits, 16).ok()?, after))
@@ -222,7 +222,9 @@ fn log(response: &Response, method: &Method, id: &RequestId, started: Instant) {
         return;
     }
     let extensions = response.extensions();
-    let route = extensions.get::<Route>().map_or("-", |route| route.0.as_str());
+    let route = extensions
+        .get::<Route>()
+        .map_or("-", |route| route.0.as_str());
     let project = extensions.get::<ProjectLabel>().map(|label| label.0);
     tracing::info!(
         target: "oms::access",

@@ -25,8 +25,7 @@ use crate::config::Config;
 /// we may reset for its errors, before its connection ends (rapid reset).
 const HTTP2_RESETS_MAX: usize = 32;
 
-/// Bytes of the decoded headers of one HTTP/2 request are those of HTTP/1, so
-/// the send buffer is the one limit of its own: bytes that wait for the client.
+/// Bytes of answers that may wait for the client on one HTTP/2 stream.
 const HTTP2_SEND_BUFFER_BYTES: usize = 256 << 10;
 
 /// Pause between HTTP/2 pings, and how long the answer may take.
