@@ -11,8 +11,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::settings::{Settings, SettingsError, example};
 use self::settings::Values;
+pub use self::settings::{Settings, SettingsError, example};
 
 /// What to do with a request field that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,9 @@ impl Config {
     #[must_use]
     pub fn for_data(dir: &Path) -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let defaults = Values::defaults().check().expect("a test checks the defaults");
+        let defaults = Values::defaults()
+            .check()
+            .expect("a test checks the defaults");
         Self {
             data: dir.to_owned(),
             listen: free,

@@ -143,7 +143,11 @@ impl Values {
     pub(super) fn defaults() -> Self {
         let mut values = Self::default();
         for setting in SETTINGS {
-            values.set(setting.key, setting.default.to_owned(), BY_DEFAULT.to_owned());
+            values.set(
+                setting.key,
+                setting.default.to_owned(),
+                BY_DEFAULT.to_owned(),
+            );
         }
         values
     }
@@ -288,7 +292,10 @@ impl Values {
         let versions: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
         let sound = |version: &String| {
             version.strip_prefix('v').is_some_and(|rest| {
-                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+                !rest.is_empty()
+                    && rest
+                        .bytes()
+                        .all(|byte| byte.is_ascii_digit() || byte == b'.')
             })
         };
         let distinct: std::collections::BTreeSet<_> = versions.iter().collect();
@@ -303,7 +310,9 @@ impl Values {
         let text = &self.value(key).text;
         let absolute = text.starts_with("https://") || text.starts_with("http://");
         // What needs no escaping in JSON can be copied into every error as it is.
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\<>".contains(&byte));
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\<>".contains(&byte));
         if absolute && plain && text.ends_with('/') {
             Ok(text.clone())
         } else {

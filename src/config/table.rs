@@ -75,7 +75,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Bytes of the largest body; a larger one is answered 413."),
     row("max_header_bytes", Kind::Number(8192, 1 << 20), "32768",
         "Bytes of the largest request head; a larger one is answered 431."),
-    row("max_headers", Kind::Number(16, 1024), "64",
+    row("max_headers", Kind::Number(16, 1024), "100",
         "Headers of the largest request head; more are answered 431."),
     row("max_connections", Kind::Number(1, 1_000_000), "10000",
         "Open connections on one listener; one more is answered 503 and closed."),

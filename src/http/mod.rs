@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod auth;
+pub mod body;
+mod connection;
 pub mod customer_body;
 pub mod customer_list;
 pub mod customers;
@@ -14,6 +16,7 @@ pub mod fields;
 pub mod health;
 pub mod idempotency;
 pub mod json;
+pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod request_body;

@@ -53,7 +53,10 @@ fn a_flag_wins_over_the_file_wherever_it_stands() {
 fn a_named_file_must_be_there() {
     let line = Line::try_parse_from(["oms", "--config", "/nowhere/oms.toml"]).unwrap();
     let error = line.settings.resolve().unwrap_err().to_string();
-    assert!(error.starts_with("cannot read /nowhere/oms.toml"), "{error}");
+    assert!(
+        error.starts_with("cannot read /nowhere/oms.toml"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -68,7 +71,10 @@ fn a_bad_value_names_setting_source_and_what_is_accepted() {
         ("listen = \"localhost\"", "listen (oms.toml) is localhost"),
         ("api_versions = []", "api_versions (oms.toml) is "),
         ("log_level = \"loud\"", "must be one of error, warn, info"),
-        ("unknown_fields = \"maybe\"", "must be one of refuse, ignore"),
+        (
+            "unknown_fields = \"maybe\"",
+            "must be one of refuse, ignore",
+        ),
         ("error_type_base = \"x\"", "must be an http or https URL"),
         ("body_read_timeout_s = 31", "not below body_read_timeout_s"),
         ("data = \"\"", "must be a path"),
@@ -90,7 +96,12 @@ fn an_unknown_key_names_the_nearest() {
 
 #[test]
 fn operator_listen_can_be_off_or_chosen() {
-    assert_eq!(with_file("operator_listen = \"off\"").unwrap().operator_listen, None);
+    assert_eq!(
+        with_file("operator_listen = \"off\"")
+            .unwrap()
+            .operator_listen,
+        None
+    );
     let chosen = with_file("operator_listen = \"127.0.0.1:8081\"").unwrap();
     assert!(chosen.operator_listen.unwrap().chosen);
 }
@@ -106,7 +117,11 @@ fn the_example_file_is_what_the_code_says() {
     assert!(stored == example(), "run this test with OMS_UPDATE=1");
     let live: String = stored
         .lines()
-        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(""))
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or("")
+        })
         .collect::<Vec<_>>()
         .join("\n");
     with_file(&live).unwrap();
