@@ -6,3 +6,7 @@
 pub mod context;
 pub mod error;
 pub mod id;
+
+pub mod core;
+
+pub mod http;
