@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,9 @@ use crate::core::api_key::{Mode, Scopes};
 use crate::core::installation::CreatedKey;
 use crate::error::{Error, Result};
 use crate::http::app::App;
-use crate::http::{router, server};
+use crate::http::request_id::Edge;
+use crate::http::server::{ServerLimits, Stopped};
+use crate::http::{self, router};
 use crate::jobs;
 use crate::store::api_key;
 
@@ -28,7 +31,7 @@ pub struct Server {
     operator_address: Option<SocketAddr>,
     first_key: Option<CreatedKey>,
     shutdown: watch::Sender<bool>,
-    listeners: Vec<JoinHandle<()>>,
+    listeners: Vec<JoinHandle<Stopped>>,
 }
 
 impl Server {
@@ -46,15 +49,15 @@ impl Server {
         let address = public.local_addr().map_err(Error::internal)?;
         let operator_address = operator.as_ref().and_then(|listener| listener.local_addr().ok());
         let (shutdown, stopping) = watch::channel(false);
-        let mut listeners = vec![runtime.spawn(server::serve(
-            public,
-            router::public(app.clone()),
-            app.clone(),
-            stopping.clone(),
-        ))];
+        let serve = |listener, routes| {
+            let metrics = Arc::clone(&app.metrics);
+            let edge = Edge::new(routes, app.context.clone(), &app.config, metrics);
+            let limits = ServerLimits::from(&app.config);
+            runtime.spawn(http::server::serve(listener, edge, limits, stopping.clone()))
+        };
+        let mut listeners = vec![serve(public, router::public(app.clone()))];
         if let Some(operator) = operator {
-            let routes = router::operator(app.clone());
-            listeners.push(runtime.spawn(server::serve(operator, routes, app.clone(), stopping)));
+            listeners.push(serve(operator, router::operator(app.clone())));
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));

@@ -9,6 +9,8 @@ use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::{Tx, lookup};
+use zeroize::Zeroizing;
+
 use crate::vault::{MasterKey, Place, SealingKey, Secrets};
 
 /// The project and mode in which a command runs.
@@ -255,7 +257,9 @@ fn lookups(project: i64, profile: &Profile, identity: &Identity, secrets: &Secre
         secrets.blind_index(project, "externalId", id.expose().as_bytes())
     });
     let documents = identity.documents.iter().map(|document| {
-        secrets.blind_index(project, "document", document.index_text().expose().as_bytes())
+        let country = document.issuing_country().code();
+        let text = Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
+        secrets.blind_index(project, "document", text.as_bytes())
     });
     email.into_iter().chain(external_id).chain(documents).collect()
 }

@@ -43,7 +43,7 @@ pub struct Parts {
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
     /// What `/metrics` shows.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// The OpenAPI document.
     pub openapi: Bytes,
     api_keys: RwLock<KeyDirectory>,
@@ -82,7 +82,7 @@ impl App {
             tokens: Cache::new(REMEMBERED_TOKENS),
             failures: Failures::new(config.auth_failures_per_minute),
             in_flight: InFlight::default(),
-            metrics: Metrics::default(),
+            metrics: Arc::default(),
             openapi,
             api_keys: RwLock::default(),
             data_keys: Mutex::new(data_keys),

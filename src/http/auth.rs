@@ -15,9 +15,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::fields::Fields;
-use super::request_id::{Peer, ProjectLabel};
+use super::fields::{Fields, finish};
+use super::request_id::ProjectLabel;
 use super::request_body::JsonBody;
+use super::server::Peer;
 use crate::context::Time;
 use crate::core::api_key::{ApiKey, Scope};
 use crate::core::token::{Claims, check_time};
@@ -152,7 +153,9 @@ const LONGEST_CREDENTIAL: usize = 200;
 
 impl Credentials {
     fn read(app: &App, body: &Map<String, Value>) -> Result<Self> {
-        let mut fields = Fields::new(body, &["apiKey", "apiSecret"], app.config.unknown_fields);
+        let mut wrong = Vec::new();
+        let known = &["apiKey", "apiSecret"];
+        let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
         let mut credential = |name| {
             fields.required(name, |text: &str| match text.chars().count() {
                 1..=LONGEST_CREDENTIAL => Ok(text.to_owned()),
@@ -163,11 +166,11 @@ impl Credentials {
             })
         };
         let (api_key, api_secret) = (credential("apiKey"), credential("apiSecret"));
-        fields.finish()?;
-        Ok(Self {
+        let sent = Self {
             api_key: api_key.unwrap_or_default(),
             api_secret: api_secret.unwrap_or_default(),
-        })
+        };
+        finish(sent, wrong)
     }
 }
 

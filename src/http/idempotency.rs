@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::etag;
-use super::json::canonical;
+use super::json::canonical_object;
 use crate::error::{Code, Error, Result};
 use crate::store::idempotency::{self, Claim, Record};
 use crate::store::{Tx, key_register};
@@ -115,7 +115,7 @@ pub fn key_hash(app: &App, project: i64, key: &str) -> [u8; 16] {
 pub fn claim(app: &App, project: i64, key: &str, request: RequestText<'_>) -> Claim {
     let mut body = Vec::new();
     if let Some(value) = request.body {
-        canonical(value, &mut body);
+        canonical_object(value, &mut body);
     }
     let parts = [
         b"request".as_slice(),

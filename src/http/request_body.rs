@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::app::App;
 use super::json::parse_object;
-use super::server::read_body;
+use super::body::{BodyLimits, read_body};
 use crate::error::{Code, Error, Result};
 
 /// A body that is declared as JSON and is one object.
@@ -20,7 +20,7 @@ impl FromRequest<App> for JsonBody {
             let detail = "send the body with Content-Type: application/json";
             return Err(Error::new(Code::UnsupportedMediaType, detail));
         }
-        let body = read_body(request.into_body(), &app.config).await?;
+        let body = read_body(request.into_body(), &BodyLimits::from(&app.config)).await?;
         parse_object(&body).map(Self)
     }
 }

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -17,12 +17,13 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::Service;
 
+use super::metrics::Metrics;
 use super::error::{Failure, plain_refusal, render};
 use crate::config::Config;
 use crate::context::Context;
@@ -71,10 +72,17 @@ fn is_sane(id: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte))
 }
 
-/// The project of a request, for the log: a handler or extractor puts it into
-/// the extensions of its response.
-#[derive(Clone, Copy, Debug)]
-pub struct ProjectLabel(pub i64);
+/// The project of a request, for the log: an extension of every request that
+/// whoever authenticates it fills in.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectLabel(Arc<OnceLock<i64>>);
+
+impl ProjectLabel {
+    /// Notes the project; the first word counts.
+    pub fn set(&self, project: i64) {
+        _ = self.0.set(project);
+    }
+}
 
 /// A router behind the outermost layer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -84,6 +92,7 @@ pub struct Edge(Arc<Parts>);
 struct Parts {
     router: Router,
     context: Context,
+    metrics: Arc<Metrics>,
     error_type_base: String,
     request_timeout: Duration,
 }
@@ -91,10 +100,11 @@ struct Parts {
 impl Edge {
     /// Puts the layer around a finished router.
     #[must_use]
-    pub fn new(router: Router, context: Context, config: &Config) -> Self {
+    pub fn new(router: Router, context: Context, config: &Config, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Parts {
             router: router.layer(tower::layer::layer_fn(|inner| RouteName { inner })),
             context,
+            metrics,
             error_type_base: config.error_type_base.clone(),
             request_timeout: config.request_timeout,
         }))
@@ -105,14 +115,31 @@ impl Edge {
         let started = Instant::now();
         let id = RequestId::new(request.headers(), &self.0.context);
         let method = request.method().clone();
+        let project = ProjectLabel::default();
         request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(project.clone());
         let mut response = if is_utf8_path(request.uri().path()) {
             self.route(request).await
         } else {
             Error::new(Code::NotFound, "the path is not UTF-8").into_response()
         };
         self.finish(&mut response, &id);
-        log(&response, &method, &id, started);
+        let took = started.elapsed();
+        let route = response.extensions().get::<Route>();
+        let route = route.map_or("-", |route| route.0.as_str());
+        let status = response.status().as_u16();
+        self.0.metrics.request(method.as_str(), route, status, took);
+        if tracing::enabled!(target: "oms::access", tracing::Level::INFO) {
+            tracing::info!(
+                target: "oms::access",
+                request_id = id.as_str(),
+                method = method.as_str(),
+                route,
+                project = project.0.get(),
+                status,
+                duration_ms = took.as_secs_f64() * 1000.0,
+            );
+        }
         response
     }
 
@@ -214,27 +241,6 @@ async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
         }
     })
     .await
-}
-
-/// The one line per request.
-fn log(response: &Response, method: &Method, id: &RequestId, started: Instant) {
-    if !tracing::enabled!(target: "oms::access", tracing::Level::INFO) {
-        return;
-    }
-    let extensions = response.extensions();
-    let route = extensions
-        .get::<Route>()
-        .map_or("-", |route| route.0.as_str());
-    let project = extensions.get::<ProjectLabel>().map(|label| label.0);
-    tracing::info!(
-        target: "oms::access",
-        request_id = id.as_str(),
-        method = method.as_str(),
-        route,
-        project,
-        status = response.status().as_u16(),
-        duration_ms = started.elapsed().as_secs_f64() * 1000.0,
-    );
 }
 
 /// The template of the route that answered, in the extensions of the response.
