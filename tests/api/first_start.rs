@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use crate::support::{Folder, Key, Server, files_under, minimal_customer, oms};
+use crate::support::{Folder, Key, Server, eventually, files_under, minimal_customer, oms};
 
 /// The first word that begins so, without what stands around it.
 fn word(text: &str, start: &str) -> Option<String> {
@@ -12,10 +13,18 @@ fn word(text: &str, start: &str) -> Option<String> {
     Some(text[at..].chars().take_while(plain).collect())
 }
 
+/// What the first start prints, once it has printed its commands.
+fn first_words(server: &Server) -> String {
+    eventually(Duration::from_secs(10), "the key and its commands are printed", || {
+        let printed = first_words(&server);
+        (printed.matches("curl ").count() >= 3).then_some(printed)
+    })
+}
+
 #[test]
 fn it_prints_a_sandbox_key_three_curl_commands_and_the_address_of_the_docs() {
     let server = Server::start(&[]);
-    let printed = server.printed().join("\n");
+    let printed = first_words(&server);
     assert!(word(&printed, "sk_sdbx_").is_some(), "{printed}");
     assert_eq!(printed.matches("curl ").count(), 3, "{printed}");
     for part in ["/v0.9/auth/token", "/v0.9/customers", &format!("{}/docs", server.base)] {
@@ -26,7 +35,7 @@ fn it_prints_a_sandbox_key_three_curl_commands_and_the_address_of_the_docs() {
 #[test]
 fn the_printed_key_and_secret_work() {
     let server = Server::start(&[]);
-    let printed = server.printed().join("\n");
+    let printed = first_words(&server);
     let api_key = word(&printed, "sk_sdbx_").unwrap_or_else(|| panic!("no key: {printed}"));
     let words = printed.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
     let secrets: Vec<&str> = words.filter(|word| word.len() >= 32 && **word != *api_key).collect();
@@ -38,7 +47,7 @@ fn the_printed_key_and_secret_work() {
 #[test]
 fn the_second_start_prints_no_key() {
     let server = Server::start(&[]);
-    let first = server.printed().join("\n");
+    let first = first_words(&server);
     let key = word(&first, "sk_sdbx_").unwrap_or_else(|| panic!("no key: {first}"));
     let server = Server::start_owning(server.into_folder());
     let second = server.printed().join("\n");
@@ -65,7 +74,7 @@ fn the_generated_master_key_is_readable_by_its_owner_only_and_the_log_warns() {
 #[test]
 fn the_secret_is_shown_on_stdout_and_never_logged() {
     let server = Server::start(&[]);
-    let printed = server.printed().join("\n");
+    let printed = first_words(&server);
     let key = word(&printed, "sk_sdbx_").unwrap_or_else(|| panic!("no key: {printed}"));
     let words = printed.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
     let log = server.logged();
@@ -87,7 +96,7 @@ fn a_lost_master_key_stops_the_start_and_is_not_made_anew() {
     }
     let data = folder.path().join("data");
     let data = data.to_str().expect("a path of plain text");
-    let output = oms(&["serve", "--data", data, "--listen", "127.0.0.1:0"], &[]);
+    let output = oms(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"], &[]);
     assert!(!output.status.success(), "{output:?}");
     assert!(!output.stderr.is_empty(), "{output:?}");
 }
@@ -98,7 +107,7 @@ fn an_unreadable_setting_stops_the_start_and_is_named() {
     let data = folder.path().join("data");
     let data = data.to_str().expect("a path of plain text");
     for (name, value) in [("OMS_TOKEN_LIFETIME_S", "soon"), ("OMS_UNKNOWN_FIELDS", "maybe"), ("OMS_WRITE_QUEUE", "0")] {
-        let output = oms(&["serve", "--data", data, "--listen", "127.0.0.1:0"], &[(name, value)]);
+        let output = oms(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"], &[(name, value)]);
         assert!(!output.status.success(), "{name}: {output:?}");
         let said = format!("{}{}", output.stdout, output.stderr).to_ascii_lowercase();
         let setting = name.trim_start_matches("OMS_").to_ascii_lowercase();

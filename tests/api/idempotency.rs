@@ -237,7 +237,7 @@ fn the_time_a_key_is_kept_is_a_setting_of_at_least_24_hours() {
     let data = folder.path().join("data");
     let data = data.to_str().expect("a path of plain text");
     let settings = [("OMS_IDEMPOTENCY_RETENTION_H", "23")];
-    let output = crate::support::oms(&["serve", "--data", data, "--listen", "127.0.0.1:0"], &settings);
+    let output = crate::support::oms(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"], &settings);
     assert!(!output.status.success(), "{output:?}");
     let said = format!("{}{}", output.stdout, output.stderr);
     assert!(said.contains("idempotency_retention_h") || said.contains("IDEMPOTENCY_RETENTION_H"), "{said}");

@@ -38,13 +38,24 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs `oms` with these arguments and only these settings, to its end.
+/// Runs `oms` with these arguments and only these settings, to its end, which
+/// must come within a minute.
 pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-    let output = command(Path::new(PROGRAM), settings)
+    let child = command(Path::new(PROGRAM), settings)
         .args(arguments)
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("the program can be started");
+    let id = child.id().to_string();
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = ended.recv_timeout(Duration::from_secs(60)) else {
+        drop(Command::new("kill").args(["-s", "KILL", &id]).status());
+        panic!("oms {arguments:?} did not end");
+    };
+    let output = output.expect("its output can be read");
     Output {
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
