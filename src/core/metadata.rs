@@ -30,6 +30,9 @@ pub struct Metadata(Map<String, Value>);
 impl Metadata {
     /// Takes an object; the errors' pointers begin below it. A null is kept.
     pub fn parse(object: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        if object.len() > MAX_KEYS {
+            return Err(vec![too_many_keys().at("")]);
+        }
         let wrong = check_entries(object);
         if !wrong.is_empty() {
             return Err(wrong);
@@ -64,10 +67,7 @@ impl Metadata {
 
     fn check_whole(object: Map<String, Value>) -> Result<Self, Invalid> {
         if object.len() > MAX_KEYS {
-            return Err(Invalid::new(
-                FieldCode::TooLong,
-                format!("must have at most {MAX_KEYS} keys"),
-            ));
+            return Err(too_many_keys());
         }
         let bytes = serde_json::to_vec(&object).map_or(usize::MAX, |bytes| bytes.len());
         if bytes > MAX_BYTES {
@@ -105,6 +105,13 @@ impl std::fmt::Debug for MetadataPatch {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("MetadataPatch(…)")
     }
+}
+
+fn too_many_keys() -> Invalid {
+    Invalid::new(
+        FieldCode::TooLong,
+        format!("must have at most {MAX_KEYS} keys"),
+    )
 }
 
 fn check_entries(object: &Map<String, Value>) -> Vec<FieldError> {

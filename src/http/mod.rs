@@ -1,5 +1,6 @@
 //! How the platform is asked: wire types, and how they are read and answered.
 
-//X pub mod customer_body;
-//X pub mod fields;
-//X pub mod json;
+pub mod customer_body;
+mod customer_schema;
+pub mod fields;
+pub mod json;
