@@ -47,13 +47,20 @@ impl Server {
         let started = runtime.block_on(start(config, context))?;
         let (app, first_key, public, operator) = started;
         let address = public.local_addr().map_err(Error::internal)?;
-        let operator_address = operator.as_ref().and_then(|listener| listener.local_addr().ok());
+        let operator_address = operator
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok());
         let (shutdown, stopping) = watch::channel(false);
         let serve = |listener, routes| {
             let metrics = Arc::clone(&app.metrics);
             let edge = Edge::new(routes, app.context.clone(), &app.config, metrics);
             let limits = ServerLimits::from(&app.config);
-            runtime.spawn(http::server::serve(listener, edge, limits, stopping.clone()))
+            runtime.spawn(http::server::serve(
+                listener,
+                edge,
+                limits,
+                stopping.clone(),
+            ))
         };
         let mut listeners = vec![serve(public, router::public(app.clone()))];
         if let Some(operator) = operator {
@@ -133,9 +140,11 @@ async fn start(config: Config, context: Context) -> Result<Started> {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|cause| Error::internal(format!("cannot listen on {address}: {cause}; choose another with --listen")))
+    TcpListener::bind(address).await.map_err(|cause| {
+        Error::internal(format!(
+            "cannot listen on {address}: {cause}; choose another with --listen"
+        ))
+    })
 }
 
 /// The default operator port may be taken by another server on this machine;
@@ -153,7 +162,10 @@ async fn bind_operator(config: &Config) -> Result<Option<TcpListener>> {
         Err(cause) => {
             tracing::warn!(%cause, address = %operator.address, "the operator port is taken; using a free one");
             let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            TcpListener::bind(free).await.map(Some).map_err(Error::internal)
+            TcpListener::bind(free)
+                .await
+                .map(Some)
+                .map_err(Error::internal)
         }
     }
 }

@@ -87,12 +87,19 @@ pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
 
 async fn carry_out(command: Command, installation: &Installation) -> Result<()> {
     match command {
-        Command::Create { project, mode, scopes, json } => {
+        Command::Create {
+            project,
+            mode,
+            scopes,
+            json,
+        } => {
             let project = project.trim();
             if project.is_empty() || project.chars().count() > LONGEST_PROJECT {
                 return Err(Error::internal("a project's name has 1 to 100 characters"));
             }
-            let created = installation.create_key(project, mode.into(), scopes).await?;
+            let created = installation
+                .create_key(project, mode.into(), scopes)
+                .await?;
             show_created(&created, json);
         }
         Command::List { json } => show_list(&installation.keys().await?, json),
@@ -121,7 +128,10 @@ fn show_created(created: &CreatedKey, as_json: bool) {
         );
     } else {
         println!("project  {} ({})", key.project_name, key.mode.name());
-        println!("scopes   {}", key.scopes.names().collect::<Vec<_>>().join(", "));
+        println!(
+            "scopes   {}",
+            key.scopes.names().collect::<Vec<_>>().join(", ")
+        );
         println!("key      {}", key.api_key);
         println!("secret   {}   (shown this once)", created.api_secret);
     }
@@ -143,7 +153,9 @@ fn show_list(keys: &[ApiKey], as_json: bool) {
         return;
     }
     for key in keys {
-        let state = key.revoked_at.map_or_else(|| "active".into(), |at| format!("revoked {at}"));
+        let state = key
+            .revoked_at
+            .map_or_else(|| "active".into(), |at| format!("revoked {at}"));
         println!(
             "{}  {} ({})  {}  made {}  {state}",
             key.api_key,

@@ -33,14 +33,19 @@ pub fn run(config: Config) -> Result<()> {
 
 /// The log goes to standard error; standard output is for the person who starts the server.
 fn start_log(config: &Config) {
-    let log = fmt().with_max_level(config.log_level).with_writer(std::io::stderr);
+    let log = fmt()
+        .with_max_level(config.log_level)
+        .with_writer(std::io::stderr);
     let json = match config.log_format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
     let started = if json {
-        log.json().flatten_event(true).with_current_span(false).try_init()
+        log.json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init()
     } else {
         log.try_init()
     };
@@ -77,13 +82,23 @@ fn greet(server: &Server) -> std::io::Result<()> {
         )?;
     }
     if let Some(created) = server.first_key() {
-        first_steps(&mut out, created, &url, &server.app().config.api_versions[0])?;
+        first_steps(
+            &mut out,
+            created,
+            &url,
+            &server.app().config.api_versions[0],
+        )?;
     }
     out.flush()
 }
 
 /// Shown once, on an empty data folder: the key and what to paste.
-fn first_steps(out: &mut impl Write, created: &CreatedKey, url: &str, version: &str) -> std::io::Result<()> {
+fn first_steps(
+    out: &mut impl Write,
+    created: &CreatedKey,
+    url: &str,
+    version: &str,
+) -> std::io::Result<()> {
     let (key, secret) = (&created.key.api_key, &created.api_secret);
     writeln!(
         out,

@@ -87,17 +87,19 @@ impl Scopes {
         if text == "*" {
             return Ok(Self::ALL);
         }
-        text.split(',').map(str::trim).try_fold(Self(0), |set, word| {
-            let scope = Scope::ALL.iter().find(|scope| scope.name() == word);
-            let scope = scope.ok_or_else(|| {
-                let known = Scope::ALL.map(Scope::name).join(", ");
-                Invalid::new(
-                    FieldCode::ValueInvalid,
-                    format!("{word:?} is no scope; the scopes are {known}, and * for all"),
-                )
-            })?;
-            Ok(Self(set.0 | 1 << *scope as u32))
-        })
+        text.split(',')
+            .map(str::trim)
+            .try_fold(Self(0), |set, word| {
+                let scope = Scope::ALL.iter().find(|scope| scope.name() == word);
+                let scope = scope.ok_or_else(|| {
+                    let known = Scope::ALL.map(Scope::name).join(", ");
+                    Invalid::new(
+                        FieldCode::ValueInvalid,
+                        format!("{word:?} is no scope; the scopes are {known}, and * for all"),
+                    )
+                })?;
+                Ok(Self(set.0 | 1 << *scope as u32))
+            })
     }
 
     /// Whether the set holds a scope.
@@ -108,7 +110,9 @@ impl Scopes {
 
     /// The names of the scopes in the set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let held = Scope::ALL.into_iter().filter(move |scope| self.contains(*scope));
+        let held = Scope::ALL
+            .into_iter()
+            .filter(move |scope| self.contains(*scope));
         held.map(Scope::name)
     }
 }

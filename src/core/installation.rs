@@ -87,9 +87,12 @@ impl Installation {
             let id = format!("{:016x}", u64::from_be_bytes(self.context.random.bytes()));
             let document = SigningKey::generate()?;
             let row = key_register::SigningKeyRow {
-                wrapped: self
-                    .master
-                    .wrap("signing_key", id.as_bytes(), &document, &self.context.random),
+                wrapped: self.master.wrap(
+                    "signing_key",
+                    id.as_bytes(),
+                    &document,
+                    &self.context.random,
+                ),
                 id,
                 created_at: self.context.now(),
                 retired_at: None,
@@ -105,7 +108,9 @@ impl Installation {
                 .await?;
         }
         let keys = rows.into_iter().map(|row| {
-            let document = self.master.unwrap("signing_key", row.id.as_bytes(), &row.wrapped)?;
+            let document = self
+                .master
+                .unwrap("signing_key", row.id.as_bytes(), &row.wrapped)?;
             SigningKey::from_pkcs8(row.id, &document)
         });
         keys.collect::<Result<_>>().map(SigningKeys::new)
@@ -116,7 +121,12 @@ impl Installation {
     /// # Errors
     /// When it is a live key and the master key was generated beside the data,
     /// unless a setting allows it.
-    pub async fn create_key(&self, project: &str, mode: Mode, scopes: Scopes) -> Result<CreatedKey> {
+    pub async fn create_key(
+        &self,
+        project: &str,
+        mode: Mode,
+        scopes: Scopes,
+    ) -> Result<CreatedKey> {
         if mode == Mode::Live && !self.live_allowed {
             return Err(Error::internal(format!(
                 "live keys need a master key of your own: move {} away from the data (or make one: \
@@ -141,7 +151,10 @@ impl Installation {
             .store
             .write(move |tx| {
                 let project = api_key::ensure_project(tx, &key.project_name, mode, now)?;
-                let key = ApiKey { project, ..key.clone() };
+                let key = ApiKey {
+                    project,
+                    ..key.clone()
+                };
                 api_key::insert(tx, &key)?;
                 Ok(key)
             })

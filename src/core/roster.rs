@@ -121,8 +121,11 @@ pub fn update(
 ) -> Result<Option<Draft>> {
     let old = &customer.row;
     if old.status == Status::Inactive {
-        return Err(Error::new(Code::CustomerInactive, "an inactive customer takes no changes")
-            .with_resource(old.id.to_string()));
+        return Err(Error::new(
+            Code::CustomerInactive,
+            "an inactive customer takes no changes",
+        )
+        .with_resource(old.id.to_string()));
     }
     let now = context.now().max(old.updated_at);
     let signed_at = sign(old.signed_at, patch.signed_agreement, now)?;
@@ -153,7 +156,11 @@ pub fn update(
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
     };
-    let mut draft = Draft { row, profile, change };
+    let mut draft = Draft {
+        row,
+        profile,
+        change,
+    };
     draft.seal(&identity, &customer.key, context);
     Ok(Some(draft))
 }
@@ -201,7 +208,11 @@ impl Draft {
 
     fn seal(&mut self, identity: &Identity, key: &SealingKey, context: &Context) {
         let seal = |field, plain: &[u8]| {
-            key.seal(place(self.row.project, &self.row.id, field), plain, &context.random)
+            key.seal(
+                place(self.row.project, &self.row.id, field),
+                plain,
+                &context.random,
+            )
         };
         let profile = seal("customers.profile", &self.profile.to_sealable());
         let identity = seal("customers.identity", &identity.to_sealable());
@@ -223,10 +234,11 @@ fn sign(signed_at: Option<Time>, wanted: Option<bool>, now: Time) -> Result<Opti
     match (signed_at, wanted) {
         (Some(_), Some(false)) => {
             let field = Invalid::new(FieldCode::ValueInvalid, "must stay true once it is");
-            Err(
-                Error::new(Code::AgreementCannotBeWithdrawn, "the agreement was signed and stays so")
-                    .with_field(field.at("/signedAgreement")),
+            Err(Error::new(
+                Code::AgreementCannotBeWithdrawn,
+                "the agreement was signed and stays so",
             )
+            .with_field(field.at("/signedAgreement")))
         }
         (None, Some(true)) => Ok(Some(now)),
         (at, _) => Ok(at),
@@ -250,20 +262,31 @@ fn request(mut endorsements: Endorsements, named: EndorsementSet, mode: Mode) ->
 
 /// Under which hashes a customer is found.
 fn lookups(project: i64, profile: &Profile, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
-    let email = profile.email.as_ref().map(|email| {
-        secrets.blind_index(project, "email", email.folded().expose().as_bytes())
-    });
-    let external_id = profile.external_id.as_ref().map(|id| {
-        secrets.blind_index(project, "externalId", id.expose().as_bytes())
-    });
+    let email = profile
+        .email
+        .as_ref()
+        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
+    let external_id = profile
+        .external_id
+        .as_ref()
+        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
     let documents = identity.documents.iter().map(|document| {
         let country = document.issuing_country().code();
-        let text = Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
+        let text =
+            Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
         secrets.blind_index(project, "document", text.as_bytes())
     });
-    email.into_iter().chain(external_id).chain(documents).collect()
+    email
+        .into_iter()
+        .chain(external_id)
+        .chain(documents)
+        .collect()
 }
 
 fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
-    these.iter().copied().filter(|hash| !those.contains(hash)).collect()
+    these
+        .iter()
+        .copied()
+        .filter(|hash| !those.contains(hash))
+        .collect()
 }

@@ -8,7 +8,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Time;
@@ -129,9 +131,17 @@ impl SigningKeys {
     /// # Errors
     /// `tokenInvalid` or `tokenExpired`.
     pub fn verify(&self, token: &str, now: Time) -> Result<Claims> {
-        let invalid = || Error::new(Code::TokenInvalid, "the token was not issued here or was altered");
+        let invalid = || {
+            Error::new(
+                Code::TokenInvalid,
+                "the token was not issued here or was altered",
+            )
+        };
         let header = decode_header(token).map_err(|_| invalid())?;
-        let key = self.0.iter().find(|key| Some(&key.id) == header.kid.as_ref());
+        let key = self
+            .0
+            .iter()
+            .find(|key| Some(&key.id) == header.kid.as_ref());
         let key = key.ok_or_else(invalid)?;
         // The library would compare with the machine's clock; ours is handed in.
         let mut rules = Validation::new(Algorithm::ES256);
@@ -154,7 +164,10 @@ pub fn check_time(claims: &Claims, now: Time) -> Result<()> {
     if now.as_seconds() < claims.exp {
         return Ok(());
     }
-    Err(Error::new(Code::TokenExpired, "the token's time is over; get a new one"))
+    Err(Error::new(
+        Code::TokenExpired,
+        "the token's time is over; get a new one",
+    ))
 }
 
 impl Claims {

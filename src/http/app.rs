@@ -144,7 +144,9 @@ impl App {
         let (generation, Some(keys)) = read.await? else {
             return Ok(());
         };
-        let keys = keys.into_iter().map(|key| (key.api_key.clone(), Arc::new(key)));
+        let keys = keys
+            .into_iter()
+            .map(|key| (key.api_key.clone(), Arc::new(key)));
         *self
             .api_keys
             .write()

@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::fields::{Fields, finish};
-use super::request_id::ProjectLabel;
 use super::request_body::JsonBody;
+use super::request_id::ProjectLabel;
 use super::server::Peer;
 use crate::context::Time;
 use crate::core::api_key::{ApiKey, Scope};
@@ -63,7 +63,9 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
         let key = app
             .api_key(&claims.sub)
             .filter(|key| key.revoked_at.is_none())
-            .ok_or_else(|| Error::new(Code::TokenInvalid, "the API key of this token was revoked"))?;
+            .ok_or_else(|| {
+                Error::new(Code::TokenInvalid, "the API key of this token was revoked")
+            })?;
         if let Some(label) = parts.extensions.get::<ProjectLabel>() {
             label.set(key.project);
         }
@@ -83,7 +85,12 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
     let missing = || Error::new(Code::TokenMissing, "send `Authorization: Bearer …`");
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or_else(missing)?;
-    let malformed = || Error::new(Code::TokenInvalid, "the Authorization header is not `Bearer …`");
+    let malformed = || {
+        Error::new(
+            Code::TokenInvalid,
+            "the Authorization header is not `Bearer …`",
+        )
+    };
     if values.next().is_some() {
         return Err(malformed());
     }
@@ -119,7 +126,11 @@ fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Credentials {
     /// `sk_sdbx_…` or `sk_live_…`, from `oms keys create`.
-    #[schema(min_length = 1, max_length = 200, example = "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        example = "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn"
+    )]
     pub api_key: String,
     /// The secret that was shown with it.
     #[schema(
@@ -201,14 +212,17 @@ pub async fn create_token(
         .await?;
     // An unknown key is compared too, so that it takes the same time.
     let hash = stored.as_ref().map_or(&[0; 32][..], |key| &key.secret_hash);
-    let matches = app
-        .installation
-        .secrets
-        .api_secret_matches(&sent.api_key, &sent.api_secret, hash);
+    let matches =
+        app.installation
+            .secrets
+            .api_secret_matches(&sent.api_key, &sent.api_secret, hash);
     let key = stored.filter(|key| matches && key.revoked_at.is_none());
     let Some(key) = key else {
         app.failures.note(&sent.api_key, address, now);
-        return Err(Error::new(Code::CredentialsInvalid, "the API key or its secret is wrong"));
+        return Err(Error::new(
+            Code::CredentialsInvalid,
+            "the API key or its secret is wrong",
+        ));
     };
     let key = app.learn_key(key);
     let lifetime_s = i64::try_from(app.config.token_lifetime.as_secs()).unwrap_or(i64::MAX);

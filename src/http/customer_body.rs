@@ -7,8 +7,8 @@
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use crate::config::UnknownFields;
 use super::fields::{Fields, finish};
+use crate::config::UnknownFields;
 use crate::core::address::{AddressPatch, AddressText, ResidentialAddress};
 use crate::core::birth_date::BirthDate;
 use crate::core::change::Change;
@@ -90,13 +90,26 @@ pub fn read_update(
     let mut errors = Vec::new();
     let mut fields = Fields::new(body, &FIELDS, unknown, &mut errors);
     if body.contains_key("type") {
-        fields.refuse("type", Invalid::new(FieldCode::Immutable, "type cannot be changed"));
+        fields.refuse(
+            "type",
+            Invalid::new(FieldCode::Immutable, "type cannot be changed"),
+        );
     }
     let metadata = read_metadata(&mut fields, MetadataPatch::parse);
     let signed_agreement = fields.boolean("signedAgreement");
-    let signed_agreement = not_null(&mut fields, "signedAgreement", signed_agreement, "must be true or false");
+    let signed_agreement = not_null(
+        &mut fields,
+        "signedAgreement",
+        signed_agreement,
+        "must be true or false",
+    );
     let endorsements = read_endorsements(&mut fields);
-    let endorsements = not_null(&mut fields, "endorsements", endorsements, "must be an array");
+    let endorsements = not_null(
+        &mut fields,
+        "endorsements",
+        endorsements,
+        "must be an array",
+    );
     let patch = CustomerPatch {
         metadata,
         signed_agreement,
@@ -116,7 +129,10 @@ fn read_type(text: &str) -> Result<(), Invalid> {
     if text == CUSTOMER_TYPE {
         return Ok(());
     }
-    Err(Invalid::new(FieldCode::ValueInvalid, "must be \"individual\""))
+    Err(Invalid::new(
+        FieldCode::ValueInvalid,
+        "must be \"individual\"",
+    ))
 }
 
 /// Reads what both bodies have in common and treat alike.
@@ -224,11 +240,19 @@ fn read_documents(fields: &mut Fields<'_, '_>) -> Change<Vec<IdDocument>> {
             let mut entry = fields.nested(&path, object, &DOCUMENT_FIELDS);
             documents.extend(read_document(&mut entry).map(|document| (place, document)));
         } else {
-            fields.refuse(&path, Invalid::new(FieldCode::TypeInvalid, "must be an object"));
+            fields.refuse(
+                &path,
+                Invalid::new(FieldCode::TypeInvalid, "must be an object"),
+            );
         }
     }
     fields.refuse_below(NAME, id_document::check_unique(&documents));
-    Change::Set(documents.into_iter().map(|(_, document)| document).collect())
+    Change::Set(
+        documents
+            .into_iter()
+            .map(|(_, document)| document)
+            .collect(),
+    )
 }
 
 fn read_document(entry: &mut Fields<'_, '_>) -> Option<IdDocument> {
@@ -247,7 +271,10 @@ fn read_document(entry: &mut Fields<'_, '_>) -> Option<IdDocument> {
         }
         (None, _) => {
             if number.is_empty() {
-                entry.refuse("number", Invalid::new(FieldCode::TooShort, "must not be empty"));
+                entry.refuse(
+                    "number",
+                    Invalid::new(FieldCode::TooShort, "must not be empty"),
+                );
             }
             None
         }

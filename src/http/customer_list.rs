@@ -115,14 +115,16 @@ impl ListCustomers {
         match name {
             "status" => {
                 let status = Status::parse(value);
-                self.status = Some(status.ok_or_else(|| refuse(name, "must be active or inactive"))?);
+                self.status =
+                    Some(status.ok_or_else(|| refuse(name, "must be active or inactive"))?);
             }
             "email" => self.email = Some(Email::parse(value).map_err(at)?),
             "externalId" => self.external_id = Some(ExternalId::parse(value).map_err(at)?),
             "idempotencyKey" => {
                 let key = parse_key(value);
-                self.idempotency_key =
-                    Some(key.map_err(|_| refuse(name, "must be 1 to 255 visible ASCII characters"))?);
+                self.idempotency_key = Some(
+                    key.map_err(|_| refuse(name, "must be 1 to 255 visible ASCII characters"))?,
+                );
             }
             "createdAfter" => self.created_after = Some(moment(name, value)?),
             "createdBefore" => self.created_before = Some(moment(name, value)?),
@@ -131,7 +133,10 @@ impl ListCustomers {
                 self.endorsement_status = Some(EndorsementStatus::parse(value).map_err(at)?);
             }
             "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+                let limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
                 let limit = limit.ok_or_else(|| refuse(name, "must be a number from 1 to 100"))?;
                 self.limit = u8::try_from(limit).ok();
             }
@@ -174,15 +179,21 @@ const PARAMETERS: [&str; 10] = [
 ];
 
 fn unknown(name: &str) -> Error {
-    let nearest = PARAMETERS
-        .into_iter()
-        .min_by_key(|known| strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase()));
+    let nearest = PARAMETERS.into_iter().min_by_key(|known| {
+        strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase())
+    });
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-    refuse(&name, &format!("is unknown; did you mean {}?", nearest.unwrap_or_default()))
+    refuse(
+        &name,
+        &format!("is unknown; did you mean {}?", nearest.unwrap_or_default()),
+    )
 }
 
 fn refuse(name: &str, what: &str) -> Error {
-    Error::new(Code::QueryInvalid, format!("the query parameter {name} {what}"))
+    Error::new(
+        Code::QueryInvalid,
+        format!("the query parameter {name} {what}"),
+    )
 }
 
 fn moment(name: &str, value: &str) -> Result<Time> {
@@ -232,12 +243,14 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
 
 fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
     let secrets = &app.installation.secrets;
-    let email = list.email.as_ref().map(|email| {
-        secrets.blind_index(project, "email", email.folded().expose().as_bytes())
-    });
-    let external_id = list.external_id.as_ref().map(|id| {
-        secrets.blind_index(project, "externalId", id.expose().as_bytes())
-    });
+    let email = list
+        .email
+        .as_ref()
+        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
+    let external_id = list
+        .external_id
+        .as_ref()
+        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
     let after_last = |time: Time| first_at(Time::from_millis(time.as_millis().saturating_add(1)));
     let by_time = list.created_before.map_or(NO_EDGE, after_last);
     let by_cursor = match &list.cursor {
@@ -324,7 +337,12 @@ fn open_cursor(app: &App, project: i64, list: &ListCustomers, text: &str) -> Res
         let id = cursor.open(cursor_place(project, list), &sealed).ok()?;
         id.as_slice().try_into().ok()
     });
-    opened.ok_or_else(|| refuse("cursor", "must be one that a page with the same filters gave"))
+    opened.ok_or_else(|| {
+        refuse(
+            "cursor",
+            "must be one that a page with the same filters gave",
+        )
+    })
 }
 
 const fn cursor_place(project: i64, list: &ListCustomers) -> Place<'_> {
@@ -361,14 +379,21 @@ mod tests {
             ("externalId=%ff", "UTF-8"),
         ] {
             let refused = ListCustomers::read(bad).err().unwrap();
-            assert!(refused.detail().contains(hint), "{bad}: {}", refused.detail());
+            assert!(
+                refused.detail().contains(hint),
+                "{bad}: {}",
+                refused.detail()
+            );
         }
     }
 
     #[test]
     fn a_cursor_is_bound_to_the_filters_but_not_to_their_order_or_the_limit() {
         let hash = |query| ListCustomers::read(query).unwrap().filters;
-        assert_eq!(hash("status=active&externalId=a"), hash("externalId=a&status=active&limit=3"));
+        assert_eq!(
+            hash("status=active&externalId=a"),
+            hash("externalId=a&status=active&limit=3")
+        );
         assert_ne!(hash("status=active"), hash("status=inactive"));
     }
 }

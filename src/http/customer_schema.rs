@@ -39,7 +39,9 @@ impl PartialSchema for CreateCustomer {
             .enum_values(Some([CUSTOMER_TYPE]));
         let agreement = ObjectBuilder::new()
             .schema_type(Type::Boolean)
-            .description(Some("Whether the customer has signed the agreement; once true it stays."))
+            .description(Some(
+                "Whether the customer has signed the agreement; once true it stays.",
+            ))
             .default(Some(json!(false)));
         personal_fields(ObjectBuilder::new())
             .description(Some(
@@ -69,7 +71,9 @@ impl PartialSchema for UpdateCustomer {
     fn schema() -> Node {
         let agreement = ObjectBuilder::new()
             .schema_type(Type::Boolean)
-            .description(Some("Whether the customer has signed the agreement; once true it stays."));
+            .description(Some(
+                "Whether the customer has signed the agreement; once true it stays.",
+            ));
         personal_fields(ObjectBuilder::new())
             .description(Some(
                 "Changes to a customer (RFC 7396): absent keeps, null clears. `metadata` merges by key, `residentialAddress` by part; `identifyingInformation` is replaced whole; `endorsements` adds to what was requested.",
@@ -95,7 +99,9 @@ fn personal_fields(object: ObjectBuilder) -> ObjectBuilder {
     let documents = ArrayBuilder::new()
         .items(IdDocument::schema())
         .max_items(Some(MAX_DOCUMENTS))
-        .description(Some("Documents, at most one of each type and issuing country."));
+        .description(Some(
+            "Documents, at most one of each type and issuing country.",
+        ));
     object
         .property("firstName", nullable(PersonName::schema()))
         .property("middleName", nullable(PersonName::schema()))
@@ -106,8 +112,14 @@ fn personal_fields(object: ObjectBuilder) -> ObjectBuilder {
         .property("nationality", nullable(Country::reference()))
         .property("ipAddress", write_only(nullable(IpAddress::schema())))
         .property("externalId", nullable(ExternalId::schema()))
-        .property("residentialAddress", write_only(nullable(nullable_parts(ResidentialAddress::schema()))))
-        .property("identifyingInformation", write_only(nullable(documents.into())))
+        .property(
+            "residentialAddress",
+            write_only(nullable(nullable_parts(ResidentialAddress::schema()))),
+        )
+        .property(
+            "identifyingInformation",
+            write_only(nullable(documents.into())),
+        )
         .property("metadata", nullable(Metadata::schema()))
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }

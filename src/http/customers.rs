@@ -18,8 +18,8 @@ use super::idempotency::{
 use super::request_body::JsonBody;
 use crate::context::Time;
 use crate::core::api_key::ApiKey;
-use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::core::customer::Profile;
+use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::core::roster::{self, Draft, Tenant};
 use crate::error::{Code, Error, Result};
 use crate::id::CustomerId;
@@ -404,7 +404,13 @@ fn effect(draft: &Draft, status: StatusCode, key: DataKey) -> Result<Effect> {
         resource: draft.row.id.to_string(),
         key,
         write: Box::new(move |tx| {
-            write(tx).map(|written| if written { Written::Done } else { Written::Stale })
+            write(tx).map(|written| {
+                if written {
+                    Written::Done
+                } else {
+                    Written::Stale
+                }
+            })
         }),
     })
 }

@@ -56,7 +56,8 @@ pub async fn file(Path(name): Path<String>) -> Result<Response> {
     if !matches!(name.as_str(), "swagger-ui.css" | "swagger-ui-bundle.js") {
         return Err(missing());
     }
-    let found = serve(&name, Config::default().into()).map_err(|error| Error::internal(error.to_string()))?;
+    let found = serve(&name, Config::default().into())
+        .map_err(|error| Error::internal(error.to_string()))?;
     let found = found.ok_or_else(missing)?;
     let kind = HeaderValue::from_str(&found.content_type).map_err(Error::internal)?;
     Ok(([(header::CONTENT_TYPE, kind)], found.bytes.into_owned()).into_response())

@@ -45,7 +45,11 @@ fn listed(headers: &HeaderMap, name: &header::HeaderName, tag: &HeaderValue, wea
         .filter_map(|list| list.to_str().ok())
         .flat_map(|list| list.split(',').map(str::trim))
         .any(|item| {
-            let item = if weak { item.strip_prefix("W/").unwrap_or(item) } else { item };
+            let item = if weak {
+                item.strip_prefix("W/").unwrap_or(item)
+            } else {
+                item
+            };
             item == "*" || item == tag
         })
 }
@@ -71,8 +75,16 @@ mod tests {
             (&format!("\"other\", {text}"), true, true),
             (&weak, true, false),
         ] {
-            assert_eq!(none_match(&with(header::IF_NONE_MATCH, value), &tag), none_matches, "{value}");
-            assert_eq!(check_match(&with(header::IF_MATCH, value), &tag).is_ok(), matches, "{value}");
+            assert_eq!(
+                none_match(&with(header::IF_NONE_MATCH, value), &tag),
+                none_matches,
+                "{value}"
+            );
+            assert_eq!(
+                check_match(&with(header::IF_MATCH, value), &tag).is_ok(),
+                matches,
+                "{value}"
+            );
         }
         assert!(check_match(&HeaderMap::new(), &tag).is_ok());
         assert_ne!(of(b"a"), of(b"b"));

@@ -48,7 +48,8 @@ pub fn customer(status: Status) -> Value {
     let body = create_customer();
     let empty = Map::new();
     let body = body.as_object().unwrap_or(&empty);
-    let new = read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example");
+    let new =
+        read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example");
     let id = CustomerId::parse("cst_01kg9y4g00ehk8awn1t2e5c7vd").expect("an id");
     let row = CustomerRow {
         project: 1,
@@ -89,7 +90,9 @@ pub fn answer(operation: &str) -> Option<Value> {
         })),
         "create" | "read" | "update" => Some(customer(Status::Active)),
         "deactivate" => Some(customer(Status::Inactive)),
-        "list" => Some(json!({"data": [customer(Status::Active)], "hasMore": false, "cursor": null})),
+        "list" => {
+            Some(json!({"data": [customer(Status::Active)], "hasMore": false, "cursor": null}))
+        }
         "jwks" => Some(json!({"keys": [{
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"

@@ -69,7 +69,10 @@ impl Failures {
     /// Counts a failure.
     pub fn note(&self, api_key: &str, address: Option<IpAddr>, now: Time) {
         for who in whose(api_key, address) {
-            let fresh = Window { since: now, failures: 0 };
+            let fresh = Window {
+                since: now,
+                failures: 0,
+            };
             let window = self.counts.get_with(who, || Arc::new(Mutex::new(fresh)));
             let mut window = lock(&window);
             if now.as_seconds() >= window.since.as_seconds() + WINDOW_S {
@@ -86,7 +89,9 @@ fn whose(api_key: &str, address: Option<IpAddr>) -> impl Iterator<Item = Who> {
 }
 
 fn lock(window: &Mutex<Window>) -> std::sync::MutexGuard<'_, Window> {
-    window.lock().expect("no code panics while it holds this lock")
+    window
+        .lock()
+        .expect("no code panics while it holds this lock")
 }
 
 #[cfg(test)]
@@ -102,13 +107,23 @@ mod tests {
         failures.note("a", Some(home), NOW);
         assert!(failures.check("a", Some(home), NOW).is_ok());
         failures.note("b", Some(home), NOW);
-        let refused = failures.check("c", Some(home), NOW.plus_seconds(15)).unwrap_err();
+        let refused = failures
+            .check("c", Some(home), NOW.plus_seconds(15))
+            .unwrap_err();
         assert_eq!(refused.retry_after(), Some(45));
         assert!(failures.check("a", Some(other), NOW).is_ok());
         failures.note("a", None, NOW);
         assert!(failures.check("a", Some(other), NOW).is_err());
-        assert!(failures.check("a", Some(home), NOW.plus_seconds(60)).is_ok());
+        assert!(
+            failures
+                .check("a", Some(home), NOW.plus_seconds(60))
+                .is_ok()
+        );
         failures.note("a", Some(home), NOW.plus_seconds(60));
-        assert!(failures.check("a", Some(home), NOW.plus_seconds(60)).is_ok());
+        assert!(
+            failures
+                .check("a", Some(home), NOW.plus_seconds(60))
+                .is_ok()
+        );
     }
 }

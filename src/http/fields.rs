@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::core::change::Change;
 use crate::config::UnknownFields;
+use crate::core::change::Change;
 use crate::error::{Error, FieldCode, FieldError, Invalid, Result};
 
 /// The most errors that one answer names.
@@ -56,7 +56,12 @@ impl<'a, 'e> Fields<'a, 'e> {
         unknown: UnknownFields,
         errors: &'e mut Vec<FieldError>,
     ) -> Self {
-        let fields = Self { object, pointer, unknown, errors };
+        let fields = Self {
+            object,
+            pointer,
+            unknown,
+            errors,
+        };
         if unknown == UnknownFields::Refuse {
             let strangers = object.keys().filter(|name| !known.contains(&name.as_str()));
             for name in strangers.take(MAX_ERRORS) {
@@ -94,7 +99,9 @@ impl<'a, 'e> Fields<'a, 'e> {
 
     /// An array.
     pub fn array(&mut self, name: &str) -> Change<&'a [Value]> {
-        self.typed(name, "must be an array", |value| value.as_array().map(Vec::as_slice))
+        self.typed(name, "must be an array", |value| {
+            value.as_array().map(Vec::as_slice)
+        })
     }
 
     /// A string that a constructor takes.
@@ -132,12 +139,15 @@ impl<'a, 'e> Fields<'a, 'e> {
         parse: impl FnOnce(&str) -> Result<T, Invalid>,
     ) -> Option<T> {
         let text = self.required_text(name)?;
-        parse(text).map_err(|invalid| self.refuse(name, invalid)).ok()
+        parse(text)
+            .map_err(|invalid| self.refuse(name, invalid))
+            .ok()
     }
 
     /// Notes what is wrong at a path such as `name` or `list/0`.
     pub fn refuse(&mut self, path: &str, invalid: Invalid) {
-        self.errors.push(invalid.at(format!("{}/{path}", self.pointer)));
+        self.errors
+            .push(invalid.at(format!("{}/{path}", self.pointer)));
     }
 
     /// Notes errors whose pointers begin below a path; an empty path means this object.
@@ -147,7 +157,8 @@ impl<'a, 'e> Fields<'a, 'e> {
         } else {
             format!("{}/{path}", self.pointer)
         };
-        self.errors.extend(errors.into_iter().map(|error| error.below(&pointer)));
+        self.errors
+            .extend(errors.into_iter().map(|error| error.below(&pointer)));
     }
 
     fn typed<T>(
@@ -209,7 +220,12 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let name = bare(name);
     known
         .iter()
-        .map(|known| (*known, strsim::normalized_damerau_levenshtein(&name, &bare(known))))
+        .map(|known| {
+            (
+                *known,
+                strsim::normalized_damerau_levenshtein(&name, &bare(known)),
+            )
+        })
         .filter(|(_, likeness)| *likeness >= ALIKE)
         .max_by(|(_, one), (_, other)| one.total_cmp(other))
         .map(|(known, _)| known)
@@ -221,9 +237,19 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: [&str; 5] = ["birthDate", "firstName", "lastName", "zipCode", "signedAgreement"];
+    const KNOWN: [&str; 5] = [
+        "birthDate",
+        "firstName",
+        "lastName",
+        "zipCode",
+        "signedAgreement",
+    ];
 
-    fn read(body: &Value, unknown: UnknownFields, with: impl FnOnce(&mut Fields<'_, '_>)) -> Vec<FieldError> {
+    fn read(
+        body: &Value,
+        unknown: UnknownFields,
+        with: impl FnOnce(&mut Fields<'_, '_>),
+    ) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let object = body.as_object().expect("an object");
         with(&mut Fields::new(object, &KNOWN, unknown, &mut errors));
@@ -252,27 +278,46 @@ mod tests {
             assert_eq!(fields.boolean("signedAgreement"), Change::Keep);
             assert_eq!(fields.required_text("birthDate"), None);
         });
-        let said: Vec<_> = errors.iter().map(|error| (error.pointer.as_str(), error.code, error.message.as_ref())).collect();
-        assert_eq!(said, [
-            ("/firstName", FieldCode::TypeInvalid, "must be a string"),
-            ("/lastName", FieldCode::TypeInvalid, "must be an object"),
-            ("/zipCode", FieldCode::TypeInvalid, "must be an array"),
-            ("/signedAgreement", FieldCode::TypeInvalid, "must be true or false"),
-            ("/birthDate", FieldCode::Required, "is required"),
-        ]);
+        let said: Vec<_> = errors
+            .iter()
+            .map(|error| (error.pointer.as_str(), error.code, error.message.as_ref()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("/firstName", FieldCode::TypeInvalid, "must be a string"),
+                ("/lastName", FieldCode::TypeInvalid, "must be an object"),
+                ("/zipCode", FieldCode::TypeInvalid, "must be an array"),
+                (
+                    "/signedAgreement",
+                    FieldCode::TypeInvalid,
+                    "must be true or false"
+                ),
+                ("/birthDate", FieldCode::Required, "is required"),
+            ]
+        );
     }
 
     #[test]
     fn an_unknown_field_is_told_the_nearest() {
         for (name, near) in [
-            ("birthdate", "birthDate"), ("birth_date", "birthDate"), ("brithDate", "birthDate"),
-            ("first-name", "firstName"), ("zip", "known are"), ("zipcode", "zipCode"), ("lastNam", "lastName"),
+            ("birthdate", "birthDate"),
+            ("birth_date", "birthDate"),
+            ("brithDate", "birthDate"),
+            ("first-name", "firstName"),
+            ("zip", "known are"),
+            ("zipcode", "zipCode"),
+            ("lastNam", "lastName"),
             ("colour", "known are"),
         ] {
             let errors = read(&json!({name: "secret"}), UnknownFields::Refuse, |_| {});
             assert_eq!(errors[0].code, FieldCode::UnknownField);
             assert_eq!(errors[0].pointer, format!("/{name}"));
-            assert!(errors[0].message.contains(near), "{name}: {}", errors[0].message);
+            assert!(
+                errors[0].message.contains(near),
+                "{name}: {}",
+                errors[0].message
+            );
             assert!(!errors[0].message.contains("secret"));
             assert_eq!(read(&json!({name: 1}), UnknownFields::Ignore, |_| {}), []);
         }
@@ -284,9 +329,14 @@ mod tests {
     fn pointers_are_escaped_and_nest() {
         let body = json!({"a/b~c": 1, "firstName": {"x": 1}});
         let errors = read(&body, UnknownFields::Refuse, |fields| {
-            let Change::Set(inner) = fields.object("firstName") else { panic!("an object") };
+            let Change::Set(inner) = fields.object("firstName") else {
+                panic!("an object")
+            };
             let mut inner = fields.nested("firstName", inner, &["y"]);
-            inner.refuse("y/0", Invalid::new(FieldCode::TypeInvalid, "must be a string"));
+            inner.refuse(
+                "y/0",
+                Invalid::new(FieldCode::TypeInvalid, "must be a string"),
+            );
         });
         let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
         assert_eq!(pointers, ["/a~1b~0c", "/firstName/x", "/firstName/y/0"]);
@@ -294,7 +344,9 @@ mod tests {
 
     #[test]
     fn errors_are_bounded() {
-        let body: Map<_, _> = (0..500).map(|name| (format!("x{name}"), json!(1))).collect();
+        let body: Map<_, _> = (0..500)
+            .map(|name| (format!("x{name}"), json!(1)))
+            .collect();
         let errors = read(&Value::Object(body), UnknownFields::Refuse, |_| {});
         assert_eq!(finish((), errors).unwrap_err().fields().len(), MAX_ERRORS);
     }

@@ -216,7 +216,11 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         let effect = match prepare().await {
             Ok(effect) => effect,
             Err(refused) => {
-                let known = app.installation.store.read(move |tx| known(tx, &claim, hash)).await?;
+                let known = app
+                    .installation
+                    .store
+                    .read(move |tx| known(tx, &claim, hash))
+                    .await?;
                 return match known {
                     Some((record, key)) => replay(app, claim, record, key),
                     None => Err(refused),
@@ -305,9 +309,13 @@ fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> 
         return Err(reused().with_resource(record.resource));
     }
     let wrapped = wrapped.ok_or_else(|| {
-        Error::new(Code::NotFound, "what this key made has been erased").with_resource(record.resource)
+        Error::new(Code::NotFound, "what this key made has been erased")
+            .with_resource(record.resource)
     })?;
-    let key: SealingKey = app.installation.master.unwrap_data_key(record.data_key, &wrapped)?;
+    let key: SealingKey = app
+        .installation
+        .master
+        .unwrap_data_key(record.data_key, &wrapped)?;
     let place = Place {
         project: claim.project,
         row: &record.id,
@@ -332,7 +340,12 @@ fn reused() -> Error {
 fn answer_of(status: StatusCode, body: Vec<u8>, replayed: bool) -> Response {
     let tag = etag::of(&body);
     let json = HeaderValue::from_static("application/json");
-    let mut answer = (status, [(header::CONTENT_TYPE, json), (header::ETAG, tag)], body).into_response();
+    let mut answer = (
+        status,
+        [(header::CONTENT_TYPE, json), (header::ETAG, tag)],
+        body,
+    )
+        .into_response();
     if replayed {
         let yes = HeaderValue::from_static("true");
         answer.headers_mut().insert(REPLAYED_HEADER, yes);
@@ -381,7 +394,9 @@ impl Drop for Running {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().expect("no code panics while it holds this lock")
+    mutex
+        .lock()
+        .expect("no code panics while it holds this lock")
 }
 
 #[cfg(test)]

@@ -220,7 +220,9 @@ mod tests {
 
     #[test]
     fn an_object_is_read_as_it_stands() {
-        let object = parse_object(br#" {"a":[1,-2,1.5,true,null,"\u00e9"],"b":{"a":18446744073709551615}} "#);
+        let object = parse_object(
+            br#" {"a":[1,-2,1.5,true,null,"\u00e9"],"b":{"a":18446744073709551615}} "#,
+        );
         let expected = json!({"a": [1, -2, 1.5, true, null, "é"], "b": {"a": u64::MAX}});
         assert_eq!(Value::Object(object.expect("JSON")), expected);
     }
@@ -228,16 +230,36 @@ mod tests {
     #[test]
     fn anything_but_json_is_refused_without_repeating_it() {
         for text in [
-            "", "{", "{}x", "{} {}", r#"{"secret":}"#, r#"{"secret":01}"#, r#"{"secret":1e999}"#, r#"{secret:1}"#,
-            r#"{"secret":"\ud800"}"#, "{\"secret\":\"\n\"}", r#"{"secret":NaN}"#, "\u{feff}{}", r#"{"a":1,}"#, "'secret'",
+            "",
+            "{",
+            "{}x",
+            "{} {}",
+            r#"{"secret":}"#,
+            r#"{"secret":01}"#,
+            r#"{"secret":1e999}"#,
+            r#"{secret:1}"#,
+            r#"{"secret":"\ud800"}"#,
+            "{\"secret\":\"\n\"}",
+            r#"{"secret":NaN}"#,
+            "\u{feff}{}",
+            r#"{"a":1,}"#,
+            "'secret'",
         ] {
             let wrong = parse_object(text.as_bytes()).unwrap_err();
             assert_eq!(wrong.code(), Code::BodyNotJson, "{text}");
-            assert!(wrong.detail().contains("at line 1 column") || wrong.detail().contains("at line 2 column"), "{}", wrong.detail());
+            assert!(
+                wrong.detail().contains("at line 1 column")
+                    || wrong.detail().contains("at line 2 column"),
+                "{}",
+                wrong.detail()
+            );
             assert!(!wrong.detail().contains("secret"));
         }
         let wrong = parse_object(b"{\"a\":\"\xff\"}").unwrap_err();
-        assert_eq!((wrong.code(), wrong.detail()), (Code::BodyNotJson, "the body is not UTF-8 at byte 6"));
+        assert_eq!(
+            (wrong.code(), wrong.detail()),
+            (Code::BodyNotJson, "the body is not UTF-8 at byte 6")
+        );
     }
 
     #[test]
@@ -249,32 +271,76 @@ mod tests {
 
     #[test]
     fn a_name_stands_once_at_every_depth() {
-        for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"x":[{"y":{"a":1,"a":1}}]}"#] {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"x":[{"y":{"a":1,"a":1}}]}"#,
+        ] {
             let wrong = parse_object(text.as_bytes()).unwrap_err();
             assert_eq!(wrong.code(), Code::BodyNotJson);
-            assert!(wrong.detail().starts_with("an object repeats a name, at line 1"));
+            assert!(
+                wrong
+                    .detail()
+                    .starts_with("an object repeats a name, at line 1")
+            );
         }
         assert!(parse_object(br#"{"a":{"a":1},"b":{"a":1}}"#).is_ok());
     }
 
     #[test]
     fn depth_is_bounded() {
-        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        let nested = |depth: usize| {
+            format!(
+                "{{\"a\":{}{}}}",
+                "[".repeat(depth - 1),
+                "]".repeat(depth - 1)
+            )
+        };
         assert!(parse_object(nested(MAX_DEPTH).as_bytes()).is_ok());
         assert_eq!(code(&nested(MAX_DEPTH + 1)), Code::BodyNotJson);
         assert_eq!(code(&nested(20_000)), Code::BodyNotJson);
         let wrong = parse_object(nested(40).as_bytes()).unwrap_err();
-        assert!(wrong.detail().starts_with(&format!("the body is nested deeper than {MAX_DEPTH} levels")));
+        assert!(wrong.detail().starts_with(&format!(
+            "the body is nested deeper than {MAX_DEPTH} levels"
+        )));
     }
 
     #[test]
     fn spelling_does_not_matter_and_value_does() {
         assert_eq!(form(r#"{"b":1.0,"a":"\u0041\/"}"#), r#"{"a":"A/","b":1}"#);
-        for (a, b) in [("1", "1.0"), ("1", "1e0"), ("0", "-0"), ("0", "-0.0"), ("100", "1e2"), ("0.5", "5E-1"), ("9007199254740992", "9007199254740992.0"), ("1e20", "100000000000000000000")] {
-            assert_eq!(form(&format!("{{\"n\":{a}}}")), form(&format!("{{\"n\":{b}}}")), "{a} {b}");
+        for (a, b) in [
+            ("1", "1.0"),
+            ("1", "1e0"),
+            ("0", "-0"),
+            ("0", "-0.0"),
+            ("100", "1e2"),
+            ("0.5", "5E-1"),
+            ("9007199254740992", "9007199254740992.0"),
+            ("1e20", "100000000000000000000"),
+        ] {
+            assert_eq!(
+                form(&format!("{{\"n\":{a}}}")),
+                form(&format!("{{\"n\":{b}}}")),
+                "{a} {b}"
+            );
         }
-        for (a, b) in [("1", "\"1\""), ("1", "1.1"), ("9007199254740993", "9007199254740992.0"), ("18446744073709551615", "18446744073709551614"), ("18446744073709551615", "18446744073709551616"), ("null", "false"), ("[]", "{}"), ("[1,2]", "[2,1]"), ("\"\"", "null"), ("\"é\"", "\"e\u{301}\"")] {
-            assert_ne!(form(&format!("{{\"n\":{a}}}")), form(&format!("{{\"n\":{b}}}")), "{a} {b}");
+        for (a, b) in [
+            ("1", "\"1\""),
+            ("1", "1.1"),
+            ("9007199254740993", "9007199254740992.0"),
+            ("18446744073709551615", "18446744073709551614"),
+            ("18446744073709551615", "18446744073709551616"),
+            ("null", "false"),
+            ("[]", "{}"),
+            ("[1,2]", "[2,1]"),
+            ("\"\"", "null"),
+            ("\"é\"", "\"e\u{301}\""),
+        ] {
+            assert_ne!(
+                form(&format!("{{\"n\":{a}}}")),
+                form(&format!("{{\"n\":{b}}}")),
+                "{a} {b}"
+            );
         }
         assert_ne!(form(r#"{"a":null}"#), form("{}"));
     }
@@ -286,7 +352,9 @@ mod tests {
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
             (-1000i32..1000).prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
-            any::<f64>().prop_filter("finite", |value| value.is_finite()).prop_map(Value::from),
+            any::<f64>()
+                .prop_filter("finite", |value| value.is_finite())
+                .prop_map(Value::from),
             any::<String>().prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 24, 5, |inner| {
@@ -332,7 +400,9 @@ mod tests {
 
     fn spell_number(number: &Number, whim: u8, out: &mut String) {
         let text = number.to_string();
-        let fits = number.as_i64().is_some_and(|whole| whole.unsigned_abs() < 1 << 53);
+        let fits = number
+            .as_i64()
+            .is_some_and(|whole| whole.unsigned_abs() < 1 << 53);
         match whim % 4 {
             1 if fits => out.push_str(&format!("{text}.0")),
             2 if fits => out.push_str(&format!("{text}e0")),
@@ -349,7 +419,11 @@ mod tests {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let digits = format!("{unit:04x}");
                     out.push_str("\\u");
-                    out.push_str(&if whim % 2 == 0 { digits } else { digits.to_uppercase() });
+                    out.push_str(&if whim % 2 == 0 {
+                        digits
+                    } else {
+                        digits.to_uppercase()
+                    });
                 }
             } else {
                 out.push(character);

@@ -54,7 +54,11 @@ impl Default for Metrics {
         let (write_queue, read_queue) = (Gauge::default(), Gauge::default());
         let replays: Counter<u64, AtomicU64> = Counter::default();
         let mut registry = Registry::with_prefix("oms");
-        registry.register("requests", "Requests by method, route and status", requests.clone());
+        registry.register(
+            "requests",
+            "Requests by method, route and status",
+            requests.clone(),
+        );
         registry.register(
             "request_duration_seconds",
             "From head to answer, by method and route",
@@ -86,7 +90,11 @@ impl Metrics {
             .observe(took.as_secs_f64());
         let RouteLabels { method, route } = labels;
         self.requests
-            .get_or_create(&RequestLabels { method, route, status })
+            .get_or_create(&RequestLabels {
+                method,
+                route,
+                status,
+            })
             .inc();
     }
 
@@ -95,8 +103,10 @@ impl Metrics {
     /// # Errors
     /// `internalError` when they cannot be written, which nothing should cause.
     pub fn text(&self, depth: Depth) -> Result<String> {
-        self.write_queue.set(i64::try_from(depth.writes).unwrap_or(i64::MAX));
-        self.read_queue.set(i64::try_from(depth.reads).unwrap_or(i64::MAX));
+        self.write_queue
+            .set(i64::try_from(depth.writes).unwrap_or(i64::MAX));
+        self.read_queue
+            .set(i64::try_from(depth.reads).unwrap_or(i64::MAX));
         let mut out = String::new();
         text::encode(&mut out, &self.registry).map_err(Error::internal)?;
         Ok(out)

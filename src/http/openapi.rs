@@ -2,7 +2,6 @@
 //! security scheme, and for every call the errors that it can give.
 
 use serde_json::{Value, json};
-use utoipa::{PartialSchema, ToSchema};
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
@@ -10,9 +9,10 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ComponentsBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
-    ResponseBuilder, ServerBuilder,
+    ComponentsBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Required, ResponseBuilder, ServerBuilder,
 };
+use utoipa::{PartialSchema, ToSchema};
 
 use super::error::status;
 use super::examples;
@@ -75,7 +75,10 @@ impl ToSchema for ErrorCode {}
 
 impl PartialSchema for FieldErrorCode {
     fn schema() -> RefOr<Schema> {
-        words(&FieldCode::ALL.map(FieldCode::name), "What is wrong with a field.")
+        words(
+            &FieldCode::ALL.map(FieldCode::name),
+            "What is wrong with a field.",
+        )
     }
 }
 
@@ -114,18 +117,29 @@ pub fn base() -> OpenApi {
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(include_str!("openapi.md")))
                 .license(Some(
-                    LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+                    LicenseBuilder::new()
+                        .name("Apache-2.0")
+                        .identifier(Some("Apache-2.0"))
+                        .build(),
                 ))
                 .build(),
         )
         .servers(Some([ServerBuilder::new()
             .url("/v0.9")
-            .description(Some("The published version; /v0.11 and /v0.13 answer the same."))
+            .description(Some(
+                "The published version; /v0.11 and /v0.13 answer the same.",
+            ))
             .build()]))
         .tags(Some([
-            tag("Authentication", "From API key and secret to an access token."),
+            tag(
+                "Authentication",
+                "From API key and secret to an access token.",
+            ),
             tag("Customers", "Who may do what, and what is still missing."),
-            tag("Documents", "This document and the keys that verify tokens."),
+            tag(
+                "Documents",
+                "This document and the keys that verify tokens.",
+            ),
             tag("Health", "For whoever runs the server."),
         ]))
         .components(Some(components.build()))
@@ -133,7 +147,10 @@ pub fn base() -> OpenApi {
 }
 
 fn tag(name: &str, description: &str) -> utoipa::openapi::Tag {
-    TagBuilder::new().name(name).description(Some(description)).build()
+    TagBuilder::new()
+        .name(name)
+        .description(Some(description))
+        .build()
 }
 
 /// Adds the calls that stand under no version prefix, and every call's errors.
@@ -173,7 +190,11 @@ fn each_operation(item: &mut PathItem, change: &mut impl FnMut(&str, &mut Operat
 fn add_headers(method: &str, operation: &mut Operation) {
     let mut parameters = operation.parameters.take().unwrap_or_default();
     if method != "GET" && operation.security.is_some() {
-        let required = if method == "POST" { Required::True } else { Required::False };
+        let required = if method == "POST" {
+            Required::True
+        } else {
+            Required::False
+        };
         parameters.push(RefOr::T(
             ParameterBuilder::new()
                 .name("Idempotency-Key")
@@ -198,9 +219,16 @@ fn add_headers(method: &str, operation: &mut Operation) {
     let secured = operation.security.is_some();
     for (code, answer) in &mut operation.responses.responses {
         let RefOr::T(answer) = answer else { continue };
-        answer.headers.insert("X-Request-Id".into(), text_header("The request's id"));
-        if secured && (code == "200" || code == "201" || code == "304") && operation.operation_id.as_deref() != Some("list") {
-            answer.headers.insert("ETag".into(), text_header("The answer's entity tag"));
+        answer
+            .headers
+            .insert("X-Request-Id".into(), text_header("The request's id"));
+        if secured
+            && (code == "200" || code == "201" || code == "304")
+            && operation.operation_id.as_deref() != Some("list")
+        {
+            answer
+                .headers
+                .insert("ETag".into(), text_header("The answer's entity tag"));
         }
         if method != "GET" && secured {
             answer.headers.insert(
@@ -221,7 +249,9 @@ fn add_examples(operation: &mut Operation) {
     let Some(name) = operation.operation_id.clone() else {
         return;
     };
-    if let (Some(RefOr::T(body)), Some(example)) = (&mut operation.request_body, examples::request(&name)) {
+    if let (Some(RefOr::T(body)), Some(example)) =
+        (&mut operation.request_body, examples::request(&name))
+    {
         set_example(&mut body.content, &example);
     }
     let Some(example) = examples::answer(&name) else {
@@ -233,7 +263,10 @@ fn add_examples(operation: &mut Operation) {
     }
 }
 
-fn set_example<'a>(content: impl IntoIterator<Item = (&'a String, &'a mut RefOr<Content>)>, example: &Value) {
+fn set_example<'a>(
+    content: impl IntoIterator<Item = (&'a String, &'a mut RefOr<Content>)>,
+    example: &Value,
+) {
     for (_, media) in content {
         if let RefOr::T(media) = media {
             media.example = Some(example.clone());
@@ -251,29 +284,62 @@ fn add_errors(method: &str, operation: &mut Operation) {
     let sign_in = body && !secured;
     let ready = operation.operation_id.as_deref() == Some("readyz");
     let pairs: &[(bool, &[Code])] = &[
-        (body, &[Code::BodyNotJson, Code::BodyNotObject, Code::BodyTooLarge, Code::UnsupportedMediaType]),
+        (
+            body,
+            &[
+                Code::BodyNotJson,
+                Code::BodyNotObject,
+                Code::BodyTooLarge,
+                Code::UnsupportedMediaType,
+            ],
+        ),
         (body, &[Code::RequestTimeout, Code::ValidationFailed]),
         (list, &[Code::QueryInvalid]),
         (key && method == "POST", &[Code::IdempotencyKeyMissing]),
         (
             key,
-            &[Code::IdempotencyKeyInvalid, Code::IdempotencyInProgress, Code::IdempotencyKeyReused],
+            &[
+                Code::IdempotencyKeyInvalid,
+                Code::IdempotencyInProgress,
+                Code::IdempotencyKeyReused,
+            ],
         ),
-        (secured, &[Code::TokenMissing, Code::TokenInvalid, Code::TokenExpired, Code::ScopeMissing]),
+        (
+            secured,
+            &[
+                Code::TokenMissing,
+                Code::TokenInvalid,
+                Code::TokenExpired,
+                Code::ScopeMissing,
+            ],
+        ),
         (sign_in, &[Code::CredentialsInvalid, Code::TooManyRequests]),
         (by_id || method == "POST" && secured, &[Code::NotFound]),
-        (method == "PATCH", &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn]),
-        (method == "PATCH" || method == "DELETE", &[Code::PreconditionFailed]),
+        (
+            method == "PATCH",
+            &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn],
+        ),
+        (
+            method == "PATCH" || method == "DELETE",
+            &[Code::PreconditionFailed],
+        ),
         (secured || sign_in, &[Code::InternalError]),
         (secured || sign_in || ready, &[Code::ServiceUnavailable]),
     ];
     let codes = pairs.iter().filter(|(applies, _)| *applies);
-    let mut by_status: std::collections::BTreeMap<u16, Vec<Code>> = std::collections::BTreeMap::new();
+    let mut by_status: std::collections::BTreeMap<u16, Vec<Code>> =
+        std::collections::BTreeMap::new();
     for code in codes.flat_map(|(_, codes)| codes.iter().copied()) {
-        by_status.entry(status(code).as_u16()).or_default().push(code);
+        by_status
+            .entry(status(code).as_u16())
+            .or_default()
+            .push(code);
     }
     for (status, codes) in by_status {
-        operation.responses.responses.insert(status.to_string(), RefOr::T(problem_answer(&codes)));
+        operation
+            .responses
+            .responses
+            .insert(status.to_string(), RefOr::T(problem_answer(&codes)));
     }
 }
 
@@ -298,7 +364,10 @@ fn problem_answer(codes: &[Code]) -> utoipa::openapi::Response {
         .schema(Some(Ref::from_schema_name("Problem")))
         .examples_from_iter(examples)
         .build();
-    let names: Vec<_> = codes.iter().map(|code| format!("`{}`", code.name())).collect();
+    let names: Vec<_> = codes
+        .iter()
+        .map(|code| format!("`{}`", code.name()))
+        .collect();
     let mut answer = ResponseBuilder::new()
         .description(names.join(", "))
         .content("application/problem+json", content)

@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use super::app::App;
-use super::json::parse_object;
 use super::body::{BodyLimits, read_body};
+use super::json::parse_object;
 use crate::error::{Code, Error, Result};
 
 /// A body that is declared as JSON and is one object.
@@ -36,7 +36,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     let value = value.to_ascii_lowercase();
     let mut parts = value.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
-    let json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    let json =
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
     json && parts
         .filter_map(|part| part.strip_prefix("charset="))
         .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))

@@ -23,8 +23,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::metrics::Metrics;
 use super::error::{Failure, plain_refusal, render};
+use super::metrics::Metrics;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Code, Error};

@@ -16,7 +16,11 @@ fn versioned() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(auth::create_token))
         .routes(routes!(customers::create, customers::list))
-        .routes(routes!(customers::read, customers::update, customers::deactivate))
+        .routes(routes!(
+            customers::read,
+            customers::update,
+            customers::deactivate
+        ))
 }
 
 /// The calls that stand under none.

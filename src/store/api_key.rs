@@ -86,9 +86,9 @@ fn read(row: &Row<'_>) -> Result<ApiKey> {
         project_name: row.text(2)?,
         mode: Mode::parse(&mode).ok_or_else(|| Error::internal("an unknown mode is stored"))?,
         secret_hash: row.bytes(4)?,
-        scopes: Scopes::parse(&row.text(5)?).map_err(|_| Error::internal("an unknown scope is stored"))?,
+        scopes: Scopes::parse(&row.text(5)?)
+            .map_err(|_| Error::internal("an unknown scope is stored"))?,
         created_at: Time::from_millis(row.int(6)?),
         revoked_at: row.optional_int(7)?.map(Time::from_millis),
     })
 }
-

@@ -143,7 +143,10 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
     )?;
     let newest = newest.into_iter().flatten().max();
     newest
-        .map(|id| id.try_into().map_err(|_| Error::internal("an id has the wrong length")))
+        .map(|id| {
+            id.try_into()
+                .map_err(|_| Error::internal("an id has the wrong length"))
+        })
         .transpose()
 }
 
@@ -253,7 +256,10 @@ fn unpack(packed: i64) -> Result<Endorsements> {
 /// The bits of one endorsement, and what they are in a status.
 fn mask(name: EndorsementName, status: Option<EndorsementStatus>) -> (i64, Option<i64>) {
     let shift = BITS * name as usize;
-    (0xf << shift, status.map(|status| (status as i64 + 1) << shift))
+    (
+        0xf << shift,
+        status.map(|status| (status as i64 + 1) << shift),
+    )
 }
 
 #[cfg(test)]

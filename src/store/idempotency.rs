@@ -93,7 +93,11 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
 }
 
 /// Records older than an id, the oldest first, to be swept.
-pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<(i64, [u8; 16], [u8; 16])>> {
+pub fn older_than(
+    tx: &mut Tx<'_>,
+    edge: &[u8; 16],
+    limit: i64,
+) -> Result<Vec<(i64, [u8; 16], [u8; 16])>> {
     tx.all(
         "SELECT project, key_hash, id FROM idempotency WHERE id < $1 ORDER BY id LIMIT $2",
         &[edge.into(), limit.into()],

@@ -14,7 +14,9 @@ const STEPS: [(&str, &[&str]); 2] = [
     ),
     (
         "main",
-        &[include_str!("../../migrations/sqlite/data/0001_customers.sql")],
+        &[include_str!(
+            "../../migrations/sqlite/data/0001_customers.sql"
+        )],
     ),
 ];
 

@@ -178,7 +178,8 @@ fn connect(data: &Path, access: Access) -> Result<Connection> {
             )
             .map_err(error)?;
         for file in [&path, &keys] {
-            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).map_err(Error::internal)?;
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+                .map_err(Error::internal)?;
         }
     } else {
         connection
@@ -205,7 +206,9 @@ fn read_loop(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
         if job.waited(now()).is_none() {
             continue;
         }
-        let begun = connection.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([]));
+        let begun = connection
+            .prepare_cached("BEGIN")
+            .and_then(|mut begin| begin.execute([]));
         match begun {
             Ok(_) => {
                 job.run(&mut Tx(connection));
@@ -302,7 +305,9 @@ impl Writer {
 
 /// Copies the log's pages back while others read and write.
 fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, restart: &AtomicBool) {
-    while stopped.recv_timeout(CHECKPOINT_PERIOD) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+    while stopped.recv_timeout(CHECKPOINT_PERIOD)
+        == Err(crossbeam_channel::RecvTimeoutError::Timeout)
+    {
         let length = log_pages(connection);
         if length >= CHECKPOINT_PAGES {
             checkpoint(connection);
@@ -316,12 +321,17 @@ fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, restart: &At
 /// The length of the data file's log, in pages of 4 KiB.
 fn log_pages(connection: &Connection) -> i64 {
     let log = connection.path().map(|path| format!("{path}-wal"));
-    let bytes = log.and_then(|log| fs::metadata(log).ok()).map_or(0, |log| log.len());
+    let bytes = log
+        .and_then(|log| fs::metadata(log).ok())
+        .map_or(0, |log| log.len());
     i64::try_from(bytes / 4096).unwrap_or(i64::MAX)
 }
 
 fn checkpoint(connection: &Connection) {
-    for sql in ["PRAGMA main.wal_checkpoint(PASSIVE)", "PRAGMA keys.wal_checkpoint(PASSIVE)"] {
+    for sql in [
+        "PRAGMA main.wal_checkpoint(PASSIVE)",
+        "PRAGMA keys.wal_checkpoint(PASSIVE)",
+    ] {
         if let Err(cause) = connection.query_row(sql, [], |_| Ok(())) {
             tracing::warn!(%cause, "a checkpoint failed; it is tried again");
         }

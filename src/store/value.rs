@@ -92,7 +92,8 @@ impl<'a> Row<'a> {
 
     /// Bytes.
     pub fn bytes(&self, column: usize) -> Result<Vec<u8>> {
-        self.optional_bytes(column)?.ok_or_else(|| unexpected(column))
+        self.optional_bytes(column)?
+            .ok_or_else(|| unexpected(column))
     }
 
     /// Bytes or NULL.

@@ -37,7 +37,12 @@ impl MasterKey {
     /// # Errors
     /// When the file is missing beside existing data, is no key, or may be
     /// read by others.
-    pub fn load(file: Option<&Path>, data: &Path, data_exists: bool, random: &Random) -> Result<Self> {
+    pub fn load(
+        file: Option<&Path>,
+        data: &Path,
+        data_exists: bool,
+        random: &Random,
+    ) -> Result<Self> {
         if let Some(path) = file {
             return Self::read(path, false);
         }
@@ -78,7 +83,12 @@ impl MasterKey {
     ///
     /// # Errors
     /// When another master key wrapped it, or it was altered or moved.
-    pub fn unwrap(&self, name: &'static str, id: &[u8], wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn unwrap(
+        &self,
+        name: &'static str,
+        id: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         match wrapped.split_at_checked(MASTER_ID_LENGTH) {
             Some((master, sealed)) if master == self.id.to_be_bytes() => {
                 self.key.open(Self::place(name, id), sealed)
@@ -104,13 +114,16 @@ impl MasterKey {
     }
 
     const fn place<'a>(name: &'static str, id: &'a [u8]) -> Place<'a> {
-        Place { project: 0, row: id, field: name }
+        Place {
+            project: 0,
+            row: id,
+            field: name,
+        }
     }
 
     fn read(path: &Path, generated: bool) -> Result<Self> {
-        let fault = |what: &str| {
-            Error::internal(format!("the master key file {}: {what}", path.display()))
-        };
+        let fault =
+            |what: &str| Error::internal(format!("the master key file {}: {what}", path.display()));
         let mode = fs::metadata(path)
             .map_err(|cause| fault(&cause.to_string()))?
             .permissions()
@@ -118,12 +131,12 @@ impl MasterKey {
         if mode & 0o077 != 0 {
             return Err(fault("others may read it; run chmod 600 on it"));
         }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|cause| fault(&cause.to_string()))?);
+        let text =
+            Zeroizing::new(fs::read_to_string(path).map_err(|cause| fault(&cause.to_string()))?);
         let bytes = Zeroizing::new(STANDARD.decode(text.trim()).unwrap_or_default());
-        let bytes: &[u8; KEY_LENGTH] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| fault("must hold the base64 of 32 random bytes (openssl rand -base64 32)"))?;
+        let bytes: &[u8; KEY_LENGTH] = bytes.as_slice().try_into().map_err(|_| {
+            fault("must hold the base64 of 32 random bytes (openssl rand -base64 32)")
+        })?;
         let id = Self::id_of(bytes);
         Ok(Self {
             id,
@@ -197,7 +210,10 @@ mod tests {
     fn a_missing_open_or_broken_file_is_refused_with_what_to_do() {
         let data = folder("refused");
         let missing = MasterKey::load(None, &data, true, &Random::System).unwrap_err();
-        assert!(missing.to_string().contains("OMS_MASTER_KEY_FILE"), "{missing}");
+        assert!(
+            missing.to_string().contains("OMS_MASTER_KEY_FILE"),
+            "{missing}"
+        );
         let path = data.join("key");
         fs::write(&path, "short").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();

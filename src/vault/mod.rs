@@ -50,7 +50,8 @@ impl SealingKey {
     /// A key from its bytes, under the id that stands beside what it sealed.
     #[must_use]
     pub fn new(id: i64, bytes: &[u8; KEY_LENGTH]) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, bytes).expect("the length is that of the algorithm");
+        let key =
+            UnboundKey::new(&AES_256_GCM, bytes).expect("the length is that of the algorithm");
         Self {
             id,
             key: LessSafeKey::new(key),
@@ -149,15 +150,28 @@ mod tests {
         assert_eq!(key.open(PLACE, &sealed).unwrap().as_slice(), b"Ada");
 
         let foreign = [
-            Place { project: 2, ..PLACE },
-            Place { row: b"raw", ..PLACE },
-            Place { field: "customers.identity", ..PLACE },
+            Place {
+                project: 2,
+                ..PLACE
+            },
+            Place {
+                row: b"raw",
+                ..PLACE
+            },
+            Place {
+                field: "customers.identity",
+                ..PLACE
+            },
         ];
         for place in foreign {
             assert!(key.open(place, &sealed).is_err());
         }
         assert!(SealingKey::new(8, &bytes).open(PLACE, &sealed).is_err());
-        assert!(SealingKey::new(7, &random.bytes()).open(PLACE, &sealed).is_err());
+        assert!(
+            SealingKey::new(7, &random.bytes())
+                .open(PLACE, &sealed)
+                .is_err()
+        );
     }
 
     #[test]
@@ -171,7 +185,10 @@ mod tests {
             assert!(key.open(PLACE, &altered).is_err(), "byte {at}");
         }
         for length in 0..sealed.len() {
-            assert!(key.open(PLACE, &sealed[..length]).is_err(), "length {length}");
+            assert!(
+                key.open(PLACE, &sealed[..length]).is_err(),
+                "length {length}"
+            );
         }
     }
 }

@@ -128,7 +128,9 @@ fn fill(
             continue;
         }
         if seen.is_empty() {
-            shared.batch.store((batch * 2).min(LARGEST_BATCH), Ordering::Relaxed);
+            shared
+                .batch
+                .store((batch * 2).min(LARGEST_BATCH), Ordering::Relaxed);
         }
         let (fresh, wrapped) = make(batch, master, context);
         match register(&wrapped) {

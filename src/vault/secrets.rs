@@ -35,7 +35,10 @@ impl Secrets {
             idempotency: hash_key("oms idempotency v1"),
             cursor: SealingKey::new(
                 0,
-                cursor.as_ref().try_into().expect("HMAC-SHA256 gives 32 bytes"),
+                cursor
+                    .as_ref()
+                    .try_into()
+                    .expect("HMAC-SHA256 gives 32 bytes"),
             ),
         }
     }
@@ -109,7 +112,10 @@ mod tests {
         let email = secrets.blind_index(1, "email", b"ada@example.com");
         assert_eq!(email, secrets.blind_index(1, "email", b"ada@example.com"));
         assert_ne!(email, secrets.blind_index(2, "email", b"ada@example.com"));
-        assert_ne!(email, secrets.blind_index(1, "externalId", b"ada@example.com"));
+        assert_ne!(
+            email,
+            secrets.blind_index(1, "externalId", b"ada@example.com")
+        );
         let other = Secrets::derive(&[2; KEY_LENGTH]);
         assert_ne!(email, other.blind_index(1, "email", b"ada@example.com"));
         assert_ne!(

@@ -41,7 +41,14 @@ fn the_list_of_errors_is_the_one_checked_in() {
     );
     for code in Code::ALL {
         let status = status(code).as_u16();
-        writeln!(text, "| `{}` | {status} | {} | {} |", code.name(), code.title(), code.remedy()).unwrap();
+        writeln!(
+            text,
+            "| `{}` | {status} | {} | {} |",
+            code.name(),
+            code.title(),
+            code.remedy()
+        )
+        .unwrap();
     }
     text += "\n## Fields\n\n\
              `validationFailed` names every invalid field in `errors`, each with a JSON Pointer, a message that says\n\

@@ -25,19 +25,38 @@ fn refuse(under: &str, words: &[&str]) {
     for (path, text) in sources(under) {
         for word in words {
             let at = text.lines().position(|line| line.contains(word));
-            assert!(at.is_none(), "{}:{} names {word}", path.display(), at.unwrap_or_default() + 1);
+            assert!(
+                at.is_none(),
+                "{}:{} names {word}",
+                path.display(),
+                at.unwrap_or_default() + 1
+            );
         }
     }
 }
 
 #[test]
 fn the_core_names_no_transport_no_runtime_and_no_engine() {
-    refuse("src/core", &["axum", "hyper", "tokio", "rusqlite", "crate::http", "crate::cli", "crate::jobs"]);
+    refuse(
+        "src/core",
+        &[
+            "axum",
+            "hyper",
+            "tokio",
+            "rusqlite",
+            "crate::http",
+            "crate::cli",
+            "crate::jobs",
+        ],
+    );
 }
 
 #[test]
 fn the_store_names_nobody_above_it() {
-    refuse("src/store", &["axum", "hyper", "crate::http", "crate::cli", "crate::jobs"]);
+    refuse(
+        "src/store",
+        &["axum", "hyper", "crate::http", "crate::cli", "crate::jobs"],
+    );
 }
 
 #[test]
@@ -50,7 +69,11 @@ fn only_the_store_names_its_engine() {
 #[test]
 fn every_source_opens_with_what_it_is() {
     for (path, text) in sources("src") {
-        assert!(text.starts_with("//!"), "{} has no module doc", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{} has no module doc",
+            path.display()
+        );
     }
 }
 
@@ -82,7 +105,10 @@ fn every_dependency_has_its_reason() {
         if line.starts_with('[') {
             inside = line == "[dependencies]" || line == "[dev-dependencies]";
         } else if inside && let Some((name, _)) = line.split_once(" = ") {
-            assert!(reasons.contains(&format!("`{name}`")), "ARCHITECTURE.md does not say why {name}");
+            assert!(
+                reasons.contains(&format!("`{name}`")),
+                "ARCHITECTURE.md does not say why {name}"
+            );
         }
     }
 }
