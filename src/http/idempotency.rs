@@ -13,6 +13,7 @@ use super::app::App;
 use super::etag;
 use super::json::canonical_object;
 use crate::error::{Code, Error, Result};
+use crate::id::first_at;
 use crate::store::idempotency::{self, Claim, Record};
 use crate::store::{Tx, key_register};
 use crate::vault::{Place, PooledKey, SealingKey};
@@ -212,6 +213,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     };
     let _running = app.in_flight.enter(claim)?;
     let hash = claim.lookup_hash(&app.installation.secrets);
+    let oldest = oldest_kept(app);
     for _ in 0..ATTEMPTS {
         let effect = match prepare().await {
             Ok(effect) => effect,
@@ -219,7 +221,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
                 let known = app
                     .installation
                     .store
-                    .read(move |tx| known(tx, &claim, hash))
+                    .read(move |tx| known(tx, &claim, hash, &oldest))
                     .await?;
                 return match known {
                     Some((record, key)) => replay(app, claim, record, key),
@@ -246,7 +248,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         let outcome = app
             .installation
             .store
-            .write(move |tx| write_once(tx, &record, hash, &write))
+            .write(move |tx| write_once(tx, &record, hash, &oldest, &write))
             .await?;
         match outcome {
             Outcome::Done => return Ok(answer_of(effect.status, effect.body, false)),
@@ -282,9 +284,10 @@ fn write_once(
     tx: &mut Tx<'_>,
     record: &Record,
     hash: i64,
+    oldest: &[u8; 16],
     write: &(impl Fn(&mut Tx<'_>) -> Result<Written> + ?Sized),
 ) -> Result<Outcome> {
-    if let Some((known, key)) = known(tx, &record.claim, hash)? {
+    if let Some((known, key)) = known(tx, &record.claim, hash, oldest)? {
         return Ok(Outcome::Known(Box::new(known), key));
     }
     if write(tx)? == Written::Stale {
@@ -294,9 +297,21 @@ fn write_once(
     Ok(Outcome::Done)
 }
 
+/// Records before this id are forgotten, whether they are swept yet or not.
+#[must_use]
+pub fn oldest_kept(app: &App) -> [u8; 16] {
+    let kept_s = i64::try_from(app.config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
+    first_at(app.context.now().plus_seconds(kept_s.saturating_neg()))
+}
+
 /// What a key made, with the wrapped data key that opens the kept answer.
-fn known(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<(Record, Option<Vec<u8>>)>> {
-    let Some(record) = idempotency::find(tx, claim, hash)? else {
+fn known(
+    tx: &mut Tx<'_>,
+    claim: &Claim,
+    hash: i64,
+    oldest: &[u8; 16],
+) -> Result<Option<(Record, Option<Vec<u8>>)>> {
+    let Some(record) = idempotency::find(tx, claim, hash, oldest)? else {
         return Ok(None);
     };
     let key = key_register::data_key(tx, record.data_key)?;

@@ -261,7 +261,9 @@ fn a_key_is_honoured_on_delete() {
 
 #[test]
 fn a_key_is_kept_seven_days_and_then_swept() {
-    let server = InProcess::start(|config| config.token_lifetime_s = 30 * 86_400);
+    let server = InProcess::start(|config| {
+        config.token_lifetime = std::time::Duration::from_secs(30 * 86_400)
+    });
     let api = server.sandbox();
     let first = api
         .post_keyed("/customers", "week", &minimal_customer())
@@ -291,8 +293,8 @@ fn a_key_is_kept_seven_days_and_then_swept() {
 #[test]
 fn the_time_a_key_is_kept_is_a_setting_of_at_least_24_hours() {
     let server = InProcess::start(|config| {
-        config.token_lifetime_s = 30 * 86_400;
-        config.idempotency_retention_h = 24;
+        config.token_lifetime = std::time::Duration::from_secs(30 * 86_400);
+        config.idempotency_retention = std::time::Duration::from_hours(24);
     });
     let api = server.sandbox();
     let first = api

@@ -142,7 +142,10 @@ fn router(
         .route("/who", get(who))
         .route(
             "/path/{id}",
-            get(async |uri: Uri| (Extension(ProjectLabel(7)), uri.path().to_owned())),
+            get(async |Extension(label): Extension<ProjectLabel>, uri: Uri| {
+                label.set(7);
+                uri.path().to_owned()
+            }),
         )
         .route(
             "/panic",

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use oms::config::Config;
 use oms::context::{Clock, Context, Random, Time};
+use oms::core::api_key::Scopes;
 use oms::server::Server;
 
 use super::api::{Api, Key, Mode, fresh_name};
@@ -17,8 +18,6 @@ pub const MOMENT_MS: i64 = 1_800_000_000_000;
 /// A server whose clock stands still until it is moved.
 pub struct InProcess {
     server: Option<Server>,
-    config: Config,
-    context: Context,
     clock: Arc<AtomicI64>,
     client: Client,
     _folder: Folder,
@@ -33,11 +32,9 @@ impl InProcess {
         change(&mut config);
         let clock = Arc::new(AtomicI64::new(MOMENT_MS));
         let context = Context::new(Clock::Manual(Arc::clone(&clock)), Random::System);
-        let server = Server::start(config.clone(), context.clone()).expect("the server starts");
+        let server = Server::start(config, context).expect("the server starts");
         Self {
             server: Some(server),
-            config,
-            context,
             clock,
             client: Client::new(),
             _folder: folder,
@@ -58,14 +55,16 @@ impl InProcess {
     #[track_caller]
     pub fn key(&self, project: &str, mode: Mode, scopes: Option<&str>) -> Key {
         let mode = match mode {
-            Mode::Sandbox => oms::core::key::Mode::Sandbox,
-            Mode::Live => oms::core::key::Mode::Live,
+            Mode::Sandbox => oms::core::api_key::Mode::Sandbox,
+            Mode::Live => oms::core::api_key::Mode::Live,
         };
-        let scopes = scopes.map(|list| list.split(',').map(str::to_owned).collect());
-        let created = oms::cli::keys::create(&self.config, &self.context, project, mode, scopes)
+        let scopes = Scopes::parse(scopes.unwrap_or("*")).expect("scopes");
+        let server = self.server.as_ref().expect("it runs until dropped");
+        let created = server
+            .block_on(server.app().installation.create_key(project, mode, scopes))
             .expect("the key is made");
         Key {
-            api_key: created.api_key,
+            api_key: created.key.api_key,
             api_secret: created.api_secret,
         }
     }
