@@ -5,9 +5,10 @@
 //! template of its route.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -48,8 +49,7 @@ impl RequestId {
     }
 
     /// A new id of our own.
-    #[must_use]
-    pub fn fresh(context: &Context) -> Self {
+    fn fresh(context: &Context) -> Self {
         let text = id::RequestId::from_bytes(context.new_id()).to_string();
         let value = HeaderValue::from_maybe_shared(Bytes::from(text));
         Self(value.expect("an id is visible ASCII"))
@@ -58,9 +58,8 @@ impl RequestId {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0
-            .to_str()
-            .expect("both makers take visible ASCII only")
+        // Both makers take visible ASCII only, so the default is never seen.
+        self.0.to_str().unwrap_or_default()
     }
 }
 
@@ -71,10 +70,21 @@ fn is_sane(id: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte))
 }
 
-/// The project of a request, for the log: a handler or extractor puts it into
-/// the extensions of its response.
-#[derive(Clone, Copy, Debug)]
-pub struct ProjectLabel(pub i64);
+/// Who sent the request: an extension of every request that came by a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// The project of a request, for the log: an extension of every request, which
+/// whoever authenticates it fills in. It is logged for refusals as well.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectLabel(Arc<OnceLock<i64>>);
+
+impl ProjectLabel {
+    /// Tells the project; the first to tell it is right.
+    pub fn set(&self, project: i64) {
+        _ = self.0.set(project);
+    }
+}
 
 /// A router behind the outermost layer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -105,14 +115,16 @@ impl Edge {
         let started = Instant::now();
         let id = RequestId::new(request.headers(), &self.0.context);
         let method = request.method().clone();
+        let project = ProjectLabel::default();
         request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(project.clone());
         let mut response = if is_utf8_path(request.uri().path()) {
             self.route(request).await
         } else {
             Error::new(Code::NotFound, "the path is not UTF-8").into_response()
         };
         self.finish(&mut response, &id);
-        log(&response, &method, &id, started);
+        log(&response, &method, &id, &project, started);
         response
     }
 
@@ -217,7 +229,13 @@ async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// The one line per request.
-fn log(response: &Response, method: &Method, id: &RequestId, started: Instant) {
+fn log(
+    response: &Response,
+    method: &Method,
+    id: &RequestId,
+    project: &ProjectLabel,
+    started: Instant,
+) {
     if !tracing::enabled!(target: "oms::access", tracing::Level::INFO) {
         return;
     }
@@ -225,13 +243,12 @@ fn log(response: &Response, method: &Method, id: &RequestId, started: Instant) {
     let route = extensions
         .get::<Route>()
         .map_or("-", |route| route.0.as_str());
-    let project = extensions.get::<ProjectLabel>().map(|label| label.0);
     tracing::info!(
         target: "oms::access",
         request_id = id.as_str(),
         method = method.as_str(),
         route,
-        project,
+        project = project.0.get(),
         status = response.status().as_u16(),
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
     );
