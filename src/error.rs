@@ -250,6 +250,15 @@ pub struct FieldError {
     pub message: Cow<'static, str>,
 }
 
+impl FieldError {
+    /// The same error, seen from further up: the pointer stands below this one.
+    #[must_use]
+    pub fn below(mut self, pointer: &str) -> Self {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
+}
+
 /// What is wrong with one field. Contract section 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FieldCode {

@@ -6,5 +6,14 @@
 pub mod config;
 pub mod context;
 pub mod error;
-pub mod http;
 pub mod id;
+
+pub mod core;
+pub mod store;
+pub mod vault;
+
+pub mod http;
+pub mod jobs;
+
+pub mod cli;
+pub mod server;

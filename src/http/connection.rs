@@ -27,7 +27,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::limits::Slot;
-use super::request_id::{Edge, Peer};
+use super::request_id::Edge;
+use super::server::Peer;
 
 /// How long a connection may wait for what.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,6 @@
 //! template of its route.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -18,13 +17,14 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::Service;
 
 use super::error::{Failure, plain_refusal, render};
+use super::metrics::Metrics;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Code, Error};
@@ -49,7 +49,8 @@ impl RequestId {
     }
 
     /// A new id of our own.
-    fn fresh(context: &Context) -> Self {
+    #[must_use]
+    pub fn fresh(context: &Context) -> Self {
         let text = id::RequestId::from_bytes(context.new_id()).to_string();
         let value = HeaderValue::from_maybe_shared(Bytes::from(text));
         Self(value.expect("an id is visible ASCII"))
@@ -58,8 +59,9 @@ impl RequestId {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Both makers take visible ASCII only, so the default is never seen.
-        self.0.to_str().unwrap_or_default()
+        self.0
+            .to_str()
+            .expect("both makers take visible ASCII only")
     }
 }
 
@@ -70,17 +72,13 @@ fn is_sane(id: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte))
 }
 
-/// Who sent the request: an extension of every request that came by a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
-
-/// The project of a request, for the log: an extension of every request, which
-/// whoever authenticates it fills in. It is logged for refusals as well.
+/// The project of a request, for the log: an extension of every request that
+/// whoever authenticates it fills in.
 #[derive(Clone, Debug, Default)]
 pub struct ProjectLabel(Arc<OnceLock<i64>>);
 
 impl ProjectLabel {
-    /// Tells the project; the first to tell it is right.
+    /// Notes the project; the first word counts.
     pub fn set(&self, project: i64) {
         _ = self.0.set(project);
     }
@@ -94,6 +92,7 @@ pub struct Edge(Arc<Parts>);
 struct Parts {
     router: Router,
     context: Context,
+    metrics: Arc<Metrics>,
     error_type_base: String,
     request_timeout: Duration,
 }
@@ -101,10 +100,11 @@ struct Parts {
 impl Edge {
     /// Puts the layer around a finished router.
     #[must_use]
-    pub fn new(router: Router, context: Context, config: &Config) -> Self {
+    pub fn new(router: Router, context: Context, config: &Config, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Parts {
             router: router.layer(tower::layer::layer_fn(|inner| RouteName { inner })),
             context,
+            metrics,
             error_type_base: config.error_type_base.clone(),
             request_timeout: config.request_timeout,
         }))
@@ -124,7 +124,22 @@ impl Edge {
             Error::new(Code::NotFound, "the path is not UTF-8").into_response()
         };
         self.finish(&mut response, &id);
-        log(&response, &method, &id, &project, started);
+        let took = started.elapsed();
+        let route = response.extensions().get::<Route>();
+        let route = route.map_or("-", |route| route.0.as_str());
+        let status = response.status().as_u16();
+        self.0.metrics.request(method.as_str(), route, status, took);
+        if tracing::enabled!(target: "oms::access", tracing::Level::INFO) {
+            tracing::info!(
+                target: "oms::access",
+                request_id = id.as_str(),
+                method = method.as_str(),
+                route,
+                project = project.0.get(),
+                status,
+                duration_ms = took.as_secs_f64() * 1000.0,
+            );
+        }
         response
     }
 
@@ -226,32 +241,6 @@ async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
         }
     })
     .await
-}
-
-/// The one line per request.
-fn log(
-    response: &Response,
-    method: &Method,
-    id: &RequestId,
-    project: &ProjectLabel,
-    started: Instant,
-) {
-    if !tracing::enabled!(target: "oms::access", tracing::Level::INFO) {
-        return;
-    }
-    let extensions = response.extensions();
-    let route = extensions
-        .get::<Route>()
-        .map_or("-", |route| route.0.as_str());
-    tracing::info!(
-        target: "oms::access",
-        request_id = id.as_str(),
-        method = method.as_str(),
-        route,
-        project = project.0.get(),
-        status = response.status().as_u16(),
-        duration_ms = started.elapsed().as_secs_f64() * 1000.0,
-    );
 }
 
 /// The template of the route that answered, in the extensions of the response.

@@ -37,6 +37,10 @@ const HYPER_MAX_HEADERS: usize = 100;
 /// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
+/// Who sent the request: an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
 /// How large, how many and how slow; see the settings of the same names.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {

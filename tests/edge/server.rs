@@ -16,8 +16,8 @@ use oms::config::Config;
 use oms::context::Context;
 use oms::error::Error;
 use oms::http::body::{BodyLimits, read_body};
-use oms::http::request_id::{Edge, Peer, RequestId};
-use oms::http::server::{ServerLimits, Stopped, serve};
+use oms::http::request_id::{Edge, RequestId};
+use oms::http::server::{Peer, ServerLimits, Stopped, serve};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -62,7 +62,7 @@ impl Server {
         let counted = Arc::new(AtomicUsize::new(0));
         let (release, held) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let router = router(config, &counted, &release, &held);
-        let edge = Edge::new(router, Context::system(), config);
+        let edge = Edge::new(router, Context::system(), config, Arc::default());
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind(config.listen))
             .unwrap();

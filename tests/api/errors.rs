@@ -1,0 +1,316 @@
+//! Section 4: what a refusal looks like, and which one it is.
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, Call, Server, fresh_name, full_customer, minimal_customer, raw};
+
+fn posting_text(api: &Api, text: &str) -> Call {
+    api.posting("/customers", &json!({})).text(text)
+}
+
+#[test]
+fn a_problem_has_type_title_status_code_detail_request_id_and_errors() {
+    let api = Server::shared().sandbox();
+    let answer = api.post("/customers", &json!({
+        "type": "individual",
+        "birthDate": "15/05/1990",
+        "identifyingInformation": [{ "type": "ssn", "issuingCountry": "US", "number": "000-12-3456" }],
+    }));
+    let mut problem = answer.problem(422, "validationFailed");
+    let kind = problem["type"].take();
+    problem["requestId"] = json!("[requestId]");
+    for error in problem["errors"].as_array_mut().expect("errors") {
+        let mut names: Vec<&String> = error.as_object().expect("an object").keys().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["code", "message", "pointer"], "{answer}");
+        error["message"] = json!("[message]");
+    }
+    assert!(kind.as_str().is_some_and(|kind| kind.starts_with("https://")), "{answer}");
+    let expected = json!({
+        "type": null,
+        "title": "The request has invalid fields",
+        "status": 422,
+        "code": "validationFailed",
+        "detail": "2 fields are invalid",
+        "requestId": "[requestId]",
+        "errors": [
+            { "pointer": "/birthDate", "code": "dateInvalid", "message": "[message]" },
+            { "pointer": "/identifyingInformation/0/number", "code": "ssnInvalid", "message": "[message]" },
+        ],
+    });
+    assert_eq!(problem, expected, "{answer}");
+}
+
+#[test]
+fn a_body_that_is_not_json_is_400() {
+    let api = Server::shared().sandbox();
+    let deep = "[".repeat(30_000);
+    let deep_inside = format!(r#"{{"type":"individual","metadata":{}"#, r#"{"a":"#.repeat(10_000));
+    for text in [
+        "",
+        " ",
+        "{",
+        "nope",
+        r#"{"type":"individual""#,
+        r#"{"type":"individual",}"#,
+        r#"{"type":"individual"} {}"#,
+        r#"{'type':'individual'}"#,
+        r#"{type:"individual"}"#,
+        r#"{"type":"individual","metadata":{"a":NaN}}"#,
+        r#"{"type":"individual","metadata":{"a":01}}"#,
+        r#"{"type":"individual","firstName":"\x41"}"#,
+        r#"{"type":"individual","firstName":"\ud800"}"#,
+        "{\"type\":\"individual\",\"firstName\":\"a\u{1}b\"}",
+        r#"{"type":"individual","type":"individual"}"#,
+        r#"{"type":"individual","metadata":{"a":1,"a":2}}"#,
+        &deep,
+        &deep_inside,
+    ] {
+        posting_text(&api, text).send().problem(400, "bodyNotJson");
+    }
+    let call = api.posting("/customers", &json!({}));
+    let latin = b"{\"type\":\"individual\",\"firstName\":\"Zo\xeb\"}";
+    call.body("application/json", latin).send().problem(400, "bodyNotJson");
+    assert_eq!(api.listed(""), [""; 0]);
+}
+
+#[test]
+fn json_that_is_not_an_object_is_400() {
+    let api = Server::shared().sandbox();
+    for text in ["[]", r#"[{"type":"individual"}]"#, r#""individual""#, "1", "true", "null"] {
+        posting_text(&api, text).send().problem(400, "bodyNotObject");
+    }
+}
+
+#[test]
+fn a_patch_is_read_like_a_post() {
+    let api = Server::shared().sandbox();
+    let path = format!("/customers/{}", api.create(&minimal_customer()).id());
+    let call = api.call("PATCH", &path);
+    call.clone().text("{").send().problem(400, "bodyNotJson");
+    call.clone().text("[]").send().problem(400, "bodyNotObject");
+    call.clone().body("text/plain", "{}").send().problem(415, "unsupportedMediaType");
+    call.body("application/json", vec![b' '; 70_000]).send().problem(413, "bodyTooLarge");
+}
+
+#[test]
+fn a_malformed_header_is_400() {
+    let api = Server::shared().sandbox();
+    let made = api.create(&minimal_customer());
+    let path = format!("/customers/{}", made.id());
+    let call = api.call("PATCH", &path).json(&json!({ "firstName": "Eve" }));
+    for value in ["no-quotes", "\"open", ""] {
+        call.clone().header("if-match", value).send().problem(400, "headerInvalid");
+        let call = api.call("GET", &path).header("if-none-match", value);
+        call.send().problem(400, "headerInvalid");
+    }
+    assert_eq!(api.read(&made.id()).json(), made.json());
+}
+
+#[test]
+fn a_method_that_the_path_does_not_take_is_405_with_those_it_takes() {
+    let api = Server::shared().sandbox();
+    let one = format!("/customers/{}", api.create(&minimal_customer()).id());
+    for (path, allowed, refused) in [
+        ("/customers", &["GET", "POST"][..], &["PUT", "PATCH", "DELETE"][..]),
+        (&one, &["DELETE", "GET", "PATCH"], &["PUT", "POST"]),
+        ("/auth/token", &["POST"], &["GET", "PUT", "PATCH", "DELETE"]),
+    ] {
+        for method in refused {
+            let answer = api.call(method, path).header("idempotency-key", "k").send();
+            answer.problem(405, "methodNotAllowed");
+            let allow = answer.wants_header("allow").to_owned();
+            let mut found: Vec<&str> = allow.split(',').map(str::trim).collect();
+            found.retain(|method| !["HEAD", "OPTIONS"].contains(method));
+            found.sort_unstable();
+            assert_eq!(found, allowed, "{answer}");
+        }
+    }
+}
+
+#[test]
+fn a_body_of_64_kib_is_read_and_one_byte_more_is_413() {
+    let api = Server::shared().sandbox();
+    let padded = |length: usize| {
+        let text = minimal_customer().to_string();
+        format!("{text}{}", " ".repeat(length - text.len()))
+    };
+    posting_text(&api, &padded(64 * 1024)).send().wants(201);
+    posting_text(&api, &padded(64 * 1024 + 1)).send().problem(413, "bodyTooLarge");
+    posting_text(&api, &padded(4 * 1024 * 1024)).try_send().map_or((), |answer| {
+        answer.problem(413, "bodyTooLarge");
+    });
+    assert_eq!(api.listed("").len(), 1);
+}
+
+#[test]
+fn a_chunked_body_over_64_kib_is_413() {
+    let server = Server::shared();
+    let api = server.sandbox();
+    let body = format!("{}{}", minimal_customer(), " ".repeat(64 * 1024));
+    let request = format!(
+        "POST /v0.9/customers HTTP/1.1\r\nHost: oms\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+         Idempotency-Key: {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
+         {:x}\r\n{body}\r\n0\r\n\r\n",
+        api.token,
+        fresh_name("key"),
+        body.len()
+    );
+    let answer = raw(server.address(), None, request.as_bytes());
+    assert_eq!(answer.status, 413, "{answer}");
+    assert_eq!(api.listed(""), [""; 0]);
+}
+
+#[test]
+fn a_body_not_declared_as_json_is_415() {
+    let api = Server::shared().sandbox();
+    let body = minimal_customer().to_string();
+    let call = api.posting("/customers", &json!({}));
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/jsonp", "json", ""] {
+        call.clone().body(kind, &body).send().problem(415, "unsupportedMediaType");
+    }
+    call.without("content-type").send().problem(415, "unsupportedMediaType");
+    assert_eq!(api.listed(""), [""; 0]);
+}
+
+#[test]
+fn a_body_declared_as_json_in_utf_8_is_read() {
+    let api = Server::shared().sandbox();
+    let body = minimal_customer().to_string();
+    for kind in ["application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"] {
+        api.posting("/customers", &json!({})).body(kind, &body).send().wants(201);
+    }
+}
+
+#[test]
+fn an_unknown_field_names_the_nearest_known_one() {
+    let api = Server::shared().sandbox();
+    let answer = api.post("/customers", &json!({
+        "type": "individual",
+        "birthdate": "1990-05-15",
+        "first_name": "Ada",
+        "residentialAddress": { "zipcode": "94105", "Line1": "x" },
+        "identifyingInformation": [
+            { "type": "passport", "issuing_country": "FR", "issuingCountry": "FR", "number": "X1234567" },
+        ],
+    }));
+    for (pointer, nearest) in [
+        ("/birthdate", "`birthDate`"),
+        ("/first_name", "`firstName`"),
+        ("/residentialAddress/zipcode", "`zipCode`"),
+        ("/residentialAddress/Line1", "`line1`"),
+        ("/identifyingInformation/0/issuing_country", "`issuingCountry`"),
+    ] {
+        let message = answer.field_error(pointer, "unknownField");
+        assert!(message.contains(nearest), "{pointer}: {answer}");
+        assert!(message.contains("did you mean"), "{pointer}: {answer}");
+    }
+}
+
+#[test]
+fn a_field_that_only_the_server_sets_is_unknown() {
+    let api = Server::shared().sandbox();
+    for name in ["id", "object", "status", "createdAt", "updatedAt", "signedAgreementAt", "wallets", "project", "mode"] {
+        let answer = api.post("/customers", &json!({ "type": "individual", name: "x" }));
+        answer.field_error(&format!("/{name}"), "unknownField");
+    }
+}
+
+#[test]
+fn a_setting_turns_the_refusal_of_unknown_fields_into_ignoring() {
+    let server = Server::start(&[("OMS_UNKNOWN_FIELDS", "ignore")]);
+    let api = server.sandbox();
+    let answer = api.create(&json!({
+        "type": "individual", "birthdate": "not a date", "colour": { "a": [1] }, "firstName": "Ada",
+        "residentialAddress": { "planet": "Earth" },
+    }));
+    assert_eq!(answer.json()["firstName"], "Ada", "{answer}");
+    assert_eq!(answer.json().get("colour"), None, "{answer}");
+    let id = answer.id();
+    let answer = api.change(&id, &json!({ "colour": "blue" })).wants(200);
+    assert_eq!(answer.json().get("colour"), None, "{answer}");
+    api.post("/customers", &json!({ "type": "individual", "email": "no" })).field_error("/email", "emailInvalid");
+}
+
+#[test]
+fn a_pointer_escapes_what_json_pointer_escapes() {
+    let api = Server::shared().sandbox();
+    let answer = api.post("/customers", &json!({ "type": "individual", "a/b~c": 1 }));
+    answer.field_error("/a~1b~0c", "unknownField");
+}
+
+#[test]
+fn all_invalid_fields_are_reported_at_once() {
+    let api = Server::shared().sandbox();
+    let answer = api.post("/customers", &json!({
+        "firstName": "", "middleName": 5, "lastName": "x\u{7}", "email": "no", "phone": "12",
+        "birthDate": "1990-02-30", "nationality": "American", "ipAddress": "1.2.3",
+        "externalId": "", "signedAgreement": "yes",
+        "residentialAddress": { "country": "USA" },
+        "identifyingInformation": [{ "type": "ssn", "issuingCountry": "US", "number": "1" }],
+        "endorsements": ["eur"], "metadata": { "": 1 }, "unheard": 1,
+    }));
+    let problem = answer.problem(422, "validationFailed");
+    let mut found: Vec<&str> = problem["errors"]
+        .as_array()
+        .expect("errors")
+        .iter()
+        .map(|error| error["pointer"].as_str().expect("a pointer"))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        "/birthDate", "/email", "/endorsements/0", "/externalId", "/firstName",
+        "/identifyingInformation/0/number", "/ipAddress", "/lastName", "/metadata/", "/middleName",
+        "/nationality", "/phone", "/residentialAddress/country", "/signedAgreement", "/type", "/unheard",
+    ];
+    assert_eq!(found, expected, "{answer}");
+    assert_eq!(problem["detail"], "16 fields are invalid", "{answer}");
+}
+
+#[test]
+fn no_message_repeats_a_write_only_value() {
+    let api = Server::shared().sandbox();
+    let id = api.create(&full_customer()).id();
+    let body = json!({
+        "birthDate": "canary-31/12/1971",
+        "ipAddress": "canary.9.8.7",
+        "residentialAddress": {
+            "line1": "canary line\u{7}", "line2": ["canary two"], "city": "canary-".repeat(300),
+            "state": "canary state", "country": "Canaryland", "zipCode": "canary zip", "canaryPart": "canary",
+        },
+        "identifyingInformation": [
+            { "type": "ssn", "issuingCountry": "US", "number": "canary-000-12" },
+            { "type": "itin", "issuingCountry": "US", "number": "canary 912" },
+            { "type": "passport", "issuingCountry": "FR", "number": "canary!" },
+            { "type": "driversLicense", "issuingCountry": "FR", "number": "canary?" },
+        ],
+    });
+    let mut post = body.clone();
+    post["type"] = json!("individual");
+    for answer in [api.post("/customers", &post), api.change(&id, &body)] {
+        let mut problem = answer.problem(422, "validationFailed");
+        for error in problem["errors"].as_array_mut().expect("errors") {
+            // The name of an unknown field is a name and no value.
+            if error["code"] == "unknownField" {
+                *error = Value::Null;
+            }
+        }
+        assert!(!problem.to_string().to_ascii_lowercase().contains("canary"), "{answer}");
+    }
+}
+
+#[test]
+fn an_internal_path_or_name_stands_in_no_problem() {
+    let api = Server::shared().sandbox();
+    for answer in [
+        posting_text(&api, "{").send(),
+        api.post("/customers", &json!({ "type": 1, "metadata": [] })),
+        api.get("/customers?limit=x"),
+        api.get("/customers/%FF"),
+    ] {
+        let text = answer.text();
+        for inside in ["src/", ".rs", "serde", "panicked", "sqlite", "rusqlite", "axum"] {
+            assert!(!text.to_ascii_lowercase().contains(inside), "{inside}: {answer}");
+        }
+    }
+}

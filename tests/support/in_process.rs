@@ -1,0 +1,102 @@
+//! The server inside the test process, with a clock that the test moves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use oms::config::Config;
+use oms::context::{Clock, Context, Random, Time};
+use oms::server::Server;
+
+use super::api::{Api, Key, Mode, fresh_name};
+use super::folder::Folder;
+use super::http::{Call, Client};
+
+/// When the clock of a test begins: 2027-01-15T08:00:00Z.
+pub const MOMENT_MS: i64 = 1_800_000_000_000;
+
+/// A server whose clock stands still until it is moved.
+pub struct InProcess {
+    server: Option<Server>,
+    config: Config,
+    context: Context,
+    clock: Arc<AtomicI64>,
+    client: Client,
+    _folder: Folder,
+}
+
+impl InProcess {
+    /// Starts with settings that the test changes.
+    pub fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = Folder::new();
+        let mut config = Config::for_data(&folder.path().join("data"));
+        config.allow_live_with_generated_master_key = true;
+        change(&mut config);
+        let clock = Arc::new(AtomicI64::new(MOMENT_MS));
+        let context = Context::new(Clock::Manual(Arc::clone(&clock)), Random::System);
+        let server = Server::start(config.clone(), context.clone()).expect("the server starts");
+        Self {
+            server: Some(server),
+            config,
+            context,
+            clock,
+            client: Client::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// What the clock says, as the wire writes it.
+    pub fn now(&self) -> String {
+        Time::from_millis(self.clock.load(Ordering::SeqCst)).to_string()
+    }
+
+    /// Makes a key.
+    #[track_caller]
+    pub fn key(&self, project: &str, mode: Mode, scopes: Option<&str>) -> Key {
+        let mode = match mode {
+            Mode::Sandbox => oms::core::key::Mode::Sandbox,
+            Mode::Live => oms::core::key::Mode::Live,
+        };
+        let scopes = scopes.map(|list| list.split(',').map(str::to_owned).collect());
+        let created = oms::cli::keys::create(&self.config, &self.context, project, mode, scopes)
+            .expect("the key is made");
+        Key {
+            api_key: created.api_key,
+            api_secret: created.api_secret,
+        }
+    }
+
+    /// A client with a token of this key.
+    #[track_caller]
+    pub fn connect(&self, key: &Key) -> Api {
+        Api::connect(&self.base(), &self.client, key)
+    }
+
+    /// A client with all scopes in a new sandbox project.
+    #[track_caller]
+    pub fn sandbox(&self) -> Api {
+        self.connect(&self.key(&fresh_name("project"), Mode::Sandbox, None))
+    }
+
+    /// A call without a token to any path.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        self.client.call(method, &format!("{}{path}", self.base()))
+    }
+
+    fn base(&self) -> String {
+        let server = self.server.as_ref().expect("it runs until dropped");
+        format!("http://{}", server.address())
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+    }
+}

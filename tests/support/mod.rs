@@ -1,0 +1,28 @@
+//! What the black-box tests share: a server to talk to, a client that knows
+//! tokens and idempotency keys, and answers that show themselves when a test fails.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part of the harness"
+)]
+
+mod api;
+mod database;
+mod folder;
+mod http;
+mod in_process;
+mod random;
+mod sample;
+mod server;
+mod wait;
+
+pub use api::{Api, Key, Mode, fresh_name, ids};
+pub use database::WriteLock;
+pub use folder::{Folder, files_under};
+pub use http::{Answer, Call, Client, raw};
+pub use in_process::{InProcess, MOMENT_MS};
+pub use random::Seeded;
+pub use sample::{full_customer, minimal_customer};
+pub use server::{Output, Server, oms};
+pub use wait::{Deadline, Stopwatch, eventually};
