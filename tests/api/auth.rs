@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, InProcess, Mode, Server, Stopwatch, eventually, fresh_name, minimal_customer};
+use crate::support::{
+    Answer, InProcess, Mode, Server, Stopwatch, eventually, fresh_name, minimal_customer,
+};
 
 #[track_caller]
 fn refused(answer: &Answer, code: &str) {
@@ -16,8 +18,13 @@ fn refused(answer: &Answer, code: &str) {
 #[test]
 fn without_a_token_the_answer_is_token_missing() {
     let server = Server::shared();
-    refused(&server.call("GET", "/v0.9/customers").send(), "tokenMissing");
-    let post = server.call("POST", "/v0.9/customers").header("idempotency-key", "k");
+    refused(
+        &server.call("GET", "/v0.9/customers").send(),
+        "tokenMissing",
+    );
+    let post = server
+        .call("POST", "/v0.9/customers")
+        .header("idempotency-key", "k");
     refused(&post.json(&minimal_customer()).send(), "tokenMissing");
 }
 
@@ -38,7 +45,12 @@ fn a_malformed_token_is_token_invalid() {
     ];
     for token in tokens {
         let call = server.call("GET", "/v0.9/customers");
-        refused(&call.header("authorization", format!("Bearer {token}")).send(), "tokenInvalid");
+        refused(
+            &call
+                .header("authorization", format!("Bearer {token}"))
+                .send(),
+            "tokenInvalid",
+        );
     }
 }
 
@@ -46,10 +58,15 @@ fn a_malformed_token_is_token_invalid() {
 fn another_scheme_than_bearer_is_401() {
     let server = Server::shared();
     for value in ["Basic YTpi", "Bearer", "Bearer ", "Token x", "b\u{e9}"] {
-        let call = server.call("GET", "/v0.9/customers").header("authorization", value);
+        let call = server
+            .call("GET", "/v0.9/customers")
+            .header("authorization", value);
         let answer = call.send();
         let code = answer.json()["code"].clone();
-        assert!(code == "tokenMissing" || code == "tokenInvalid", "{value}: {answer}");
+        assert!(
+            code == "tokenMissing" || code == "tokenInvalid",
+            "{value}: {answer}"
+        );
         refused(&answer, code.as_str().expect("a text"));
     }
 }
@@ -58,15 +75,26 @@ fn another_scheme_than_bearer_is_401() {
 fn the_scheme_is_read_in_any_case() {
     let api = Server::shared().sandbox();
     let call = api.call("GET", "/customers").without("authorization");
-    call.header("authorization", format!("bearer {}", api.token)).send().wants(200);
+    call.header("authorization", format!("bearer {}", api.token))
+        .send()
+        .wants(200);
 }
 
 #[test]
 fn a_token_is_asked_for_before_the_request_is_read() {
     let server = Server::shared();
-    refused(&server.call("POST", "/v0.9/customers").text("{").send(), "tokenMissing");
-    refused(&server.call("GET", "/v0.9/customers?limit=x").send(), "tokenMissing");
-    refused(&server.call("GET", "/v0.9/customers/x").send(), "tokenMissing");
+    refused(
+        &server.call("POST", "/v0.9/customers").text("{").send(),
+        "tokenMissing",
+    );
+    refused(
+        &server.call("GET", "/v0.9/customers?limit=x").send(),
+        "tokenMissing",
+    );
+    refused(
+        &server.call("GET", "/v0.9/customers/x").send(),
+        "tokenMissing",
+    );
 }
 
 #[test]
@@ -84,7 +112,11 @@ fn a_token_works_until_it_expires_and_not_after() {
 fn the_lifetime_of_a_token_is_a_setting() {
     let server = InProcess::start(|config| config.token_lifetime_s = 120);
     let api = server.sandbox();
-    let answer = server.call("POST", "/v0.9/auth/token").json(&api.key.login()).send().wants(200);
+    let answer = server
+        .call("POST", "/v0.9/auth/token")
+        .json(&api.key.login())
+        .send()
+        .wants(200);
     assert_eq!(answer.json()["expiresIn"], 120, "{answer}");
     server.advance(119);
     api.list("");
@@ -103,7 +135,11 @@ fn revoking_a_key_ends_its_tokens_within_one_second() {
     let answer = eventually(Duration::from_secs(5), "the token is refused", || {
         Some(api.get("/customers")).filter(|answer| answer.status != 200)
     });
-    assert!(since.elapsed() < Duration::from_secs(1), "after {:?}", since.elapsed());
+    assert!(
+        since.elapsed() < Duration::from_secs(1),
+        "after {:?}",
+        since.elapsed()
+    );
     refused(&answer, "tokenInvalid");
     other.list("");
 }
@@ -115,7 +151,10 @@ fn a_revoked_key_gets_no_token() {
     let output = server.keys(&["revoke", &api.key.api_key]);
     assert!(output.status.success(), "{output:?}");
     let answer = eventually(Duration::from_secs(1), "the key is refused", || {
-        let answer = server.call("POST", "/v0.9/auth/token").json(&api.key.login()).send();
+        let answer = server
+            .call("POST", "/v0.9/auth/token")
+            .json(&api.key.login())
+            .send();
         (answer.status != 200).then_some(answer)
     });
     answer.problem(401, "credentialsInvalid");
@@ -148,13 +187,26 @@ fn a_key_without_the_scope_is_403_and_the_detail_names_it() {
     let path = format!("/customers/{id}");
     reader.get(&path).wants(200);
     reader.get("/customers").wants(200);
-    writer.patch(&path, &json!({ "firstName": "Ada" })).wants(200);
+    writer
+        .patch(&path, &json!({ "firstName": "Ada" }))
+        .wants(200);
     let lacks = |answer: Answer, scope: &str| {
         let problem: Value = answer.problem(403, "scopeMissing");
-        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(scope)), "{answer}");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|text| text.contains(scope)),
+            "{answer}"
+        );
     };
-    lacks(reader.post("/customers", &minimal_customer()), "customers:write");
-    lacks(reader.patch(&path, &json!({ "firstName": "Eve" })), "customers:write");
+    lacks(
+        reader.post("/customers", &minimal_customer()),
+        "customers:write",
+    );
+    lacks(
+        reader.patch(&path, &json!({ "firstName": "Eve" })),
+        "customers:write",
+    );
     lacks(reader.delete(&path), "customers:write");
     lacks(writer.get(&path), "customers:read");
     lacks(writer.get("/customers"), "customers:read");

@@ -31,7 +31,10 @@ fn wrong(key: &str) -> Value {
 #[track_caller]
 fn check_limited(answer: &Answer) {
     answer.problem(429, "tooManyRequests");
-    let wait: u64 = answer.wants_header("retry-after").parse().expect("whole seconds");
+    let wait: u64 = answer
+        .wants_header("retry-after")
+        .parse()
+        .expect("whole seconds");
     assert!((1..=60).contains(&wait), "{answer}");
 }
 
@@ -44,7 +47,8 @@ fn the_eleventh_try_for_one_key_is_429_wherever_it_comes_from() {
     let server = server();
     let (attacked, other) = (key(&server), key(&server));
     for _ in 0..10 {
-        login_from(&server, ELSEWHERE, &wrong(&attacked.api_key)).problem(401, "credentialsInvalid");
+        login_from(&server, ELSEWHERE, &wrong(&attacked.api_key))
+            .problem(401, "credentialsInvalid");
     }
     check_limited(&login_from(&server, HERE, &wrong(&attacked.api_key)));
     check_limited(&login_from(&server, HERE, &attacked.login()));

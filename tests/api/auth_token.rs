@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use crate::support::{Answer, InProcess, MOMENT_MS, Mode, Server, Stopwatch, fresh_name};
 
 fn login(body: &Value) -> Answer {
-    Server::shared().call("POST", "/v0.9/auth/token").json(body).send()
+    Server::shared()
+        .call("POST", "/v0.9/auth/token")
+        .json(body)
+        .send()
 }
 
 fn part(token: &str, index: usize) -> Value {
@@ -25,10 +28,19 @@ fn part(token: &str, index: usize) -> Value {
 fn the_answer_has_token_type_lifetime_and_end() {
     let server = InProcess::start(|_| ());
     let api = server.sandbox();
-    let answer = server.call("POST", "/v0.9/auth/token").json(&api.key.login()).send().wants(200);
+    let answer = server
+        .call("POST", "/v0.9/auth/token")
+        .json(&api.key.login())
+        .send()
+        .wants(200);
     let mut body = answer.json();
     let token = body["accessToken"].take();
-    assert!(token.as_str().is_some_and(|token| token.split('.').count() == 3), "{answer}");
+    assert!(
+        token
+            .as_str()
+            .is_some_and(|token| token.split('.').count() == 3),
+        "{answer}"
+    );
     let end = Time::from_millis(MOMENT_MS).plus_seconds(3600).to_string();
     let expected = json!({
         "accessToken": null, "tokenType": "bearer", "expiresIn": 3600, "expiresAt": end,
@@ -40,8 +52,18 @@ fn the_answer_has_token_type_lifetime_and_end() {
 fn an_api_key_shows_its_mode() {
     let server = Server::shared();
     let project = fresh_name("project");
-    assert!(server.key(&project, Mode::Sandbox, None).api_key.starts_with("sk_sdbx_"));
-    assert!(server.key(&project, Mode::Live, None).api_key.starts_with("sk_live_"));
+    assert!(
+        server
+            .key(&project, Mode::Sandbox, None)
+            .api_key
+            .starts_with("sk_sdbx_")
+    );
+    assert!(
+        server
+            .key(&project, Mode::Live, None)
+            .api_key
+            .starts_with("sk_live_")
+    );
 }
 
 #[test]
@@ -51,9 +73,15 @@ fn the_token_is_a_jwt_that_the_published_key_verifies() {
     let header = part(&token, 0);
     assert_eq!(header["alg"], "ES256", "{header}");
     let kid = header["kid"].as_str().expect("a key id");
-    let published = server.call("GET", "/.well-known/jwks.json").send().wants(200).text();
+    let published = server
+        .call("GET", "/.well-known/jwks.json")
+        .send()
+        .wants(200)
+        .text();
     let keys: JwkSet = serde_json::from_str(&published).expect("a key set");
-    let key = keys.find(kid).unwrap_or_else(|| panic!("{kid} is not in {published}"));
+    let key = keys
+        .find(kid)
+        .unwrap_or_else(|| panic!("{kid} is not in {published}"));
     let key = DecodingKey::from_jwk(key).expect("a public key");
     let mut rules = Validation::new(Algorithm::ES256);
     rules.validate_aud = false;
@@ -88,7 +116,9 @@ fn a_token_that_was_changed_is_refused() {
     ];
     for token in forged {
         let call = server.call("GET", "/v0.9/customers");
-        call.header("authorization", format!("Bearer {token}")).send().problem(401, "tokenInvalid");
+        call.header("authorization", format!("Bearer {token}"))
+            .send()
+            .problem(401, "tokenInvalid");
     }
 }
 
@@ -97,7 +127,9 @@ fn a_token_of_another_server_is_refused() {
     let other = Server::start(&[]);
     let token = other.sandbox().token;
     let call = Server::shared().call("GET", "/v0.9/customers");
-    call.header("authorization", format!("Bearer {token}")).send().problem(401, "tokenInvalid");
+    call.header("authorization", format!("Bearer {token}"))
+        .send()
+        .problem(401, "tokenInvalid");
 }
 
 #[test]
@@ -133,7 +165,8 @@ fn wrong_key_and_wrong_secret_are_told_apart_by_nobody() {
 #[test]
 fn wrong_key_and_wrong_secret_take_the_same_time() {
     let key = Server::shared().sandbox().key;
-    let wrong_secret = json!({ "apiKey": key.api_key, "apiSecret": "x".repeat(key.api_secret.len()) });
+    let wrong_secret =
+        json!({ "apiKey": key.api_key, "apiSecret": "x".repeat(key.api_secret.len()) });
     let unknown_key = format!("sk_sdbx_{}", "x".repeat(key.api_key.len() - 8));
     let wrong_key = json!({ "apiKey": unknown_key, "apiSecret": key.api_secret });
     let time = |body: &Value| {
@@ -141,14 +174,18 @@ fn wrong_key_and_wrong_secret_take_the_same_time() {
         login(body).wants(401);
         watch.elapsed()
     };
-    let (mut secret, mut unknown): (Vec<Duration>, Vec<Duration>) =
-        (0..200).map(|_| (time(&wrong_secret), time(&wrong_key))).unzip();
+    let (mut secret, mut unknown): (Vec<Duration>, Vec<Duration>) = (0..200)
+        .map(|_| (time(&wrong_secret), time(&wrong_key)))
+        .unzip();
     secret.sort_unstable();
     unknown.sort_unstable();
     let (secret, unknown) = (secret[100], unknown[100]);
     let apart = secret.abs_diff(unknown);
     // A slow hash or a look-up on one side only would be far more than this.
-    assert!(apart < secret.max(unknown) / 3, "wrong secret {secret:?}, unknown key {unknown:?}");
+    assert!(
+        apart < secret.max(unknown) / 3,
+        "wrong secret {secret:?}, unknown key {unknown:?}"
+    );
 }
 
 #[test]
@@ -158,7 +195,9 @@ fn an_idempotency_key_is_ignored() {
     let long = "x".repeat(300);
     for key in ["the-same", "the-same", "not valid at all", &long, ""] {
         for login in [one.login(), two.login()] {
-            let call = server.call("POST", "/v0.9/auth/token").header("idempotency-key", key);
+            let call = server
+                .call("POST", "/v0.9/auth/token")
+                .header("idempotency-key", key);
             let answer = call.json(&login).send().wants(200);
             assert_eq!(answer.header("idempotent-replayed"), None, "{answer}");
         }
@@ -181,12 +220,17 @@ fn a_body_that_is_not_json_is_refused_as_everywhere() {
     let call = server.call("POST", "/v0.9/auth/token");
     call.clone().text("{").send().problem(400, "bodyNotJson");
     call.clone().text("[]").send().problem(400, "bodyNotObject");
-    call.body("text/plain", "{}").send().problem(415, "unsupportedMediaType");
+    call.body("text/plain", "{}")
+        .send()
+        .problem(415, "unsupportedMediaType");
 }
 
 #[test]
 fn no_answer_may_be_kept_by_a_cache() {
     let api = Server::shared().sandbox();
     let answer = login(&api.key.login()).wants(200);
-    assert!(answer.wants_header("cache-control").contains("no-store"), "{answer}");
+    assert!(
+        answer.wants_header("cache-control").contains("no-store"),
+        "{answer}"
+    );
 }

@@ -21,7 +21,11 @@ fn every_version_answers_the_same() {
     assert_eq!(bodies[0], bodies[2]);
     for version in VERSIONS {
         let path = format!("{version}/auth/token");
-        server.call("POST", &path).json(&api.key.login()).send().wants(200);
+        server
+            .call("POST", &path)
+            .json(&api.key.login())
+            .send()
+            .wants(200);
         let path = format!("{version}/customers");
         api.call_as_written("POST", &path)
             .header("idempotency-key", fresh_name("key"))
@@ -35,7 +39,13 @@ fn every_version_answers_the_same() {
 #[test]
 fn a_path_without_a_known_version_is_404_and_names_the_versions() {
     let api = Server::shared().sandbox();
-    for path in ["/customers", "/v1/customers", "/v0.10/customers", "/auth/token", "/v0.9customers"] {
+    for path in [
+        "/customers",
+        "/v1/customers",
+        "/v0.10/customers",
+        "/auth/token",
+        "/v0.9customers",
+    ] {
         let answer = api.call_as_written("GET", path).send();
         let problem = answer.problem(404, "notFound");
         let detail = problem["detail"].as_str().expect("a detail");
@@ -48,17 +58,32 @@ fn a_path_without_a_known_version_is_404_and_names_the_versions() {
 #[test]
 fn an_unknown_path_under_a_version_is_404() {
     let api = Server::shared().sandbox();
-    for path in ["/v0.9", "/v0.9/", "/v0.9/customer", "/v0.9/customers/x/y", "/v0.9/auth"] {
-        api.call_as_written("GET", path).send().problem(404, "notFound");
+    for path in [
+        "/v0.9",
+        "/v0.9/",
+        "/v0.9/customer",
+        "/v0.9/customers/x/y",
+        "/v0.9/auth",
+    ] {
+        api.call_as_written("GET", path)
+            .send()
+            .problem(404, "notFound");
     }
 }
 
 #[test]
 fn text_is_utf_8_both_ways() {
     let api = Server::shared().sandbox();
-    let answer = api.create(&json!({ "type": "individual", "firstName": "Łukasz", "lastName": "王" }));
-    let kind = answer.wants_header("content-type").to_ascii_lowercase().replace(' ', "");
-    assert!(["application/json", "application/json;charset=utf-8"].contains(&kind.as_str()), "{answer}");
+    let answer =
+        api.create(&json!({ "type": "individual", "firstName": "Łukasz", "lastName": "王" }));
+    let kind = answer
+        .wants_header("content-type")
+        .to_ascii_lowercase()
+        .replace(' ', "");
+    assert!(
+        ["application/json", "application/json;charset=utf-8"].contains(&kind.as_str()),
+        "{answer}"
+    );
     assert!(String::from_utf8(answer.body.clone()).is_ok(), "{answer}");
     assert_eq!(answer.json()["firstName"], "Łukasz", "{answer}");
     assert_eq!(answer.json()["lastName"], "王", "{answer}");
@@ -70,7 +95,10 @@ fn times_are_rfc_3339_in_utc_with_z() {
     let answer = api.create(&full_customer());
     for field in ["/createdAt", "/updatedAt", "/signedAgreementAt"] {
         let text = answer.text_at(field);
-        assert!(text.ends_with('Z') && text.as_bytes()[10] == b'T', "{field}: {answer}");
+        assert!(
+            text.ends_with('Z') && text.as_bytes()[10] == b'T',
+            "{field}: {answer}"
+        );
         assert!(Time::parse(&text).is_some(), "{field}: {answer}");
     }
 }
@@ -83,9 +111,16 @@ fn a_customer_id_is_a_type_id_of_a_uuid_v7_of_the_moment() {
     let bytes = id.as_bytes();
     assert_eq!(bytes[6] >> 4, 7, "version: {answer}");
     assert_eq!(bytes[8] >> 6, 0b10, "variant: {answer}");
-    let made = bytes[..6].iter().fold(0i64, |millis, byte| (millis << 8) | i64::from(*byte));
-    let created = Time::parse(&answer.text_at("/createdAt")).expect("a time").as_millis();
-    assert!((created - made).abs() < 60_000, "{made} and {created}: {answer}");
+    let made = bytes[..6]
+        .iter()
+        .fold(0i64, |millis, byte| (millis << 8) | i64::from(*byte));
+    let created = Time::parse(&answer.text_at("/createdAt"))
+        .expect("a time")
+        .as_millis();
+    assert!(
+        (created - made).abs() < 60_000,
+        "{made} and {created}: {answer}"
+    );
 }
 
 #[test]
@@ -94,7 +129,9 @@ fn a_malformed_or_foreign_id_is_404_like_an_unknown_one() {
     let own = api.create(&minimal_customer()).id();
     let suffix = own.trim_start_matches("cst_").to_owned();
     let unknown = "cst_01h2xcejqtf2nbrexx3vqjhp41".to_owned();
-    let expected = api.get(&format!("/customers/{unknown}")).problem(404, "notFound");
+    let expected = api
+        .get(&format!("/customers/{unknown}"))
+        .problem(404, "notFound");
     let ids = [
         format!("wlt_{suffix}"),
         format!("CST_{suffix}"),
@@ -138,8 +175,10 @@ fn answers_of_every_kind(request_id: Option<&str>) -> Vec<Answer> {
         api.call("GET", "/customers"),
         api.call("POST", "/customers").json(&minimal_customer()),
         api.posting("/customers", &json!({})),
-        api.posting("/customers", &json!({})).body("text/plain", "x"),
-        api.posting("/customers", &json!({})).body("application/json", vec![b' '; 70_000]),
+        api.posting("/customers", &json!({}))
+            .body("text/plain", "x"),
+        api.posting("/customers", &json!({}))
+            .body("application/json", vec![b' '; 70_000]),
         api.call("PUT", "/customers"),
         api.call("GET", "/customers/cst_0"),
         server.call("GET", "/v0.9/customers"),
@@ -149,7 +188,9 @@ fn answers_of_every_kind(request_id: Option<&str>) -> Vec<Answer> {
         server.call("GET", "/healthz"),
         server.call("GET", "/readyz"),
         server.call("GET", "/.well-known/jwks.json"),
-        server.call("POST", "/v0.9/auth/token").json(&api.key.login()),
+        server
+            .call("POST", "/v0.9/auth/token")
+            .json(&api.key.login()),
     ];
     calls
         .into_iter()
@@ -187,10 +228,23 @@ fn every_answer_carries_the_clients_request_id_if_it_is_sane() {
 fn an_insane_request_id_is_replaced_by_ours() {
     let server = Server::shared();
     let long = "x".repeat(2000);
-    let insane: [&[u8]; 5] = [long.as_bytes(), b"two words", b"tab\there", b"caf\xc3\xa9", b""];
+    let insane: [&[u8]; 5] = [
+        long.as_bytes(),
+        b"two words",
+        b"tab\there",
+        b"caf\xc3\xa9",
+        b"",
+    ];
     for id in insane {
-        let answer = server.call("GET", "/healthz").header("x-request-id", id).send().wants(200);
-        assert!(RequestId::parse(answer.wants_header("x-request-id")).is_some(), "{answer}");
+        let answer = server
+            .call("GET", "/healthz")
+            .header("x-request-id", id)
+            .send()
+            .wants(200);
+        assert!(
+            RequestId::parse(answer.wants_header("x-request-id")).is_some(),
+            "{answer}"
+        );
     }
 }
 
@@ -198,13 +252,21 @@ fn an_insane_request_id_is_replaced_by_ours() {
 fn the_request_id_stands_in_the_log() {
     let server = Server::shared();
     let api = server.sandbox();
-    let ours = api.create(&minimal_customer()).wants_header("x-request-id").to_owned();
+    let ours = api
+        .create(&minimal_customer())
+        .wants_header("x-request-id")
+        .to_owned();
     let theirs = fresh_name("trace");
-    api.call("GET", "/customers").header("x-request-id", &theirs).send().wants(200);
+    api.call("GET", "/customers")
+        .header("x-request-id", &theirs)
+        .send()
+        .wants(200);
     for id in [ours, theirs] {
-        crate::support::eventually(std::time::Duration::from_secs(5), "the id is logged", || {
-            server.logged().contains(&id).then_some(())
-        });
+        crate::support::eventually(
+            std::time::Duration::from_secs(5),
+            "the id is logged",
+            || server.logged().contains(&id).then_some(()),
+        );
     }
 }
 
@@ -215,11 +277,18 @@ fn the_log_has_one_line_per_request_with_route_and_status_and_no_path() {
     let id = fresh_name("trace");
     let customer = api.create(&minimal_customer()).id();
     let path = format!("/customers/{customer}?x=1");
-    api.call("GET", &path).header("x-request-id", &id).send().problem(400, "queryInvalid");
+    api.call("GET", &path)
+        .header("x-request-id", &id)
+        .send()
+        .problem(400, "queryInvalid");
     let lines: Vec<String> =
         crate::support::eventually(std::time::Duration::from_secs(5), "it is logged", || {
-            let lines: Vec<String> =
-                server.logged().lines().filter(|line| line.contains(&id)).map(str::to_owned).collect();
+            let lines: Vec<String> = server
+                .logged()
+                .lines()
+                .filter(|line| line.contains(&id))
+                .map(str::to_owned)
+                .collect();
             (!lines.is_empty()).then_some(lines)
         });
     assert_eq!(lines.len(), 1, "{lines:#?}");
@@ -241,8 +310,15 @@ fn metrics_are_on_the_operators_listener_only() {
     let server = Server::shared();
     let metrics = server.operator_call("GET", "/metrics").send().wants(200);
     assert!(metrics.text().contains("# TYPE "), "{metrics}");
-    server.call("GET", "/metrics").send().problem(404, "notFound");
-    server.sandbox().call_as_written("GET", "/v0.9/metrics").send().problem(404, "notFound");
+    server
+        .call("GET", "/metrics")
+        .send()
+        .problem(404, "notFound");
+    server
+        .sandbox()
+        .call_as_written("GET", "/v0.9/metrics")
+        .send()
+        .problem(404, "notFound");
 }
 
 #[test]

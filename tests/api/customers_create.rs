@@ -9,7 +9,9 @@ use crate::support::{Mode, Server, full_customer, minimal_customer};
 fn redacted(customer: &Value) -> Value {
     let mut customer = customer.clone();
     for (name, mark) in [("id", "cst_"), ("createdAt", "20"), ("updatedAt", "20")] {
-        let text = customer[name].as_str().unwrap_or_else(|| panic!("{name}: {customer}"));
+        let text = customer[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}: {customer}"));
         assert!(text.starts_with(mark), "{name}: {customer}");
         customer[name] = json!(format!("[{name}]"));
     }
@@ -31,13 +33,20 @@ fn endorsement(name: &str, status: &str) -> Value {
 /// Names and statuses of the endorsements of a customer, in their order.
 #[track_caller]
 fn endorsements(customer: &Value) -> Vec<(String, String)> {
-    let list = customer["endorsements"].as_array().unwrap_or_else(|| panic!("{customer}"));
+    let list = customer["endorsements"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{customer}"));
     let text = |one: &Value, name: &str| one[name].as_str().expect("a text").to_owned();
-    list.iter().map(|one| (text(one, "name"), text(one, "status"))).collect()
+    list.iter()
+        .map(|one| (text(one, "name"), text(one, "status")))
+        .collect()
 }
 
 fn all(names: &[&str], status: &str) -> Vec<(String, String)> {
-    names.iter().map(|name| ((*name).to_owned(), status.to_owned())).collect()
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), status.to_owned()))
+        .collect()
 }
 
 #[test]
@@ -85,9 +94,17 @@ fn everything_given_comes_back_but_the_write_only_fields() {
 fn the_agreement_is_stamped_when_it_is_signed() {
     let api = Server::shared().sandbox();
     let signed = api.create(&json!({ "type": "individual", "signedAgreement": true }));
-    assert_eq!(signed.text_at("/signedAgreementAt"), signed.text_at("/createdAt"), "{signed}");
+    assert_eq!(
+        signed.text_at("/signedAgreementAt"),
+        signed.text_at("/createdAt"),
+        "{signed}"
+    );
     let unsigned = api.create(&json!({ "type": "individual", "signedAgreement": false }));
-    assert_eq!(unsigned.json()["signedAgreementAt"], json!(null), "{unsigned}");
+    assert_eq!(
+        unsigned.json()["signedAgreementAt"],
+        json!(null),
+        "{unsigned}"
+    );
 }
 
 #[test]
@@ -113,7 +130,8 @@ fn null_for_a_part_of_the_address_is_as_if_it_were_absent() {
 #[test]
 fn null_for_type_is_refused_as_missing() {
     let api = Server::shared().sandbox();
-    api.post("/customers", &json!({ "type": null })).field_error("/type", "required");
+    api.post("/customers", &json!({ "type": null }))
+        .field_error("/type", "required");
 }
 
 #[test]
@@ -123,13 +141,23 @@ fn endorsements_bring_basic_and_stand_in_their_order() {
         (json!(["basic"]), &["basic"][..]),
         (json!(["usd"]), &["basic", "usd"]),
         (json!(["cryptoCustody"]), &["basic", "cryptoCustody"]),
-        (json!(["usd", "cryptoCustody"]), &["basic", "cryptoCustody", "usd"]),
-        (json!(["usd", "cryptoCustody", "basic"]), &["basic", "cryptoCustody", "usd"]),
+        (
+            json!(["usd", "cryptoCustody"]),
+            &["basic", "cryptoCustody", "usd"],
+        ),
+        (
+            json!(["usd", "cryptoCustody", "basic"]),
+            &["basic", "cryptoCustody", "usd"],
+        ),
         (json!([]), &[]),
     ] {
         let body = json!({ "type": "individual", "endorsements": requested });
         let answer = api.create(&body);
-        assert_eq!(endorsements(&answer.json()), all(expected, "ACTIVE"), "{answer}");
+        assert_eq!(
+            endorsements(&answer.json()),
+            all(expected, "ACTIVE"),
+            "{answer}"
+        );
     }
 }
 
@@ -138,7 +166,11 @@ fn in_live_mode_what_is_requested_is_inactive() {
     let api = Server::shared().project(Mode::Live);
     let answer = api.create(&full_customer());
     let names = ["basic", "cryptoCustody", "usd"];
-    assert_eq!(endorsements(&answer.json()), all(&names, "INACTIVE"), "{answer}");
+    assert_eq!(
+        endorsements(&answer.json()),
+        all(&names, "INACTIVE"),
+        "{answer}"
+    );
     assert_eq!(answer.json()["status"], "active", "{answer}");
 }
 
@@ -147,9 +179,17 @@ fn an_endorsement_has_name_status_reasons_and_requirements() {
     let api = Server::shared().project(Mode::Live);
     let answer = api.create(&json!({ "type": "individual", "endorsements": ["basic"] }));
     let one = answer.json()["endorsements"][0].clone();
-    let mut names: Vec<&String> = one.as_object().unwrap_or_else(|| panic!("{answer}")).keys().collect();
+    let mut names: Vec<&String> = one
+        .as_object()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .keys()
+        .collect();
     names.sort_unstable();
-    assert_eq!(names, ["name", "rejectionReasons", "requirements", "status"], "{answer}");
+    assert_eq!(
+        names,
+        ["name", "rejectionReasons", "requirements", "status"],
+        "{answer}"
+    );
     assert_eq!(one["rejectionReasons"], json!([]), "{answer}");
     for list in ["complete", "pending", "missing", "issues"] {
         assert!(one["requirements"][list].is_array(), "{list}: {answer}");
@@ -169,7 +209,11 @@ fn a_new_customer_has_an_etag() {
     let api = Server::shared().sandbox();
     let made = api.create(&minimal_customer());
     let read = api.read(&made.id());
-    assert_eq!(made.wants_header("etag"), read.wants_header("etag"), "{made}\n{read}");
+    assert_eq!(
+        made.wants_header("etag"),
+        read.wants_header("etag"),
+        "{made}\n{read}"
+    );
 }
 
 #[test]
@@ -181,7 +225,11 @@ fn names_are_kept_without_space_around_and_in_composed_form() {
         "lastName": "\tO\u{2019}Brien-Ng Jr.\n",
     }));
     assert_eq!(answer.json()["firstName"], "Am\u{e9}lie", "{answer}");
-    assert_eq!(answer.json()["lastName"], "O\u{2019}Brien-Ng Jr.", "{answer}");
+    assert_eq!(
+        answer.json()["lastName"],
+        "O\u{2019}Brien-Ng Jr.",
+        "{answer}"
+    );
 }
 
 #[test]

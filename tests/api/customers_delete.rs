@@ -42,11 +42,15 @@ fn the_etag_changes() {
     let api = Server::shared().sandbox();
     let made = api.create(&full_customer());
     api.delete(&format!("/customers/{}", made.id())).wants(200);
-    assert_ne!(api.read(&made.id()).wants_header("etag"), made.wants_header("etag"));
+    assert_ne!(
+        api.read(&made.id()).wants_header("etag"),
+        made.wants_header("etag")
+    );
 }
 
 #[test]
 fn an_unknown_customer_is_404() {
     let api = Server::shared().sandbox();
-    api.delete("/customers/cst_01h2xcejqtf2nbrexx3vqjhp41").problem(404, "notFound");
+    api.delete("/customers/cst_01h2xcejqtf2nbrexx3vqjhp41")
+        .problem(404, "notFound");
 }

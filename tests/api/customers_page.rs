@@ -6,7 +6,9 @@ use crate::support::{Api, Mode, Server, fresh_name, ids, minimal_customer};
 
 /// A project with so many customers; their ids, newest first.
 fn with_customers(api: &Api, count: usize) -> Vec<String> {
-    let mut made: Vec<String> = (0..count).map(|_| api.create(&minimal_customer()).id()).collect();
+    let mut made: Vec<String> = (0..count)
+        .map(|_| api.create(&minimal_customer()).id())
+        .collect();
     made.reverse();
     made
 }
@@ -40,7 +42,11 @@ fn pages_of_any_size_hold_every_customer_once_and_in_order() {
         (100, vec![7]),
     ] {
         let pages = pages(&api, limit);
-        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), sizes, "limit {limit}");
+        assert_eq!(
+            pages.iter().map(Vec::len).collect::<Vec<_>>(),
+            sizes,
+            "limit {limit}"
+        );
         assert_eq!(pages.concat(), made, "limit {limit}");
     }
 }
@@ -66,7 +72,8 @@ fn a_page_is_stable_while_others_write() {
     let cursor = first.text_at("/cursor");
     let second = api.list(&format!("?limit=2&cursor={cursor}"));
     assert_eq!(ids(&second), made[2..4]);
-    api.change(&made[5], &json!({ "firstName": "Ada" })).wants(200);
+    api.change(&made[5], &json!({ "firstName": "Ada" }))
+        .wants(200);
     api.delete(&format!("/customers/{}", made[4])).wants(200);
     let again = api.list(&format!("?limit=2&cursor={cursor}"));
     assert_eq!(ids(&again), made[2..4]);
@@ -77,7 +84,10 @@ fn a_page_is_stable_while_others_write() {
 #[test]
 fn a_cursor_goes_on_within_its_filter() {
     let api = Server::shared().sandbox();
-    let with = |external: &str| api.create(&json!({ "type": "individual", "externalId": external })).id();
+    let with = |external: &str| {
+        api.create(&json!({ "type": "individual", "externalId": external }))
+            .id()
+    };
     let mut wanted = Vec::new();
     for _ in 0..4 {
         wanted.insert(0, with("a"));
@@ -85,7 +95,10 @@ fn a_cursor_goes_on_within_its_filter() {
     }
     let first = api.list("?externalId=a&limit=3");
     assert_eq!(ids(&first), wanted[..3]);
-    let next = api.list(&format!("?externalId=a&limit=3&cursor={}", first.text_at("/cursor")));
+    let next = api.list(&format!(
+        "?externalId=a&limit=3&cursor={}",
+        first.text_at("/cursor")
+    ));
     assert_eq!(ids(&next), wanted[3..]);
     assert_eq!(next.json()["hasMore"], false, "{next}");
 }
@@ -110,7 +123,8 @@ fn a_cursor_with_other_filters_is_refused() {
         format!("status=inactive&cursor={active}"),
         format!("status=active&email=a@example.com&cursor={active}"),
     ] {
-        api.get(&format!("/customers?limit=1&{query}")).problem(400, "queryInvalid");
+        api.get(&format!("/customers?limit=1&{query}"))
+            .problem(400, "queryInvalid");
     }
     api.list(&format!("?limit=1&status=active&cursor={active}"));
 }
@@ -125,10 +139,16 @@ fn a_cursor_with_any_character_changed_is_refused() {
         let mut bytes = cursor.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(bytes).expect("ASCII");
-        api.get(&format!("/customers?limit=1&cursor={changed}")).problem(400, "queryInvalid");
+        api.get(&format!("/customers?limit=1&cursor={changed}"))
+            .problem(400, "queryInvalid");
     }
-    for changed in [&cursor[1..], &cursor[..cursor.len() - 1], &format!("{cursor}A")] {
-        api.get(&format!("/customers?limit=1&cursor={changed}")).problem(400, "queryInvalid");
+    for changed in [
+        &cursor[1..],
+        &cursor[..cursor.len() - 1],
+        &format!("{cursor}A"),
+    ] {
+        api.get(&format!("/customers?limit=1&cursor={changed}"))
+            .problem(400, "queryInvalid");
     }
 }
 
@@ -140,7 +160,10 @@ fn a_cursor_is_opaque() {
     let suffix = made[0].trim_start_matches("cst_");
     assert!(!cursor.contains(suffix), "{cursor}");
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
-    assert!(cursor.chars().all(plain), "it needs escaping in a query: {cursor}");
+    assert!(
+        cursor.chars().all(plain),
+        "it needs escaping in a query: {cursor}"
+    );
 }
 
 #[test]
@@ -153,7 +176,9 @@ fn a_cursor_of_another_project_or_mode_is_refused() {
     let live = server.connect(&server.key(&project, Mode::Live, None));
     for other in [server.sandbox(), live] {
         with_customers(&other, 2);
-        other.get(&format!("/customers?limit=1&cursor={cursor}")).problem(400, "queryInvalid");
+        other
+            .get(&format!("/customers?limit=1&cursor={cursor}"))
+            .problem(400, "queryInvalid");
     }
 }
 
@@ -164,5 +189,9 @@ fn a_cursor_lives_on_over_a_restart() {
     let made = with_customers(&api, 2);
     let cursor = api.list("?limit=1").text_at("/cursor");
     let server = Server::start_owning(server.into_folder());
-    assert_eq!(api.at(&server.base).listed(&format!("?limit=1&cursor={cursor}")), made[1..]);
+    assert_eq!(
+        api.at(&server.base)
+            .listed(&format!("?limit=1&cursor={cursor}")),
+        made[1..]
+    );
 }

@@ -32,7 +32,17 @@ fn every_field_but_type_can_be_given_later() {
     let mut patch = full_customer();
     patch.as_object_mut().expect("an object").remove("type");
     let answer = api.change(&made.id(), &patch).wants(200);
-    for name in ["firstName", "middleName", "lastName", "email", "phone", "nationality", "externalId", "signedAgreement", "metadata"] {
+    for name in [
+        "firstName",
+        "middleName",
+        "lastName",
+        "email",
+        "phone",
+        "nationality",
+        "externalId",
+        "signedAgreement",
+        "metadata",
+    ] {
         assert_eq!(answer.json()[name], patch[name], "{name}: {answer}");
     }
 }
@@ -41,12 +51,21 @@ fn every_field_but_type_can_be_given_later() {
 fn type_cannot_be_changed() {
     let api = Server::shared().sandbox();
     let id = api.create(&minimal_customer()).id();
-    api.change(&id, &json!({ "type": "individual" })).field_error("/type", "immutable");
+    api.change(&id, &json!({ "type": "individual" }))
+        .field_error("/type", "immutable");
 }
 
 #[test]
 fn null_clears_an_optional_field() {
-    for name in ["firstName", "middleName", "lastName", "email", "phone", "nationality", "externalId"] {
+    for name in [
+        "firstName",
+        "middleName",
+        "lastName",
+        "email",
+        "phone",
+        "nationality",
+        "externalId",
+    ] {
         let (mut before, after) = changed(&Server::shared().sandbox(), &json!({ name: null }));
         before[name] = json!(null);
         before["updatedAt"] = after["updatedAt"].clone();
@@ -57,12 +76,21 @@ fn null_clears_an_optional_field() {
 #[test]
 fn null_clears_a_write_only_field() {
     let api = Server::shared().sandbox();
-    for name in ["birthDate", "ipAddress", "residentialAddress", "identifyingInformation"] {
+    for name in [
+        "birthDate",
+        "ipAddress",
+        "residentialAddress",
+        "identifyingInformation",
+    ] {
         let id = api.create(&full_customer()).id();
         let clear = json!({ name: null });
         let first = api.change(&id, &clear).wants(200);
         let second = api.change(&id, &clear).wants(200);
-        assert_eq!(second.json(), first.json(), "it was cleared the first time: {name}");
+        assert_eq!(
+            second.json(),
+            first.json(),
+            "it was cleared the first time: {name}"
+        );
     }
 }
 
@@ -84,13 +112,24 @@ fn null_clears_the_whole_metadata() {
 fn the_limits_of_metadata_hold_for_the_merged_whole() {
     let api = Server::shared().sandbox();
     let many = |from: usize, to: usize| -> Value {
-        (from..to).map(|n| (format!("k{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into()
+        (from..to)
+            .map(|n| (format!("k{n}"), json!(n)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     };
-    let id = api.create(&json!({ "type": "individual", "metadata": many(0, 40) })).id();
-    api.change(&id, &json!({ "metadata": many(40, 50) })).wants(200);
+    let id = api
+        .create(&json!({ "type": "individual", "metadata": many(0, 40) }))
+        .id();
+    api.change(&id, &json!({ "metadata": many(40, 50) }))
+        .wants(200);
     let answer = api.change(&id, &json!({ "metadata": many(50, 51) }));
     answer.field_error("/metadata", "metadataInvalid");
-    assert_eq!(api.read(&id).json()["metadata"].as_object().map(serde_json::Map::len), Some(50));
+    assert_eq!(
+        api.read(&id).json()["metadata"]
+            .as_object()
+            .map(serde_json::Map::len),
+        Some(50)
+    );
 }
 
 #[test]
@@ -100,27 +139,41 @@ fn the_address_merges_by_part() {
     // The country stays US, so another part is still held against it.
     let answer = api.change(&id, &json!({ "residentialAddress": { "zipCode": "X" } }));
     answer.field_error("/residentialAddress/zipCode", "zipCodeInvalid");
-    let answer = api.change(&id, &json!({ "residentialAddress": { "state": "Ontario" } }));
+    let answer = api.change(
+        &id,
+        &json!({ "residentialAddress": { "state": "Ontario" } }),
+    );
     answer.field_error("/residentialAddress/state", "stateInvalid");
     let moved = json!({ "residentialAddress": { "country": "CA", "state": "Ontario", "zipCode": "K1A 0B1" } });
     api.change(&id, &moved).wants(200);
-    api.change(&id, &json!({ "residentialAddress": { "zipCode": "K1A 0B2" } })).wants(200);
+    api.change(
+        &id,
+        &json!({ "residentialAddress": { "zipCode": "K1A 0B2" } }),
+    )
+    .wants(200);
 }
 
 #[test]
 fn a_part_of_the_address_is_cleared_by_null() {
     let api = Server::shared().sandbox();
     let id = api.create(&full_customer()).id();
-    api.change(&id, &json!({ "residentialAddress": { "country": null } })).wants(200);
+    api.change(&id, &json!({ "residentialAddress": { "country": null } }))
+        .wants(200);
     // Without a country nothing says that the state must be one of the US.
-    api.change(&id, &json!({ "residentialAddress": { "state": "Ontario" } })).wants(200);
+    api.change(
+        &id,
+        &json!({ "residentialAddress": { "state": "Ontario" } }),
+    )
+    .wants(200);
 }
 
 #[test]
 fn a_country_that_does_not_fit_the_kept_parts_is_refused() {
     let api = Server::shared().sandbox();
     let address = json!({ "country": "CA", "state": "Ontario", "zipCode": "K1A 0B1" });
-    let id = api.create(&json!({ "type": "individual", "residentialAddress": address })).id();
+    let id = api
+        .create(&json!({ "type": "individual", "residentialAddress": address }))
+        .id();
     let answer = api.change(&id, &json!({ "residentialAddress": { "country": "US" } }));
     answer.field_error("/residentialAddress/state", "stateInvalid");
     answer.field_error("/residentialAddress/zipCode", "zipCodeInvalid");
@@ -145,26 +198,43 @@ fn identifying_information_is_replaced_whole() {
 #[test]
 fn endorsements_add_to_what_was_requested() {
     let api = Server::shared().sandbox();
-    let id = api.create(&json!({ "type": "individual", "endorsements": [] })).id();
+    let id = api
+        .create(&json!({ "type": "individual", "endorsements": [] }))
+        .id();
     let names = |patch: Value| -> Vec<String> {
-        let answer = api.change(&id, &json!({ "endorsements": patch })).wants(200);
+        let answer = api
+            .change(&id, &json!({ "endorsements": patch }))
+            .wants(200);
         let body = answer.json();
         let list = body["endorsements"].as_array().expect("a list");
         assert!(list.iter().all(|one| one["status"] == "ACTIVE"), "{answer}");
-        list.iter().map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
+        list.iter()
+            .map(|one| one["name"].as_str().expect("a name").to_owned())
+            .collect()
     };
     assert_eq!(names(json!([])), [""; 0]);
     assert_eq!(names(json!(["usd"])), ["basic", "usd"]);
-    assert_eq!(names(json!(["cryptoCustody"])), ["basic", "cryptoCustody", "usd"]);
+    assert_eq!(
+        names(json!(["cryptoCustody"])),
+        ["basic", "cryptoCustody", "usd"]
+    );
     assert_eq!(names(json!(["basic"])), ["basic", "cryptoCustody", "usd"]);
 }
 
 #[test]
 fn endorsements_added_in_live_mode_are_inactive() {
     let api = Server::shared().project(Mode::Live);
-    let id = api.create(&json!({ "type": "individual", "endorsements": [] })).id();
-    let answer = api.change(&id, &json!({ "endorsements": ["basic"] })).wants(200);
-    assert_eq!(answer.json()["endorsements"][0]["status"], "INACTIVE", "{answer}");
+    let id = api
+        .create(&json!({ "type": "individual", "endorsements": [] }))
+        .id();
+    let answer = api
+        .change(&id, &json!({ "endorsements": ["basic"] }))
+        .wants(200);
+    assert_eq!(
+        answer.json()["endorsements"][0]["status"],
+        "INACTIVE",
+        "{answer}"
+    );
 }
 
 #[test]
@@ -174,10 +244,14 @@ fn the_agreement_is_stamped_once_when_it_is_signed_later() {
     let id = api.create(&minimal_customer()).id();
     server.advance(10);
     let signed = server.now();
-    let answer = api.change(&id, &json!({ "signedAgreement": true })).wants(200);
+    let answer = api
+        .change(&id, &json!({ "signedAgreement": true }))
+        .wants(200);
     assert_eq!(answer.text_at("/signedAgreementAt"), signed, "{answer}");
     server.advance(10);
-    let answer = api.change(&id, &json!({ "signedAgreement": true, "firstName": "Ada" })).wants(200);
+    let answer = api
+        .change(&id, &json!({ "signedAgreement": true, "firstName": "Ada" }))
+        .wants(200);
     assert_eq!(answer.text_at("/signedAgreementAt"), signed, "{answer}");
 }
 
@@ -186,7 +260,10 @@ fn a_signed_agreement_cannot_be_withdrawn() {
     let api = Server::shared().sandbox();
     let made = api.create(&full_customer());
     for value in [json!(false), json!(null)] {
-        let answer = api.change(&made.id(), &json!({ "signedAgreement": value, "firstName": "Eve" }));
+        let answer = api.change(
+            &made.id(),
+            &json!({ "signedAgreement": value, "firstName": "Eve" }),
+        );
         answer.problem(422, "agreementCannotBeWithdrawn");
     }
     assert_eq!(api.read(&made.id()).json(), made.json());
@@ -196,7 +273,8 @@ fn a_signed_agreement_cannot_be_withdrawn() {
 fn an_agreement_not_signed_may_stay_so() {
     let api = Server::shared().sandbox();
     let id = api.create(&minimal_customer()).id();
-    api.change(&id, &json!({ "signedAgreement": false })).wants(200);
+    api.change(&id, &json!({ "signedAgreement": false }))
+        .wants(200);
 }
 
 #[test]
@@ -205,7 +283,9 @@ fn a_change_moves_updated_at_and_nothing_else_of_time() {
     let api = server.sandbox();
     let made = api.create(&full_customer());
     server.advance(60);
-    let after = api.change(&made.id(), &json!({ "firstName": "Augusta" })).wants(200);
+    let after = api
+        .change(&made.id(), &json!({ "firstName": "Augusta" }))
+        .wants(200);
     assert_eq!(after.text_at("/updatedAt"), server.now(), "{after}");
     for field in ["/createdAt", "/signedAgreementAt"] {
         assert_eq!(after.text_at(field), made.text_at(field), "{after}");
@@ -242,7 +322,11 @@ fn if_match_with_the_current_etag_changes() {
     let made = api.create(&minimal_customer());
     let tag = made.wants_header("etag");
     let call = api.call("PATCH", &format!("/customers/{}", made.id()));
-    let answer = call.header("if-match", tag).json(&json!({ "firstName": "Ada" })).send().wants(200);
+    let answer = call
+        .header("if-match", tag)
+        .json(&json!({ "firstName": "Ada" }))
+        .send()
+        .wants(200);
     let now = answer.wants_header("etag");
     assert_ne!(now, tag, "{answer}");
     assert_eq!(api.read(&made.id()).wants_header("etag"), now);
@@ -254,10 +338,18 @@ fn if_match_with_another_etag_is_412_and_changes_nothing() {
     let made = api.create(&minimal_customer());
     let path = format!("/customers/{}", made.id());
     let old = made.wants_header("etag");
-    let changed = api.change(&made.id(), &json!({ "firstName": "Ada" })).wants(200);
-    for tag in [old, "\"other\"", &format!("W/{}", changed.wants_header("etag"))] {
+    let changed = api
+        .change(&made.id(), &json!({ "firstName": "Ada" }))
+        .wants(200);
+    for tag in [
+        old,
+        "\"other\"",
+        &format!("W/{}", changed.wants_header("etag")),
+    ] {
         let call = api.call("PATCH", &path).header("if-match", tag);
-        call.json(&json!({ "firstName": "Eve" })).send().problem(412, "preconditionFailed");
+        call.json(&json!({ "firstName": "Eve" }))
+            .send()
+            .problem(412, "preconditionFailed");
     }
     assert_eq!(api.read(&made.id()).json(), changed.json());
 }
@@ -267,14 +359,18 @@ fn an_inactive_customer_takes_no_changes() {
     let api = Server::shared().sandbox();
     let id = api.create(&full_customer()).id();
     let inactive = api.delete(&format!("/customers/{id}")).wants(200);
-    api.change(&id, &json!({ "firstName": "Eve" })).problem(409, "customerInactive");
+    api.change(&id, &json!({ "firstName": "Eve" }))
+        .problem(409, "customerInactive");
     assert_eq!(api.read(&id).json(), inactive.json());
 }
 
 #[test]
 fn an_unknown_customer_is_404() {
     let api = Server::shared().sandbox();
-    let answer = api.change("cst_01h2xcejqtf2nbrexx3vqjhp41", &json!({ "firstName": "Ada" }));
+    let answer = api.change(
+        "cst_01h2xcejqtf2nbrexx3vqjhp41",
+        &json!({ "firstName": "Ada" }),
+    );
     answer.problem(404, "notFound");
 }
 
@@ -285,7 +381,12 @@ fn fields_are_held_to_the_rules_of_creation() {
     let answer = api.change(&made.id(), &json!({
         "birthdate": "1990-05-15", "nationality": "American", "phone": "12345", "firstName": "Ada",
     }));
-    assert!(answer.field_error("/birthdate", "unknownField").contains("birthDate"), "{answer}");
+    assert!(
+        answer
+            .field_error("/birthdate", "unknownField")
+            .contains("birthDate"),
+        "{answer}"
+    );
     answer.field_error("/nationality", "countryInvalid");
     answer.field_error("/phone", "phoneInvalid");
     assert_eq!(api.read(&made.id()).json(), made.json());

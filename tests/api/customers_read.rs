@@ -15,7 +15,8 @@ fn what_was_made_is_what_is_read() {
 #[test]
 fn an_unknown_customer_is_404() {
     let api = Server::shared().sandbox();
-    api.get("/customers/cst_01h2xcejqtf2nbrexx3vqjhp41").problem(404, "notFound");
+    api.get("/customers/cst_01h2xcejqtf2nbrexx3vqjhp41")
+        .problem(404, "notFound");
 }
 
 #[test]
@@ -24,7 +25,10 @@ fn the_etag_is_strong_and_stays_while_nothing_changes() {
     let id = api.create(&minimal_customer()).id();
     let [one, two] = [(); 2].map(|()| api.read(&id));
     let tag = one.wants_header("etag");
-    assert!(tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'), "{one}");
+    assert!(
+        tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'),
+        "{one}"
+    );
     assert_eq!(two.wants_header("etag"), tag, "{two}");
 }
 
@@ -44,8 +48,17 @@ fn if_none_match_with_the_current_etag_is_304_without_a_body() {
     let id = api.create(&minimal_customer()).id();
     let path = format!("/customers/{id}");
     let tag = api.read(&id).wants_header("etag").to_owned();
-    for value in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
-        let answer = api.call("GET", &path).header("if-none-match", value).send().wants(304);
+    for value in [
+        tag.clone(),
+        format!("W/{tag}"),
+        format!("\"other\", {tag}"),
+        "*".to_owned(),
+    ] {
+        let answer = api
+            .call("GET", &path)
+            .header("if-none-match", value)
+            .send()
+            .wants(304);
         assert_eq!(answer.body, b"", "{answer}");
         assert_eq!(answer.wants_header("etag"), tag, "{answer}");
     }
@@ -59,7 +72,11 @@ fn if_none_match_with_another_etag_gives_the_customer() {
     let old = api.read(&id).wants_header("etag").to_owned();
     api.change(&id, &json!({ "lastName": "Byron" })).wants(200);
     for value in [old, "\"other\"".to_owned()] {
-        let answer = api.call("GET", &path).header("if-none-match", value).send().wants(200);
+        let answer = api
+            .call("GET", &path)
+            .header("if-none-match", value)
+            .send()
+            .wants(200);
         assert_eq!(answer.json()["lastName"], "Byron", "{answer}");
     }
 }
@@ -70,5 +87,10 @@ fn an_unknown_query_parameter_is_refused_by_name() {
     let id = api.create(&minimal_customer()).id();
     let answer = api.get(&format!("/customers/{id}?expand=wallets"));
     let problem = answer.problem(400, "queryInvalid");
-    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("expand")), "{answer}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|text| text.contains("expand")),
+        "{answer}"
+    );
 }

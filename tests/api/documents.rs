@@ -1,4 +1,4 @@
-//! The OpenAPI document, the page for people, the public keys, the list of errors.
+//! The `OpenAPI` document, the page for people, the public keys, the list of errors.
 
 use std::fs;
 
@@ -8,13 +8,25 @@ use serde_json::Value;
 use crate::support::{Answer, Server};
 
 fn document() -> Value {
-    Server::shared().call("GET", "/openapi.json").send().wants(200).json()
+    Server::shared()
+        .call("GET", "/openapi.json")
+        .send()
+        .wants(200)
+        .json()
 }
 
 #[test]
 fn openapi_is_version_3_1_and_needs_no_token() {
-    let answer = Server::shared().call("GET", "/openapi.json").send().wants(200);
-    assert!(answer.wants_header("content-type").starts_with("application/json"), "{answer}");
+    let answer = Server::shared()
+        .call("GET", "/openapi.json")
+        .send()
+        .wants(200);
+    assert!(
+        answer
+            .wants_header("content-type")
+            .starts_with("application/json"),
+        "{answer}"
+    );
     let version = answer.text_at("/openapi");
     assert!(version.starts_with("3.1."), "{version}");
 }
@@ -24,7 +36,9 @@ fn openapi_describes_every_call_of_the_contract() {
     let document = document();
     let paths = document["paths"].as_object().expect("paths");
     let described = |method: &str, path: &str| {
-        paths.iter().any(|(known, item)| known.ends_with(path) && item.get(method).is_some())
+        paths
+            .iter()
+            .any(|(known, item)| known.ends_with(path) && item.get(method).is_some())
     };
     for (method, path) in [
         ("post", "/auth/token"),
@@ -43,7 +57,10 @@ fn openapi_holds_the_closed_list_of_codes() {
     let document = document().to_string();
     let fields = FieldCode::ALL.iter().map(|code| code.name());
     for name in Code::ALL.iter().map(|code| code.name()).chain(fields) {
-        assert!(document.contains(&format!("\"{name}\"")), "{name} is not in the document");
+        assert!(
+            document.contains(&format!("\"{name}\"")),
+            "{name} is not in the document"
+        );
     }
 }
 
@@ -53,15 +70,24 @@ fn the_list_of_errors_gives_code_status_meaning_and_remedy() {
     let text = fs::read_to_string(path).expect("docs/errors.md is there");
     for code in Code::ALL {
         let name = format!("`{}`", code.name());
-        let row = text.lines().find(|line| line.contains(&name) && line.contains(code.title()));
+        let row = text
+            .lines()
+            .find(|line| line.contains(&name) && line.contains(code.title()));
         let row = row.unwrap_or_else(|| panic!("{name} has no line with its meaning"));
         assert!(row.contains(code.remedy()), "what to do is missing: {row}");
-        let status = row.split(|c: char| !c.is_ascii_digit()).find_map(|part| part.parse::<u16>().ok());
-        assert!(status.is_some_and(|status| (400..600).contains(&status)), "no status: {row}");
+        let status = row
+            .split(|c: char| !c.is_ascii_digit())
+            .find_map(|part| part.parse::<u16>().ok());
+        assert!(
+            status.is_some_and(|status| (400..600).contains(&status)),
+            "no status: {row}"
+        );
     }
     for code in FieldCode::ALL {
         let name = format!("`{}`", code.name());
-        let row = text.lines().find(|line| line.contains(&name) && line.contains(code.meaning()));
+        let row = text
+            .lines()
+            .find(|line| line.contains(&name) && line.contains(code.meaning()));
         assert!(row.is_some(), "{name} has no line with its meaning");
     }
 }
@@ -71,9 +97,11 @@ fn loaded_by(page: &Answer) -> Vec<String> {
     let text = page.text();
     let mut found = Vec::new();
     for tag in text.split('<').filter(|tag| {
-        ["script", "link", "img", "iframe", "source", "embed", "object", "video"]
-            .iter()
-            .any(|name| tag.to_ascii_lowercase().starts_with(name))
+        [
+            "script", "link", "img", "iframe", "source", "embed", "object", "video",
+        ]
+        .iter()
+        .any(|name| tag.to_ascii_lowercase().starts_with(name))
     }) {
         let tag = tag.split('>').next().unwrap_or_default();
         for attribute in ["src=", "href=", "data="] {
@@ -107,7 +135,10 @@ fn docs_page() -> (String, Answer) {
 #[test]
 fn docs_is_a_page_for_people_that_needs_no_token() {
     let (_, page) = docs_page();
-    assert!(page.wants_header("content-type").starts_with("text/html"), "{page}");
+    assert!(
+        page.wants_header("content-type").starts_with("text/html"),
+        "{page}"
+    );
     assert!(page.text().to_ascii_lowercase().contains("<html"), "{page}");
 }
 
@@ -127,7 +158,7 @@ fn docs_loads_nothing_from_elsewhere() {
             format!("{folder}{}", address.trim_start_matches("./"))
         };
         let asset = Server::shared().call("GET", &own).send().wants(200);
-        if own.ends_with(".css") {
+        if asset.wants_header("content-type").starts_with("text/css") {
             assert!(!asset.text().contains("@import"), "{own} imports");
         }
         everything.push_str(&asset.text());
@@ -142,15 +173,23 @@ fn docs_loads_nothing_from_elsewhere() {
 
 #[test]
 fn the_public_keys_are_elliptic_and_hold_nothing_private() {
-    let answer = Server::shared().call("GET", "/.well-known/jwks.json").send().wants(200);
+    let answer = Server::shared()
+        .call("GET", "/.well-known/jwks.json")
+        .send()
+        .wants(200);
     let body = answer.json();
-    let keys = body["keys"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let keys = body["keys"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"));
     assert!(!keys.is_empty(), "{answer}");
     for key in keys {
         assert_eq!(key["kty"], "EC", "{answer}");
         assert_eq!(key["crv"], "P-256", "{answer}");
         assert_eq!(key["alg"], "ES256", "{answer}");
-        assert!(key["kid"].as_str().is_some_and(|kid| !kid.is_empty()), "{answer}");
+        assert!(
+            key["kid"].as_str().is_some_and(|kid| !kid.is_empty()),
+            "{answer}"
+        );
         assert!(key.get("d").is_none(), "{answer}");
     }
 }

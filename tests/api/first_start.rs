@@ -15,10 +15,14 @@ fn word(text: &str, start: &str) -> Option<String> {
 
 /// What the first start prints, once it has printed its commands.
 fn first_words(server: &Server) -> String {
-    eventually(Duration::from_secs(10), "the key and its commands are printed", || {
-        let printed = first_words(&server);
-        (printed.matches("curl ").count() >= 3).then_some(printed)
-    })
+    eventually(
+        Duration::from_secs(10),
+        "the key and its commands are printed",
+        || {
+            let printed = server.printed().join("\n");
+            (printed.matches("curl ").count() >= 3).then_some(printed)
+        },
+    )
 }
 
 #[test]
@@ -27,7 +31,11 @@ fn it_prints_a_sandbox_key_three_curl_commands_and_the_address_of_the_docs() {
     let printed = first_words(&server);
     assert!(word(&printed, "sk_sdbx_").is_some(), "{printed}");
     assert_eq!(printed.matches("curl ").count(), 3, "{printed}");
-    for part in ["/v0.9/auth/token", "/v0.9/customers", &format!("{}/docs", server.base)] {
+    for part in [
+        "/v0.9/auth/token",
+        "/v0.9/customers",
+        &format!("{}/docs", server.base),
+    ] {
         assert!(printed.contains(part), "no {part}: {printed}");
     }
 }
@@ -38,9 +46,16 @@ fn the_printed_key_and_secret_work() {
     let printed = first_words(&server);
     let api_key = word(&printed, "sk_sdbx_").unwrap_or_else(|| panic!("no key: {printed}"));
     let words = printed.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
-    let secrets: Vec<&str> = words.filter(|word| word.len() >= 32 && **word != *api_key).collect();
-    let secret = secrets.first().unwrap_or_else(|| panic!("no secret: {printed}"));
-    let key = Key { api_key, api_secret: (*secret).to_owned() };
+    let secrets: Vec<&str> = words
+        .filter(|word| word.len() >= 32 && **word != *api_key)
+        .collect();
+    let secret = secrets
+        .first()
+        .unwrap_or_else(|| panic!("no secret: {printed}"));
+    let key = Key {
+        api_key,
+        api_secret: (*secret).to_owned(),
+    };
     server.connect(&key).create(&minimal_customer());
 }
 
@@ -61,11 +76,18 @@ fn the_second_start_prints_no_key() {
 fn the_generated_master_key_is_readable_by_its_owner_only_and_the_log_warns() {
     let server = Server::start(&[]);
     let parent = server.data.parent().expect("a folder");
-    let sealed = files_under(parent).into_iter().map(|(path, _)| path).find(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().contains("master"))
-    });
+    let sealed = files_under(parent)
+        .into_iter()
+        .map(|(path, _)| path)
+        .find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().contains("master"))
+        });
     let sealed = sealed.expect("a file with the master key beside the data");
-    let mode = fs::metadata(&sealed).expect("it is there").permissions().mode();
+    let mode = fs::metadata(&sealed)
+        .expect("it is there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600, "{}", sealed.display());
     let log = format!("{}\n{}", server.printed().join("\n"), server.logged());
     assert!(log.contains("OMS_MASTER_KEY_FILE"), "{log}");
@@ -90,13 +112,27 @@ fn a_lost_master_key_stops_the_start_and_is_not_made_anew() {
     api.create(&minimal_customer());
     let folder: Folder = server.into_folder();
     for (path, _) in files_under(folder.path()) {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().contains("master")) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains("master"))
+        {
             fs::remove_file(path).expect("the key file can be removed");
         }
     }
     let data = folder.path().join("data");
     let data = data.to_str().expect("a path of plain text");
-    let output = oms(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"], &[]);
+    let output = oms(
+        &[
+            "serve",
+            "--data",
+            data,
+            "--listen",
+            "127.0.0.1:0",
+            "--operator-listen",
+            "127.0.0.1:0",
+        ],
+        &[],
+    );
     assert!(!output.status.success(), "{output:?}");
     assert!(!output.stderr.is_empty(), "{output:?}");
 }
@@ -106,8 +142,23 @@ fn an_unreadable_setting_stops_the_start_and_is_named() {
     let folder = Folder::new();
     let data = folder.path().join("data");
     let data = data.to_str().expect("a path of plain text");
-    for (name, value) in [("OMS_TOKEN_LIFETIME_S", "soon"), ("OMS_UNKNOWN_FIELDS", "maybe"), ("OMS_WRITE_QUEUE", "0")] {
-        let output = oms(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"], &[(name, value)]);
+    for (name, value) in [
+        ("OMS_TOKEN_LIFETIME_S", "soon"),
+        ("OMS_UNKNOWN_FIELDS", "maybe"),
+        ("OMS_WRITE_QUEUE", "0"),
+    ] {
+        let output = oms(
+            &[
+                "serve",
+                "--data",
+                data,
+                "--listen",
+                "127.0.0.1:0",
+                "--operator-listen",
+                "127.0.0.1:0",
+            ],
+            &[(name, value)],
+        );
         assert!(!output.status.success(), "{name}: {output:?}");
         let said = format!("{}{}", output.stdout, output.stderr).to_ascii_lowercase();
         let setting = name.trim_start_matches("OMS_").to_ascii_lowercase();

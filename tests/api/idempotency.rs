@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, InProcess, Server, eventually, fresh_name, full_customer, minimal_customer};
+use crate::support::{
+    Answer, Api, InProcess, Server, eventually, fresh_name, full_customer, minimal_customer,
+};
 
 #[track_caller]
 fn check_first(answer: &Answer) {
@@ -21,7 +23,10 @@ fn check_replayed(again: &Answer, first: &Answer) {
 }
 
 fn post_text(api: &Api, key: &str, body: &str) -> Answer {
-    api.call("POST", "/customers").header("idempotency-key", key).text(body).send()
+    api.call("POST", "/customers")
+        .header("idempotency-key", key)
+        .text(body)
+        .send()
 }
 
 #[test]
@@ -37,9 +42,14 @@ fn a_key_is_1_to_255_visible_ascii_characters() {
     let api = Server::shared().sandbox();
     let visible: String = ('!'..='~').filter(|c| *c != '"').collect();
     for key in ["k".to_owned(), "x".repeat(255), visible] {
-        let first = api.post_keyed("/customers", &key, &minimal_customer()).wants(201);
+        let first = api
+            .post_keyed("/customers", &key, &minimal_customer())
+            .wants(201);
         check_first(&first);
-        check_replayed(&api.post_keyed("/customers", &key, &minimal_customer()), &first);
+        check_replayed(
+            &api.post_keyed("/customers", &key, &minimal_customer()),
+            &first,
+        );
     }
 }
 
@@ -59,8 +69,12 @@ fn a_malformed_key_is_refused_and_stores_nothing() {
         long_quoted.as_bytes(),
     ];
     for key in keys {
-        let call = api.call("POST", "/customers").header("idempotency-key", key);
-        call.json(&minimal_customer()).send().problem(400, "idempotencyKeyInvalid");
+        let call = api
+            .call("POST", "/customers")
+            .header("idempotency-key", key);
+        call.json(&minimal_customer())
+            .send()
+            .problem(400, "idempotencyKeyInvalid");
     }
     assert_eq!(api.listed(""), [""; 0]);
 }
@@ -68,7 +82,9 @@ fn a_malformed_key_is_refused_and_stores_nothing() {
 #[test]
 fn two_keys_in_one_request_are_refused() {
     let api = Server::shared().sandbox();
-    let call = api.posting("/customers", &minimal_customer()).header("idempotency-key", "another");
+    let call = api
+        .posting("/customers", &minimal_customer())
+        .header("idempotency-key", "another");
     call.send().problem(400, "idempotencyKeyInvalid");
 }
 
@@ -78,8 +94,14 @@ fn a_malformed_key_on_patch_and_delete_is_refused() {
     let made = api.create(&minimal_customer());
     let path = format!("/customers/{}", made.id());
     for method in ["PATCH", "DELETE"] {
-        let call = api.call(method, &path).header("idempotency-key", "two words");
-        let call = if method == "PATCH" { call.json(&json!({ "firstName": "Ada" })) } else { call };
+        let call = api
+            .call(method, &path)
+            .header("idempotency-key", "two words");
+        let call = if method == "PATCH" {
+            call.json(&json!({ "firstName": "Ada" }))
+        } else {
+            call
+        };
         call.send().problem(400, "idempotencyKeyInvalid");
     }
     assert_eq!(api.read(&made.id()).json(), made.json());
@@ -89,8 +111,13 @@ fn a_malformed_key_on_patch_and_delete_is_refused() {
 fn the_quoted_form_is_the_same_key() {
     let api = Server::shared().sandbox();
     let key = fresh_name("quoted");
-    let first = api.post_keyed("/customers", &format!("\"{key}\""), &minimal_customer()).wants(201);
-    check_replayed(&api.post_keyed("/customers", &key, &minimal_customer()), &first);
+    let first = api
+        .post_keyed("/customers", &format!("\"{key}\""), &minimal_customer())
+        .wants(201);
+    check_replayed(
+        &api.post_keyed("/customers", &key, &minimal_customer()),
+        &first,
+    );
     assert_eq!(api.listed(&format!("?idempotencyKey={key}")), [first.id()]);
 }
 
@@ -98,10 +125,15 @@ fn the_quoted_form_is_the_same_key() {
 fn the_same_request_again_gives_the_first_answer_byte_for_byte() {
     let api = Server::shared().sandbox();
     let key = fresh_name("key");
-    let first = api.post_keyed("/customers", &key, &full_customer()).wants(201);
+    let first = api
+        .post_keyed("/customers", &key, &full_customer())
+        .wants(201);
     check_first(&first);
     for _ in 0..3 {
-        check_replayed(&api.post_keyed("/customers", &key, &full_customer()), &first);
+        check_replayed(
+            &api.post_keyed("/customers", &key, &full_customer()),
+            &first,
+        );
     }
     assert_eq!(api.listed(""), [first.id()]);
 }
@@ -110,28 +142,39 @@ fn the_same_request_again_gives_the_first_answer_byte_for_byte() {
 fn the_first_answer_comes_again_whatever_became_of_the_customer() {
     let api = Server::shared().sandbox();
     let key = fresh_name("key");
-    let first = api.post_keyed("/customers", &key, &full_customer()).wants(201);
+    let first = api
+        .post_keyed("/customers", &key, &full_customer())
+        .wants(201);
     let path = format!("/customers/{}", first.id());
     api.patch(&path, &json!({ "lastName": "King" })).wants(200);
     api.delete(&path).wants(200);
-    check_replayed(&api.post_keyed("/customers", &key, &full_customer()), &first);
+    check_replayed(
+        &api.post_keyed("/customers", &key, &full_customer()),
+        &first,
+    );
 }
 
 #[test]
 fn the_first_answer_comes_again_after_a_restart() {
     let server = Server::start(&[]);
     let api = server.sandbox();
-    let first = api.post_keyed("/customers", "the-key", &full_customer()).wants(201);
+    let first = api
+        .post_keyed("/customers", "the-key", &full_customer())
+        .wants(201);
     let server = Server::start_owning(server.into_folder());
     let api = api.at(&server.base);
-    check_replayed(&api.post_keyed("/customers", "the-key", &full_customer()), &first);
+    check_replayed(
+        &api.post_keyed("/customers", "the-key", &full_customer()),
+        &first,
+    );
     assert_eq!(api.listed(""), [first.id()]);
 }
 
 #[test]
 fn json_is_compared_by_value_and_not_by_spelling() {
     let api = Server::shared().sandbox();
-    let first_spelling = r#"{"type":"individual","firstName":"Zoë","metadata":{"a":1,"b":100,"c":"x/y"}}"#;
+    let first_spelling =
+        r#"{"type":"individual","firstName":"Zoë","metadata":{"a":1,"b":100,"c":"x/y"}}"#;
     for spelling in [
         r#"{"metadata":{"b":100,"c":"x/y","a":1},"firstName":"Zoë","type":"individual"}"#,
         "\n{ \"type\" : \"individual\",\t\"firstName\":\"Zoë\",\r\n\"metadata\":{\"a\":1,\"b\":100,\"c\":\"x/y\"}} ",
@@ -148,8 +191,12 @@ fn json_is_compared_by_value_and_not_by_spelling() {
 fn another_version_prefix_is_the_same_request() {
     let api = Server::shared().sandbox();
     let key = fresh_name("key");
-    let first = api.post_keyed("/customers", &key, &minimal_customer()).wants(201);
-    let call = api.call_as_written("POST", "/v0.13/customers").header("idempotency-key", &key);
+    let first = api
+        .post_keyed("/customers", &key, &minimal_customer())
+        .wants(201);
+    let call = api
+        .call_as_written("POST", "/v0.13/customers")
+        .header("idempotency-key", &key);
     check_replayed(&call.json(&minimal_customer()).send(), &first);
 }
 
@@ -158,9 +205,15 @@ fn another_token_or_key_of_the_project_is_the_same_request() {
     let server = Server::shared();
     let project = fresh_name("project");
     let key = fresh_name("key");
-    let [one, two] = [(); 2].map(|()| server.connect(&server.key(&project, crate::support::Mode::Sandbox, None)));
-    let first = one.post_keyed("/customers", &key, &minimal_customer()).wants(201);
-    check_replayed(&two.post_keyed("/customers", &key, &minimal_customer()), &first);
+    let [one, two] = [(); 2]
+        .map(|()| server.connect(&server.key(&project, crate::support::Mode::Sandbox, None)));
+    let first = one
+        .post_keyed("/customers", &key, &minimal_customer())
+        .wants(201);
+    check_replayed(
+        &two.post_keyed("/customers", &key, &minimal_customer()),
+        &first,
+    );
 }
 
 /// Sends it twice with one key, and a third time with another.
@@ -187,10 +240,13 @@ fn a_key_is_honoured_on_patch() {
 fn a_patch_sent_again_with_its_key_does_not_undo_a_later_one() {
     let api = Server::shared().sandbox();
     let id = api.create(&minimal_customer()).id();
-    let early = api.call("PATCH", &format!("/customers/{id}")).header("idempotency-key", fresh_name("key"));
+    let early = api
+        .call("PATCH", &format!("/customers/{id}"))
+        .header("idempotency-key", fresh_name("key"));
     let early = early.json(&json!({ "firstName": "Ada" }));
     let first = early.send().wants(200);
-    api.change(&id, &json!({ "firstName": "Augusta" })).wants(200);
+    api.change(&id, &json!({ "firstName": "Augusta" }))
+        .wants(200);
     check_replayed(&early.send(), &first);
     assert_eq!(api.read(&id).json()["firstName"], "Augusta");
 }
@@ -207,14 +263,28 @@ fn a_key_is_honoured_on_delete() {
 fn a_key_is_kept_seven_days_and_then_swept() {
     let server = InProcess::start(|config| config.token_lifetime_s = 30 * 86_400);
     let api = server.sandbox();
-    let first = api.post_keyed("/customers", "week", &minimal_customer()).wants(201);
+    let first = api
+        .post_keyed("/customers", "week", &minimal_customer())
+        .wants(201);
     server.advance(7 * 86_400 - 60);
-    check_replayed(&api.post_keyed("/customers", "week", &minimal_customer()), &first);
+    check_replayed(
+        &api.post_keyed("/customers", "week", &minimal_customer()),
+        &first,
+    );
     server.advance(2 * 3600);
-    let fresh = eventually(std::time::Duration::from_secs(15), "the key is swept", || {
-        let answer = api.post_keyed("/customers", "week", &minimal_customer()).wants(201);
-        answer.header("idempotent-replayed").is_none().then_some(answer)
-    });
+    let fresh = eventually(
+        std::time::Duration::from_secs(15),
+        "the key is swept",
+        || {
+            let answer = api
+                .post_keyed("/customers", "week", &minimal_customer())
+                .wants(201);
+            answer
+                .header("idempotent-replayed")
+                .is_none()
+                .then_some(answer)
+        },
+    );
     assert_ne!(fresh.id(), first.id());
 }
 
@@ -225,20 +295,45 @@ fn the_time_a_key_is_kept_is_a_setting_of_at_least_24_hours() {
         config.idempotency_retention_h = 24;
     });
     let api = server.sandbox();
-    let first = api.post_keyed("/customers", "day", &minimal_customer()).wants(201);
+    let first = api
+        .post_keyed("/customers", "day", &minimal_customer())
+        .wants(201);
     server.advance(24 * 3600 - 60);
-    check_replayed(&api.post_keyed("/customers", "day", &minimal_customer()), &first);
+    check_replayed(
+        &api.post_keyed("/customers", "day", &minimal_customer()),
+        &first,
+    );
     server.advance(2 * 3600);
-    eventually(std::time::Duration::from_secs(15), "the key is swept", || {
-        let answer = api.post_keyed("/customers", "day", &minimal_customer()).wants(201);
-        answer.header("idempotent-replayed").is_none().then_some(())
-    });
+    eventually(
+        std::time::Duration::from_secs(15),
+        "the key is swept",
+        || {
+            let answer = api
+                .post_keyed("/customers", "day", &minimal_customer())
+                .wants(201);
+            answer.header("idempotent-replayed").is_none().then_some(())
+        },
+    );
     let folder = crate::support::Folder::new();
     let data = folder.path().join("data");
     let data = data.to_str().expect("a path of plain text");
     let settings = [("OMS_IDEMPOTENCY_RETENTION_H", "23")];
-    let output = crate::support::oms(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"], &settings);
+    let output = crate::support::oms(
+        &[
+            "serve",
+            "--data",
+            data,
+            "--listen",
+            "127.0.0.1:0",
+            "--operator-listen",
+            "127.0.0.1:0",
+        ],
+        &settings,
+    );
     assert!(!output.status.success(), "{output:?}");
     let said = format!("{}{}", output.stdout, output.stderr);
-    assert!(said.contains("idempotency_retention_h") || said.contains("IDEMPOTENCY_RETENTION_H"), "{said}");
+    assert!(
+        said.contains("idempotency_retention_h") || said.contains("IDEMPOTENCY_RETENTION_H"),
+        "{said}"
+    );
 }

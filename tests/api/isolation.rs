@@ -20,14 +20,23 @@ fn a_foreign_customer_is_a_plain_404_for_every_method() {
     let made = one.create(&full_customer());
     let path = format!("/customers/{}", made.id());
     for other in others {
-        let unknown = other.get("/customers/cst_01h2xcejqtf2nbrexx3vqjhp41").problem(404, "notFound");
+        let unknown = other
+            .get("/customers/cst_01h2xcejqtf2nbrexx3vqjhp41")
+            .problem(404, "notFound");
         let answers = [
             other.get(&path),
             other.delete(&path),
             other.patch(&path, &json!({ "firstName": "Eve" })),
             other.patch(&path, &json!({})),
-            other.call("GET", &path).header("if-none-match", made.wants_header("etag")).send(),
-            other.call("PATCH", &path).header("if-match", "\"x\"").json(&json!({})).send(),
+            other
+                .call("GET", &path)
+                .header("if-none-match", made.wants_header("etag"))
+                .send(),
+            other
+                .call("PATCH", &path)
+                .header("if-match", "\"x\"")
+                .json(&json!({}))
+                .send(),
         ];
         for answer in answers {
             let problem = answer.problem(404, "notFound");
@@ -42,7 +51,9 @@ fn a_foreign_customer_is_a_plain_404_for_every_method() {
 fn a_foreign_customer_is_not_listed_and_no_filter_finds_it() {
     let (one, others) = one_and_others();
     let key = fresh_name("key");
-    let made = one.post_keyed("/customers", &key, &full_customer()).wants(201);
+    let made = one
+        .post_keyed("/customers", &key, &full_customer())
+        .wants(201);
     for other in others {
         for query in [
             String::new(),
@@ -56,7 +67,11 @@ fn a_foreign_customer_is_not_listed_and_no_filter_finds_it() {
             assert_eq!(other.listed(&query), [""; 0], "{query}");
         }
     }
-    for query in ["?email=ada@example.com", "?externalId=user-1842", &format!("?idempotencyKey={key}")] {
+    for query in [
+        "?email=ada@example.com",
+        "?externalId=user-1842",
+        &format!("?idempotencyKey={key}"),
+    ] {
         assert_eq!(one.listed(query), [made.id()], "{query}");
     }
 }
@@ -65,13 +80,18 @@ fn a_foreign_customer_is_not_listed_and_no_filter_finds_it() {
 fn the_same_idempotency_key_elsewhere_is_another_one() {
     let (one, others) = one_and_others();
     let key = fresh_name("key");
-    let made = one.post_keyed("/customers", &key, &minimal_customer()).wants(201);
+    let made = one
+        .post_keyed("/customers", &key, &minimal_customer())
+        .wants(201);
     for (count, other) in others.into_iter().enumerate() {
         let body = json!({ "type": "individual", "externalId": format!("other-{count}") });
         let answer = other.post_keyed("/customers", &key, &body).wants(201);
         assert_eq!(answer.header("idempotent-replayed"), None, "{answer}");
         assert_ne!(answer.id(), made.id());
-        assert_eq!(other.listed(&format!("?idempotencyKey={key}")), [answer.id()]);
+        assert_eq!(
+            other.listed(&format!("?idempotencyKey={key}")),
+            [answer.id()]
+        );
     }
     assert_eq!(one.listed(&format!("?idempotencyKey={key}")), [made.id()]);
 }
@@ -93,9 +113,16 @@ fn a_key_of_one_mode_makes_nothing_in_the_other() {
     let project = fresh_name("project");
     let sandbox = server.connect(&server.key(&project, Mode::Sandbox, None));
     let live = server.connect(&server.key(&project, Mode::Live, None));
-    let (test, real) = (sandbox.create(&minimal_customer()), live.create(&minimal_customer()));
+    let (test, real) = (
+        sandbox.create(&minimal_customer()),
+        live.create(&minimal_customer()),
+    );
     assert_eq!(sandbox.listed(""), [test.id()]);
     assert_eq!(live.listed(""), [real.id()]);
     assert_eq!(test.json()["endorsements"][0]["status"], "ACTIVE", "{test}");
-    assert_eq!(real.json()["endorsements"][0]["status"], "INACTIVE", "{real}");
+    assert_eq!(
+        real.json()["endorsements"][0]["status"],
+        "INACTIVE",
+        "{real}"
+    );
 }

@@ -5,17 +5,26 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Answer, Api, Mode, Server, WriteLock, eventually, fresh_name, minimal_customer};
+use crate::support::{
+    Answer, Api, Mode, Server, WriteLock, eventually, fresh_name, minimal_customer,
+};
 
 #[track_caller]
 fn check_retry_after(answer: &Answer) {
-    let wait: u64 = answer.wants_header("retry-after").parse().expect("whole seconds");
+    let wait: u64 = answer
+        .wants_header("retry-after")
+        .parse()
+        .expect("whole seconds");
     assert!((1..=60).contains(&wait), "{answer}");
 }
 
 /// The same request from several clients at once while the store takes no
 /// write, until one of them has been answered; then the store is back.
-fn while_locked(server: &Server, calls: Vec<crate::support::Call>, seen: impl Fn(&Answer) -> bool) -> Vec<Answer> {
+fn while_locked(
+    server: &Server,
+    calls: Vec<crate::support::Call>,
+    seen: impl Fn(&Answer) -> bool,
+) -> Vec<Answer> {
     let lock = WriteLock::take(&server.data);
     let (sender, answers) = std::sync::mpsc::channel();
     let count = calls.len();
@@ -24,14 +33,22 @@ fn while_locked(server: &Server, calls: Vec<crate::support::Call>, seen: impl Fn
         thread::spawn(move || sender.send(call.send()));
     }
     let mut got: Vec<Answer> = Vec::new();
-    eventually(Duration::from_secs(30), "an answer of the wanted kind", || {
-        got.extend(answers.try_iter());
-        assert!(got.len() < count || got.iter().any(&seen), "{got:#?}");
-        got.iter().any(&seen).then_some(())
-    });
+    eventually(
+        Duration::from_secs(30),
+        "an answer of the wanted kind",
+        || {
+            got.extend(answers.try_iter());
+            assert!(got.len() < count || got.iter().any(&seen), "{got:#?}");
+            got.iter().any(&seen).then_some(())
+        },
+    );
     lock.release();
     while got.len() < count {
-        got.push(answers.recv_timeout(Duration::from_secs(60)).expect("every call is answered"));
+        got.push(
+            answers
+                .recv_timeout(Duration::from_mins(1))
+                .expect("every call is answered"),
+        );
     }
     got
 }
@@ -42,9 +59,13 @@ fn a_full_write_queue_is_503_with_retry_after_and_leaves_no_key_behind() {
     let api = server.sandbox();
     let keys: Vec<String> = (0..12).map(|_| fresh_name("key")).collect();
     let call = |key: &String| {
-        api.call("POST", "/customers").header("idempotency-key", key).json(&json!({ "type": "individual", "externalId": key }))
+        api.call("POST", "/customers")
+            .header("idempotency-key", key)
+            .json(&json!({ "type": "individual", "externalId": key }))
     };
-    let answers = while_locked(&server, keys.iter().map(call).collect(), |answer| answer.status == 503);
+    let answers = while_locked(&server, keys.iter().map(call).collect(), |answer| {
+        answer.status == 503
+    });
     for answer in &answers {
         if answer.status != 201 {
             answer.problem(503, "serviceUnavailable");
@@ -62,8 +83,13 @@ fn while_the_first_request_runs_the_same_key_is_409_with_retry_after() {
     let server = Server::start(&[]);
     let api = server.sandbox();
     let key = fresh_name("key");
-    let call = api.call("POST", "/customers").header("idempotency-key", &key).json(&minimal_customer());
-    let answers = while_locked(&server, vec![call.clone(), call.clone()], |answer| answer.status == 409);
+    let call = api
+        .call("POST", "/customers")
+        .header("idempotency-key", &key)
+        .json(&minimal_customer());
+    let answers = while_locked(&server, vec![call.clone(), call.clone()], |answer| {
+        answer.status == 409
+    });
     for answer in answers.iter().filter(|answer| answer.status == 409) {
         answer.problem(409, "idempotencyInProgress");
         check_retry_after(answer);

@@ -20,7 +20,10 @@ struct Person {
 fn person(mark: &str, digits: &str) -> Person {
     let text = |name: &str| format!("{mark}{name}");
     let (ssn, zip) = (format!("523-45-{digits}"), format!("94117-{digits}"));
-    let (year, phone) = (1900 + digits.bytes().map(usize::from).sum::<usize>() % 90, format!("+1415555{digits}"));
+    let (year, phone) = (
+        1900 + digits.bytes().map(usize::from).sum::<usize>() % 90,
+        format!("+1415555{digits}"),
+    );
     let birth_date = format!("{year}-11-29");
     let ip_address = format!("2001:db8:{digits}:77aa::{digits}");
     let email = format!("{mark}mail@{mark}host.example");
@@ -53,10 +56,17 @@ fn person(mark: &str, digits: &str) -> Person {
         text("PASS"),
         text("LICENSE"),
     ];
-    let returned = ["first", "middle", "last", "mail", "host", "external", "key", "value"].map(text);
+    let returned = [
+        "first", "middle", "last", "mail", "host", "external", "key", "value",
+    ]
+    .map(text);
     let mut canaries: Vec<String> = returned.into_iter().chain(write_only.clone()).collect();
     canaries.push(phone.trim_start_matches('+').to_owned());
-    Person { body, canaries, write_only: write_only.into() }
+    Person {
+        body,
+        canaries,
+        write_only: write_only.into(),
+    }
 }
 
 /// Where one of the values stands, in any of three cases.
@@ -85,27 +95,43 @@ fn use_everywhere(api: &Api, one: &Person, other: &Person) -> String {
     let key = fresh_name("key");
     let made = api.post_keyed("/customers", &key, &one.body).wants(201);
     api.post_keyed("/customers", &key, &one.body).wants(201);
-    api.post_keyed("/customers", &key, &other.body).problem(422, "idempotencyKeyReused");
+    api.post_keyed("/customers", &key, &other.body)
+        .problem(422, "idempotencyKeyReused");
     let path = format!("/customers/{}", made.id());
-    let mut patch = other.body.clone();
-    patch.as_object_mut().expect("an object").remove("type");
-    let call = api.call("PATCH", &path).header("idempotency-key", fresh_name("key")).json(&patch);
+    let mut change = other.body.clone();
+    change.as_object_mut().expect("an object").remove("type");
+    let call = api
+        .call("PATCH", &path)
+        .header("idempotency-key", fresh_name("key"))
+        .json(&change);
     call.send().wants(200);
     call.send().wants(200);
     for person in [one, other] {
         let text = |name: &str| person.body[name].as_str().expect("a text").to_owned();
-        api.list(&format!("?email={}&externalId={}", text("email"), text("externalId")));
-        api.get(&format!("/customers?limit=x&email={}", text("email"))).problem(400, "queryInvalid");
+        api.list(&format!(
+            "?email={}&externalId={}",
+            text("email"),
+            text("externalId")
+        ));
+        api.get(&format!("/customers?limit=x&email={}", text("email")))
+            .problem(400, "queryInvalid");
         let mut refused = person.body.clone();
         refused["type"] = json!("nobody");
         refused["residentialAddress"]["country"] = json!("Nowhere");
-        api.post("/customers", &refused).problem(422, "validationFailed");
+        api.post("/customers", &refused)
+            .problem(422, "validationFailed");
         let text = person.body.to_string();
-        api.posting("/customers", &json!({})).text(&text[..text.len() - 1]).send().problem(400, "bodyNotJson");
-        api.posting("/customers", &json!({})).body("text/plain", &text).send().problem(415, "unsupportedMediaType");
+        api.posting("/customers", &json!({}))
+            .text(&text[..text.len() - 1])
+            .send()
+            .problem(400, "bodyNotJson");
+        api.posting("/customers", &json!({}))
+            .body("text/plain", &text)
+            .send()
+            .problem(415, "unsupportedMediaType");
     }
     api.delete(&path).wants(200);
-    api.patch(&path, &patch).problem(409, "customerInactive");
+    api.patch(&path, &change).problem(409, "customerInactive");
     made.id()
 }
 
@@ -119,21 +145,47 @@ fn check_nothing_is_kept_in_the_clear(settings: &[(&str, &str)]) {
     live.create(&one.body);
     let mut values = one.canaries.clone();
     values.extend(other.canaries.clone());
-    values.extend([api.key.api_secret.clone(), api.token.clone(), live.key.api_secret, live.token]);
+    values.extend([
+        api.key.api_secret.clone(),
+        api.token.clone(),
+        live.key.api_secret,
+        live.token,
+    ]);
     let last = api.list("").wants_header("x-request-id").to_owned();
-    eventually(Duration::from_secs(10), "all is logged", || server.logged().contains(&last).then_some(()));
+    eventually(Duration::from_secs(10), "all is logged", || {
+        server.logged().contains(&last).then_some(())
+    });
     let while_running = everything_kept(&server);
-    let names: Vec<String> = while_running.iter().map(|(path, _)| path.display().to_string()).collect();
-    assert!(while_running.iter().any(|(_, bytes)| bytes.starts_with(b"SQLite format 3")), "{names:?}");
-    assert!(names.iter().any(|name| name.ends_with("-wal")), "the log of changes is searched too: {names:?}");
+    let names: Vec<String> = while_running
+        .iter()
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert!(
+        while_running
+            .iter()
+            .any(|(_, bytes)| bytes.starts_with(b"SQLite format 3")),
+        "{names:?}"
+    );
+    assert!(
+        names.iter().any(|name| name.ends_with("-wal")),
+        "the log of changes is searched too: {names:?}"
+    );
     assert_eq!(found(&while_running, &values), [""; 0]);
     server.crash();
-    assert_eq!(found(&everything_kept(&server), &values), [""; 0], "after a crash");
+    assert_eq!(
+        found(&everything_kept(&server), &values),
+        [""; 0],
+        "after a crash"
+    );
     let mut server = Server::start_owning_with(server.into_folder(), settings);
     assert_eq!(api.at(&server.base).all_customers().len(), 1);
     server.signal("TERM");
     server.ended(Duration::from_secs(10));
-    assert_eq!(found(&everything_kept(&server), &values), [""; 0], "after a stop");
+    assert_eq!(
+        found(&everything_kept(&server), &values),
+        [""; 0],
+        "after a stop"
+    );
 }
 
 #[test]
@@ -150,7 +202,11 @@ fn no_personal_value_and_no_secret_stands_there_however_much_is_logged() {
 fn the_search_finds_what_stands_there() {
     let server = Server::start(&[]);
     let id = fresh_name("Trace");
-    server.call("GET", "/healthz").header("x-request-id", &id).send().wants(200);
+    server
+        .call("GET", "/healthz")
+        .header("x-request-id", &id)
+        .send()
+        .wants(200);
     eventually(Duration::from_secs(10), "the search finds it", || {
         (!found(&everything_kept(&server), std::slice::from_ref(&id)).is_empty()).then_some(())
     });
@@ -163,8 +219,8 @@ fn no_answer_holds_a_write_only_value() {
     let key = fresh_name("key");
     let made = api.post_keyed("/customers", &key, &one.body).wants(201);
     let path = format!("/customers/{}", made.id());
-    let mut patch = other.body.clone();
-    patch.as_object_mut().expect("an object").remove("type");
+    let mut change = other.body.clone();
+    change.as_object_mut().expect("an object").remove("type");
     let mut refused = other.body.clone();
     refused["type"] = json!("nobody");
     let answers = [
@@ -172,10 +228,10 @@ fn no_answer_holds_a_write_only_value() {
         api.post_keyed("/customers", &key, &other.body),
         api.read(&made.id()),
         api.list(""),
-        api.patch(&path, &patch),
+        api.patch(&path, &change),
         api.post("/customers", &refused),
         api.delete(&path),
-        api.patch(&path, &patch),
+        api.patch(&path, &change),
         made,
     ];
     for answer in answers {
@@ -183,7 +239,12 @@ fn no_answer_holds_a_write_only_value() {
         for value in one.write_only.iter().chain(&other.write_only) {
             assert!(!all.contains(&value.to_lowercase()), "{value}: {answer}");
         }
-        let names = ["birthDate", "ipAddress", "residentialAddress", "identifyingInformation"];
+        let names = [
+            "birthDate",
+            "ipAddress",
+            "residentialAddress",
+            "identifyingInformation",
+        ];
         for name in names.iter().filter(|_| answer.status < 400) {
             assert!(!answer.text().contains(name), "{name}: {answer}");
         }
@@ -196,6 +257,16 @@ fn metrics_hold_no_personal_value() {
     let (one, other) = (person("Zyxqc", "7393"), person("Vwkpq", "8266"));
     let id = use_everywhere(&server.sandbox(), &one, &other);
     let metrics = server.operator_call("GET", "/metrics").send().wants(200);
-    let values: Vec<String> = one.canaries.iter().chain(&other.canaries).chain([&id]).cloned().collect();
-    assert_eq!(found(&[("metrics".into(), metrics.body.clone())], &values), [""; 0], "{metrics}");
+    let values: Vec<String> = one
+        .canaries
+        .iter()
+        .chain(&other.canaries)
+        .chain([&id])
+        .cloned()
+        .collect();
+    assert_eq!(
+        found(&[("metrics".into(), metrics.body.clone())], &values),
+        [""; 0],
+        "{metrics}"
+    );
 }

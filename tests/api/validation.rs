@@ -15,7 +15,10 @@ pub fn with(field: &str, value: &Value) -> Value {
 #[track_caller]
 pub fn accepts(field: &str, values: impl IntoIterator<Item = Value>) -> Vec<Answer> {
     let api = Server::shared().sandbox();
-    let made = values.into_iter().map(|value| accept(&api, field, &value)).collect::<Vec<_>>();
+    let made = values
+        .into_iter()
+        .map(|value| accept(&api, field, &value))
+        .collect::<Vec<_>>();
     assert!(!made.is_empty());
     made
 }
@@ -32,7 +35,12 @@ fn accept(api: &Api, field: &str, value: &Value) -> Answer {
 /// Each value is refused on POST and on PATCH with this pointer and code, and
 /// with nothing else; the messages.
 #[track_caller]
-pub fn refuses(field: &str, pointer: &str, code: &str, values: impl IntoIterator<Item = Value>) -> Vec<String> {
+pub fn refuses(
+    field: &str,
+    pointer: &str,
+    code: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Vec<String> {
     let api = Server::shared().sandbox();
     let id = api.create(&json!({ "type": "individual" })).id();
     let mut messages = Vec::new();
@@ -43,7 +51,11 @@ pub fn refuses(field: &str, pointer: &str, code: &str, values: impl IntoIterator
         ] {
             messages.push(answer.field_error(pointer, code));
             let errors = answer.json()["errors"].clone();
-            assert_eq!(errors.as_array().map(Vec::len), Some(1), "{value}: {answer}");
+            assert_eq!(
+                errors.as_array().map(Vec::len),
+                Some(1),
+                "{value}: {answer}"
+            );
         }
     }
     assert!(!messages.is_empty());
@@ -59,21 +71,39 @@ pub fn texts<const N: usize>(values: [&str; N]) -> [Value; N] {
 #[test]
 fn type_is_required_and_one_of_those_known() {
     let api = Server::shared().sandbox();
-    api.post("/customers", &json!({})).field_error("/type", "required");
+    api.post("/customers", &json!({}))
+        .field_error("/type", "required");
     for value in ["business", "Individual", ""] {
         let answer = api.post("/customers", &json!({ "type": value }));
         let message = answer.field_error("/type", "valueInvalid");
         assert!(message.contains("individual"), "{answer}");
     }
     for value in [json!(1), json!(true), json!(["individual"]), json!({})] {
-        api.post("/customers", &json!({ "type": value })).field_error("/type", "typeInvalid");
+        api.post("/customers", &json!({ "type": value }))
+            .field_error("/type", "typeInvalid");
     }
 }
 
 #[test]
 fn a_text_field_takes_text_only() {
-    for field in ["firstName", "middleName", "lastName", "email", "phone", "birthDate", "nationality", "ipAddress", "externalId"] {
-        let values = [json!(1), json!(true), json!(["x"]), json!({ "x": 1 }), json!(19_900_515)];
+    for field in [
+        "firstName",
+        "middleName",
+        "lastName",
+        "email",
+        "phone",
+        "birthDate",
+        "nationality",
+        "ipAddress",
+        "externalId",
+    ] {
+        let values = [
+            json!(1),
+            json!(true),
+            json!(["x"]),
+            json!({ "x": 1 }),
+            json!(19_900_515),
+        ];
         refuses(field, &format!("/{field}"), "typeInvalid", values);
     }
 }
@@ -89,9 +119,23 @@ fn the_agreement_is_a_boolean() {
 
 #[test]
 fn endorsements_are_a_list_of_those_known() {
-    refuses("endorsements", "/endorsements", "typeInvalid", [json!("usd"), json!({ "usd": true }), json!(1)]);
-    refuses("endorsements", "/endorsements/0", "typeInvalid", [json!([1]), json!([null]), json!([{ "name": "usd" }])]);
-    let unknown = [json!(["basic", "eur"]), json!(["usd", "USD"]), json!(["usd", ""])];
+    refuses(
+        "endorsements",
+        "/endorsements",
+        "typeInvalid",
+        [json!("usd"), json!({ "usd": true }), json!(1)],
+    );
+    refuses(
+        "endorsements",
+        "/endorsements/0",
+        "typeInvalid",
+        [json!([1]), json!([null]), json!([{ "name": "usd" }])],
+    );
+    let unknown = [
+        json!(["basic", "eur"]),
+        json!(["usd", "USD"]),
+        json!(["usd", ""]),
+    ];
     let messages = refuses("endorsements", "/endorsements/1", "valueInvalid", unknown);
     for message in messages {
         for name in ["basic", "cryptoCustody", "usd"] {

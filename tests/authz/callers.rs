@@ -19,7 +19,11 @@ impl Owner {
         let server = Server::shared();
         let api = server.connect(&server.key(project, Mode::Sandbox, None));
         let made = api.create(&full_customer());
-        Self { api, id: made.id(), before: made.json() }
+        Self {
+            api,
+            id: made.id(),
+            before: made.json(),
+        }
     }
 
     fn new() -> Self {
@@ -29,7 +33,7 @@ impl Owner {
     /// Nothing was changed and nothing was added.
     #[track_caller]
     fn check_untouched(&self) {
-        assert_eq!(self.api.all_customers(), [self.before.clone()]);
+        assert_eq!(self.api.all_customers(), std::slice::from_ref(&self.before));
     }
 }
 
@@ -37,7 +41,10 @@ impl Owner {
 fn check_refused(operation: Operation, answer: &Answer, code: &str) {
     answer.problem(401, code);
     let challenge = answer.header("www-authenticate");
-    assert!(challenge.is_some_and(|text| text.starts_with("Bearer")), "{operation:?}: {answer}");
+    assert!(
+        challenge.is_some_and(|text| text.starts_with("Bearer")),
+        "{operation:?}: {answer}"
+    );
     assert_eq!(answer.header("etag"), None, "{operation:?}: {answer}");
 }
 
@@ -55,7 +62,11 @@ fn send_with(owner: &Owner, operation: Operation, authorization: Option<&str>) -
 fn without_a_token_every_guarded_operation_is_token_missing() {
     let owner = Owner::new();
     for (operation, _) in Operation::guarded() {
-        check_refused(operation, &send_with(&owner, operation, None), "tokenMissing");
+        check_refused(
+            operation,
+            &send_with(&owner, operation, None),
+            "tokenMissing",
+        );
     }
     owner.check_untouched();
 }
@@ -63,7 +74,11 @@ fn without_a_token_every_guarded_operation_is_token_missing() {
 #[test]
 fn with_a_malformed_token_every_guarded_operation_is_token_invalid() {
     let owner = Owner::new();
-    let (head, signature) = owner.api.token.rsplit_once('.').expect("a token of three parts");
+    let (head, signature) = owner
+        .api
+        .token
+        .rsplit_once('.')
+        .expect("a token of three parts");
     let swapped = format!("{head}.{}", signature.chars().rev().collect::<String>());
     for (operation, _) in Operation::guarded() {
         for token in ["nonsense", "a.b.c", head, &swapped] {
@@ -81,7 +96,11 @@ fn with_an_expired_token_every_guarded_operation_is_token_expired() {
     let made = api.create(&full_customer());
     server.advance(3601);
     for (operation, _) in Operation::guarded() {
-        check_refused(operation, &operation.send_as(&api, &made.id()), "tokenExpired");
+        check_refused(
+            operation,
+            &operation.send_as(&api, &made.id()),
+            "tokenExpired",
+        );
     }
     assert_eq!(server.connect(&api.key).all_customers(), [made.json()]);
 }
@@ -92,12 +111,21 @@ fn with_a_token_of_a_revoked_key_every_guarded_operation_is_token_invalid() {
     let project = fresh_name("project");
     let owner = Owner::in_project(&project);
     let revoked = server.connect(&server.key(&project, Mode::Sandbox, None));
-    assert!(server.keys(&["revoke", &revoked.key.api_key]).status.success());
+    assert!(
+        server
+            .keys(&["revoke", &revoked.key.api_key])
+            .status
+            .success()
+    );
     eventually(Duration::from_secs(1), "the token is refused", || {
         (revoked.get("/customers").status == 401).then_some(())
     });
     for (operation, _) in Operation::guarded() {
-        check_refused(operation, &operation.send_as(&revoked, &owner.id), "tokenInvalid");
+        check_refused(
+            operation,
+            &operation.send_as(&revoked, &owner.id),
+            "tokenInvalid",
+        );
     }
     owner.check_untouched();
 }
@@ -110,14 +138,22 @@ fn check_stranger(stranger: &Api, owner: &Owner) {
         let answer = operation.send_as(stranger, &owner.id);
         if operation.names_a_customer() {
             let mut problem = answer.problem(404, "notFound");
-            let mut expected = operation.send_as(stranger, unknown).problem(404, "notFound");
+            let mut expected = operation
+                .send_as(stranger, unknown)
+                .problem(404, "notFound");
             problem["requestId"].take();
             expected["requestId"].take();
             assert_eq!(problem, expected, "{operation:?}: {answer}");
             assert_eq!(answer.header("etag"), None, "{operation:?}: {answer}");
         } else {
-            assert!([200, 201].contains(&answer.status), "{operation:?}: {answer}");
-            assert!(!answer.text().contains(&owner.id), "{operation:?}: {answer}");
+            assert!(
+                [200, 201].contains(&answer.status),
+                "{operation:?}: {answer}"
+            );
+            assert!(
+                !answer.text().contains(&owner.id),
+                "{operation:?}: {answer}"
+            );
         }
     }
     owner.check_untouched();
@@ -143,11 +179,20 @@ fn without_the_scope_every_guarded_operation_is_scope_missing() {
     let project = fresh_name("project");
     let owner = Owner::in_project(&project);
     for (operation, scope) in Operation::guarded() {
-        let others: Vec<&str> = Operation::guarded().iter().map(|(_, other)| *other).filter(|other| *other != scope).collect();
+        let others: Vec<&str> = Operation::guarded()
+            .iter()
+            .map(|(_, other)| *other)
+            .filter(|other| *other != scope)
+            .collect();
         let key = server.key(&project, Mode::Sandbox, Some(others[0]));
         let answer = operation.send_as(&server.connect(&key), &owner.id);
         let problem = answer.problem(403, "scopeMissing");
-        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(scope)), "{operation:?}: {answer}");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|text| text.contains(scope)),
+            "{operation:?}: {answer}"
+        );
     }
     owner.check_untouched();
 }
@@ -160,7 +205,10 @@ fn with_nothing_but_the_scope_every_guarded_operation_is_carried_out() {
     for (operation, scope) in Operation::guarded() {
         let key = server.key(&project, Mode::Sandbox, Some(scope));
         let answer = operation.send_as(&server.connect(&key), &owner.id);
-        assert!([200, 201].contains(&answer.status), "{operation:?}: {answer}");
+        assert!(
+            [200, 201].contains(&answer.status),
+            "{operation:?}: {answer}"
+        );
     }
 }
 
@@ -168,13 +216,19 @@ fn with_nothing_but_the_scope_every_guarded_operation_is_carried_out() {
 fn a_public_operation_wants_no_token() {
     let server = Server::shared();
     let key = server.sandbox().key;
-    for operation in ALL.into_iter().filter(|operation| operation.access == Access::Public) {
+    for operation in ALL
+        .into_iter()
+        .filter(|operation| operation.access == Access::Public)
+    {
         let call = server.call(operation.method, &operation.path_for(""));
         let answer = match operation.path {
             "/auth/token" => call.json(&key.login()).send(),
             _ => call.send(),
         };
-        assert!((200..400).contains(&answer.status), "{operation:?}: {answer}");
+        assert!(
+            (200..400).contains(&answer.status),
+            "{operation:?}: {answer}"
+        );
     }
 }
 
@@ -185,9 +239,16 @@ fn a_token_is_refused_before_the_request_is_judged() {
     for (operation, _) in Operation::guarded() {
         let path = format!("{}?nonsense=1", operation.path_for("not-an-id"));
         let call = server.call(operation.method, &path);
-        let call = if operation.method == "POST" || operation.method == "PATCH" { call.text("{") } else { call };
+        let call = if operation.method == "POST" || operation.method == "PATCH" {
+            call.text("{")
+        } else {
+            call
+        };
         check_refused(operation, &call.send(), "tokenMissing");
     }
     owner.check_untouched();
-    assert_eq!(owner.api.read(&owner.id).json()["metadata"], json!(full_customer()["metadata"]));
+    assert_eq!(
+        owner.api.read(&owner.id).json()["metadata"],
+        json!(full_customer()["metadata"])
+    );
 }

@@ -21,14 +21,20 @@ struct Wish {
 
 fn number_from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
+    )
 }
 
 /// The body of a wish; the external id is its key, so that it can be counted.
 fn send(api: &Api, key: &str) -> Result<Answer, String> {
     let mut body = full_customer();
     body["externalId"] = json!(key);
-    api.call("POST", "/customers").header("idempotency-key", key).json(&body).try_send()
+    api.call("POST", "/customers")
+        .header("idempotency-key", key)
+        .json(&body)
+        .try_send()
 }
 
 /// Sends new wishes until the connection breaks; a second wish of the same key
@@ -63,7 +69,7 @@ fn load_and_kill(server: &mut Server, api: &Api, random: &mut Seeded) -> Vec<Wis
             .into_iter()
             .map(|seed| scope.spawn(|| load(api, seed, &acknowledged, &over)))
             .collect();
-        eventually(Duration::from_secs(60), "so many customers are made", || {
+        eventually(Duration::from_mins(1), "so many customers are made", || {
             (acknowledged.load(Ordering::SeqCst) >= wanted).then_some(())
         });
         // The moment within a commit is what the seed decides.
@@ -72,26 +78,40 @@ fn load_and_kill(server: &mut Server, api: &Api, random: &mut Seeded) -> Vec<Wis
         over.store(true, Ordering::SeqCst);
         clients
             .into_iter()
-            .flat_map(|client| client.join().expect("a client only sees 201 or a broken connection"))
+            .flat_map(|client| {
+                client
+                    .join()
+                    .expect("a client only sees 201 or a broken connection")
+            })
             .collect()
     })
 }
 
 /// Sends a wish again and holds the answer against what was said before.
 fn send_again(api: &Api, wish: &mut Wish) {
-    let again = send(api, &wish.key).expect("the restarted server answers").wants(201);
+    let again = send(api, &wish.key)
+        .expect("the restarted server answers")
+        .wants(201);
     let replayed = again.header("idempotent-replayed");
     if let Some(first) = &wish.answer {
-        assert_eq!(again.body, first.body, "first {first}\n\nafter the crash {again}");
+        assert_eq!(
+            again.body, first.body,
+            "first {first}\n\nafter the crash {again}"
+        );
         assert_eq!(again.header("etag"), first.header("etag"), "{again}");
-        assert_eq!(replayed, Some("true"), "first {first}\n\nafter the crash {again}");
+        assert_eq!(
+            replayed,
+            Some("true"),
+            "first {first}\n\nafter the crash {again}"
+        );
     }
     wish.answer.get_or_insert(again);
 }
 
 #[test]
 fn after_sigkill_at_random_moments_every_retry_finds_exactly_one_customer() {
-    let seed = number_from_environment("OMS_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let seed =
+        number_from_environment("OMS_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let rounds = number_from_environment("OMS_CRASH_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
     println!("OMS_CRASH_SEED={seed} OMS_CRASH_ROUNDS={rounds}");
     let mut random = Seeded::new(seed);
@@ -109,7 +129,10 @@ fn after_sigkill_at_random_moments_every_retry_finds_exactly_one_customer() {
         }
         wishes.append(&mut new);
         check_each_exactly_once(&api, &wishes);
-        println!("round {round}: {} wishes, {made_before_retries} made before the retries", wishes.len());
+        println!(
+            "round {round}: {} wishes, {made_before_retries} made before the retries",
+            wishes.len()
+        );
     }
 }
 
@@ -120,7 +143,11 @@ fn check_each_exactly_once(api: &Api, wishes: &[Wish]) {
         ids.entry(text("externalId")).or_default().push(text("id"));
     }
     for wish in wishes {
-        let answered = wish.answer.as_ref().expect("every wish was sent again").id();
+        let answered = wish
+            .answer
+            .as_ref()
+            .expect("every wish was sent again")
+            .id();
         let found = ids.get(&wish.key).map(Vec::as_slice);
         assert_eq!(found, Some([answered].as_slice()), "key {}", wish.key);
     }

@@ -23,13 +23,19 @@ fn race(api: &Api, key: &str, body: impl Fn(usize) -> Value + Sync) -> Vec<Answe
                 })
             })
             .collect();
-        clients.into_iter().map(|client| client.join().expect("the server answers")).collect()
+        clients
+            .into_iter()
+            .map(|client| client.join().expect("the server answers"))
+            .collect()
     })
 }
 
 fn check_in_progress(answer: &Answer) {
     answer.problem(409, "idempotencyInProgress");
-    let wait: u64 = answer.wants_header("retry-after").parse().expect("whole seconds");
+    let wait: u64 = answer
+        .wants_header("retry-after")
+        .parse()
+        .expect("whole seconds");
     assert!((1..=60).contains(&wait), "{answer}");
 }
 
@@ -39,9 +45,14 @@ fn twenty_four_clients_with_one_key_make_exactly_one_customer() {
         let api = Server::shared().sandbox();
         let key = fresh_name("race");
         let answers = race(&api, &key, |_| full_customer());
-        let made: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 201).collect();
-        let first: Vec<&&Answer> =
-            made.iter().filter(|answer| answer.header("idempotent-replayed").is_none()).collect();
+        let made: Vec<&Answer> = answers
+            .iter()
+            .filter(|answer| answer.status == 201)
+            .collect();
+        let first: Vec<&&Answer> = made
+            .iter()
+            .filter(|answer| answer.header("idempotent-replayed").is_none())
+            .collect();
         assert_eq!(first.len(), 1, "one is the first: {made:#?}");
         for answer in &answers {
             match answer.status {
@@ -49,7 +60,9 @@ fn twenty_four_clients_with_one_key_make_exactly_one_customer() {
                 _ => check_in_progress(answer),
             }
         }
-        let after = api.post_keyed("/customers", &key, &full_customer()).wants(201);
+        let after = api
+            .post_keyed("/customers", &key, &full_customer())
+            .wants(201);
         assert_eq!(after.header("idempotent-replayed"), Some("true"), "{after}");
         assert_eq!(after.body, first[0].body, "{after}");
         assert_eq!(api.all_customers().len(), 1);
@@ -65,7 +78,10 @@ fn of_two_bodies_racing_on_one_key_one_wins_and_the_other_never_succeeds() {
         let answers = race(&api, &key, body);
         let customers = api.all_customers();
         assert_eq!(customers.len(), 1, "{customers:#?}");
-        let winner = customers[0]["externalId"].as_str().expect("one of the two").to_owned();
+        let winner = customers[0]["externalId"]
+            .as_str()
+            .expect("one of the two")
+            .to_owned();
         for (client, answer) in answers.iter().enumerate() {
             let won = format!("side-{}", client % 2) == winner;
             match answer.status {
@@ -81,6 +97,9 @@ fn of_two_bodies_racing_on_one_key_one_wins_and_the_other_never_succeeds() {
                 }
             }
         }
-        assert!(answers.iter().any(|answer| answer.status == 201), "{answers:#?}");
+        assert!(
+            answers.iter().any(|answer| answer.status == 201),
+            "{answers:#?}"
+        );
     }
 }

@@ -13,7 +13,9 @@ use crate::support::{Api, Mode, Server, eventually, fresh_name};
 fn load(api: &Api, made: &AtomicUsize, over: &AtomicBool) -> HashSet<String> {
     let mut ids = HashSet::new();
     while !over.load(Ordering::SeqCst) {
-        let call = api.call("POST", "/customers").header("idempotency-key", fresh_name("key"));
+        let call = api
+            .call("POST", "/customers")
+            .header("idempotency-key", fresh_name("key"));
         if let Ok(answer) = call.json(&json!({ "type": "individual" })).try_send()
             && answer.status == 201
         {
@@ -29,16 +31,20 @@ fn check_stop(signal: &str) {
     let api = server.project(Mode::Sandbox);
     let (made, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let acknowledged: HashSet<String> = thread::scope(|scope| {
-        let clients: Vec<_> =
-            (0..8).map(|_| scope.spawn(|| load(&api, &made, &over))).collect();
-        eventually(Duration::from_secs(60), "fifty customers are made", || {
+        let clients: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| load(&api, &made, &over)))
+            .collect();
+        eventually(Duration::from_mins(1), "fifty customers are made", || {
             (made.load(Ordering::SeqCst) >= 50).then_some(())
         });
         server.signal(signal);
         let status = server.ended(Duration::from_secs(10));
         over.store(true, Ordering::SeqCst);
         assert_eq!(status.code(), Some(0), "{}", server.logged());
-        clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
+        clients
+            .into_iter()
+            .flat_map(|client| client.join().expect("a client does not panic"))
+            .collect()
     });
     let server = Server::start_owning(server.into_folder());
     let kept: HashSet<String> = api

@@ -11,7 +11,11 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// A name that no other test uses.
 pub fn fresh_name(kind: &str) -> String {
-    format!("{kind}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst))
+    format!(
+        "{kind}-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::SeqCst)
+    )
 }
 
 /// The mode of a key.
@@ -130,7 +134,10 @@ impl Api {
     /// POST with this idempotency key.
     #[track_caller]
     pub fn post_keyed(&self, path: &str, key: &str, body: &Value) -> Answer {
-        self.call("POST", path).header("idempotency-key", key).json(body).send()
+        self.call("POST", path)
+            .header("idempotency-key", key)
+            .json(body)
+            .send()
     }
 
     /// PATCH without an idempotency key.
@@ -202,8 +209,15 @@ impl Api {
 #[track_caller]
 pub fn ids(page: &Answer) -> Vec<String> {
     let body = page.json();
-    let data = body["data"].as_array().unwrap_or_else(|| panic!("no data: {page}"));
+    let data = body["data"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no data: {page}"));
     data.iter()
-        .map(|one| one["id"].as_str().unwrap_or_else(|| panic!("no id: {page}")).to_owned())
+        .map(|one| {
+            one["id"]
+                .as_str()
+                .unwrap_or_else(|| panic!("no id: {page}"))
+                .to_owned()
+        })
         .collect()
 }

@@ -34,6 +34,8 @@ impl WriteLock {
 
     /// Gives it back with nothing changed.
     pub fn release(self) {
-        self.0.execute_batch("ROLLBACK").expect("nothing was written");
+        self.0
+            .execute_batch("ROLLBACK")
+            .expect("nothing was written");
     }
 }

@@ -104,9 +104,16 @@ impl Answer {
         assert!(kind.starts_with("https://"), "{self}");
         assert!(kind.ends_with(&format!("/errors/{code}")), "{self}");
         for name in ["title", "detail"] {
-            assert!(problem[name].as_str().is_some_and(|text| !text.is_empty()), "{self}");
+            assert!(
+                problem[name].as_str().is_some_and(|text| !text.is_empty()),
+                "{self}"
+            );
         }
-        assert_eq!(problem["requestId"], self.wants_header("x-request-id"), "{self}");
+        assert_eq!(
+            problem["requestId"],
+            self.wants_header("x-request-id"),
+            "{self}"
+        );
         problem
     }
 
@@ -136,7 +143,7 @@ impl Client {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_mins(1)))
             .max_response_header_size(256 * 1024)
             .build();
         Self(config.into())
@@ -167,13 +174,15 @@ pub struct Call {
 impl Call {
     /// Adds a header, beside others of the same name.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self.headers
+            .push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
     /// Removes what was set for a header.
     pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self
     }
 
@@ -190,12 +199,15 @@ impl Call {
     /// Sends any bytes with any content type.
     pub fn body(mut self, content_type: &str, body: impl AsRef<[u8]>) -> Self {
         self.body = Some(body.as_ref().to_vec());
-        self.without("content-type").header("content-type", content_type)
+        self.without("content-type")
+            .header("content-type", content_type)
     }
 
     /// Sends it; a connection that breaks is an error.
     pub fn try_send(&self) -> Result<Answer, String> {
-        let mut request = Request::builder().method(self.method.as_str()).uri(&self.url);
+        let mut request = Request::builder()
+            .method(self.method.as_str())
+            .uri(&self.url);
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
             let value = HeaderValue::from_bytes(value).expect("a value that HTTP can carry");
@@ -220,7 +232,10 @@ impl Call {
             asked: format!("{} {}", self.method, self.url),
             status: response.status().as_u16(),
             headers,
-            body: response.body_mut().read_to_vec().map_err(|error| error.to_string())?,
+            body: response
+                .body_mut()
+                .read_to_vec()
+                .map_err(|error| error.to_string())?,
         };
         match answer.header("content-length").map(str::parse::<usize>) {
             Some(Ok(length)) if length != answer.body.len() && self.method != "HEAD" => {
@@ -246,16 +261,26 @@ impl Call {
 pub fn raw(server: SocketAddr, from: Option<IpAddr>, request: &[u8]) -> Answer {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).expect("a socket");
     if let Some(from) = from {
-        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+        socket
+            .bind(&SocketAddr::new(from, 0).into())
+            .expect("an address of this machine");
     }
     socket.connect(&server.into()).expect("the server listens");
     let mut stream = TcpStream::from(socket);
     let patience = Some(Duration::from_secs(30));
-    stream.set_read_timeout(patience).expect("a timeout can be set");
+    stream
+        .set_read_timeout(patience)
+        .expect("a timeout can be set");
     stream.write_all(request).expect("the server reads");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("the server answers and closes");
-    let asked = String::from_utf8_lossy(request).lines().next().unwrap_or_default().to_owned();
+    stream
+        .read_to_end(&mut bytes)
+        .expect("the server answers and closes");
+    let asked = String::from_utf8_lossy(request)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     parse(asked, &bytes)
 }
 
@@ -266,7 +291,10 @@ fn parse(asked: String, bytes: &[u8]) -> Answer {
     let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|code| code.parse().ok());
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))

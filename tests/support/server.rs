@@ -51,7 +51,7 @@ pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let id = child.id().to_string();
     let (sender, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = ended.recv_timeout(Duration::from_secs(60)) else {
+    let Ok(output) = ended.recv_timeout(Duration::from_mins(1)) else {
         drop(Command::new("kill").args(["-s", "KILL", &id]).status());
         panic!("oms {arguments:?} did not end");
     };
@@ -136,7 +136,14 @@ impl Server {
             .open(&log)
             .expect("the log can be written");
         let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", "--data"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--operator-listen",
+                "127.0.0.1:0",
+                "--data",
+            ])
             .arg(&data)
             .stdout(Stdio::piped())
             .stderr(file)
@@ -153,17 +160,21 @@ impl Server {
             *end.lock().expect("no panic holds this") = true;
         });
         let [base, operator] = ["listening on ", "operator listener on "].map(|before| {
-            eventually(Duration::from_secs(60), "the server prints its addresses", || {
-                let over = *ended.lock().expect("no panic holds this");
-                let lines = printed.lock().expect("no panic holds this");
-                let found = lines
-                    .iter()
-                    .find_map(|line: &String| line.strip_prefix(before))
-                    .map(|address| address.trim().to_owned());
-                let log = || fs::read_to_string(&log).unwrap_or_default();
-                assert!(found.is_some() || !over, "it ended: {lines:#?}\n{}", log());
-                found
-            })
+            eventually(
+                Duration::from_mins(1),
+                "the server prints its addresses",
+                || {
+                    let over = *ended.lock().expect("no panic holds this");
+                    let lines = printed.lock().expect("no panic holds this");
+                    let found = lines
+                        .iter()
+                        .find_map(|line: &String| line.strip_prefix(before))
+                        .map(|address| address.trim().to_owned());
+                    let log = || fs::read_to_string(&log).unwrap_or_default();
+                    assert!(found.is_some() || !over, "it ended: {lines:#?}\n{}", log());
+                    found
+                },
+            )
         });
         Self {
             base,
@@ -200,7 +211,8 @@ impl Server {
 
     /// A call to any path of the operator's listener.
     pub fn operator_call(&self, method: &str, path: &str) -> Call {
-        self.client.call(method, &format!("{}{path}", self.operator))
+        self.client
+            .call(method, &format!("{}{path}", self.operator))
     }
 
     /// Runs a subcommand of `oms keys` on the data of this server.
@@ -217,7 +229,14 @@ impl Server {
     /// Makes a key while the server runs.
     #[track_caller]
     pub fn key(&self, project: &str, mode: Mode, scopes: Option<&str>) -> Key {
-        let mut arguments = vec!["create", "--project", project, "--mode", mode.name(), "--json"];
+        let mut arguments = vec![
+            "create",
+            "--project",
+            project,
+            "--mode",
+            mode.name(),
+            "--json",
+        ];
         if let Some(scopes) = scopes {
             arguments.extend(["--scopes", scopes]);
         }
@@ -268,7 +287,9 @@ impl Server {
     /// Ends it and hands out its folder for the next one.
     pub fn into_folder(mut self) -> Folder {
         self.crash();
-        self.folder.take().expect("the server has a folder of its own")
+        self.folder
+            .take()
+            .expect("the server has a folder of its own")
     }
 }
 
