@@ -38,6 +38,8 @@ pub enum Code {
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
+    /// The client was too slow in sending its body.
+    RequestTimeout,
     /// The first request with this key is still running.
     IdempotencyInProgress,
     /// The customer is inactive.
@@ -64,7 +66,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BodyNotJson,
         Self::BodyNotObject,
         Self::HeaderInvalid,
@@ -78,6 +80,7 @@ impl Code {
         Self::ScopeMissing,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::IdempotencyInProgress,
         Self::CustomerInactive,
         Self::PreconditionFailed,
@@ -108,6 +111,7 @@ impl Code {
             Self::ScopeMissing => "scopeMissing",
             Self::NotFound => "notFound",
             Self::MethodNotAllowed => "methodNotAllowed",
+            Self::RequestTimeout => "requestTimeout",
             Self::IdempotencyInProgress => "idempotencyInProgress",
             Self::CustomerInactive => "customerInactive",
             Self::PreconditionFailed => "preconditionFailed",
@@ -139,6 +143,7 @@ impl Code {
             Self::ScopeMissing => "The API key lacks a scope",
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed => "The path does not take this method",
+            Self::RequestTimeout => "The request did not arrive in time",
             Self::IdempotencyInProgress => "The first request with this key is still running",
             Self::CustomerInactive => "The customer is inactive",
             Self::PreconditionFailed => "The resource has changed since you read it",
@@ -179,6 +184,9 @@ impl Code {
                 "Check path and id. What belongs to another project or mode is not found either."
             }
             Self::MethodNotAllowed => "Use a method of the Allow header.",
+            Self::RequestTimeout => {
+                "Send the same request again with the same key, its body without pauses."
+            }
             Self::IdempotencyInProgress => "Send the same request again after Retry-After.",
             Self::CustomerInactive => "An inactive customer takes no changes. Make a new customer.",
             Self::PreconditionFailed => "Read the resource again, merge, and send its new ETag.",
@@ -240,6 +248,15 @@ pub struct FieldError {
     pub code: FieldCode,
     /// What would be accepted. Never repeats a write-only value.
     pub message: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// The same error, seen from further up: the pointer stands below this one.
+    #[must_use]
+    pub fn below(mut self, pointer: &str) -> Self {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
 }
 
 /// What is wrong with one field. Contract section 4.

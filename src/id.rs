@@ -72,6 +72,12 @@ pub fn first_at(time: Time) -> [u8; 16] {
     uuid_v7((u128::from(time.as_millis().max(0).unsigned_abs()) & ((1 << 48) - 1)) << 74)
 }
 
+/// The moment in a UUIDv7.
+fn time_of(value: &[u8; 16]) -> Time {
+    let millis = u128::from_be_bytes(*value) >> 80;
+    Time::from_millis(i64::try_from(millis).expect("48 bits are not too many"))
+}
+
 /// The 26 characters of a value.
 fn encode(value: [u8; 16]) -> String {
     let mut rest = u128::from_be_bytes(value);
@@ -117,6 +123,12 @@ macro_rules! typed_id {
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
+            }
+
+            /// When the id was made, to the millisecond (RFC 9562, section 5.7).
+            #[must_use]
+            pub fn time(&self) -> Time {
+                time_of(&self.0)
             }
 
             /// Reads the text form; `None` for anything else, whatever is wrong with it.

@@ -3,6 +3,17 @@
 //! The modules in reading order: what everything stands on, what the business
 //! allows, where it is kept, how it is asked for.
 
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod id;
+
+pub mod core;
+pub mod store;
+pub mod vault;
+
+pub mod http;
+pub mod jobs;
+
+pub mod cli;
+pub mod server;

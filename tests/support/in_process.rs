@@ -10,6 +10,7 @@ use oms::server::Server;
 use super::api::{Api, Key, Mode, fresh_name};
 use super::folder::Folder;
 use super::http::{Call, Client};
+use super::server::oms;
 
 /// When the clock of a test begins: 2027-01-15T08:00:00Z.
 pub const MOMENT_MS: i64 = 1_800_000_000_000;
@@ -18,7 +19,6 @@ pub const MOMENT_MS: i64 = 1_800_000_000_000;
 pub struct InProcess {
     server: Option<Server>,
     config: Config,
-    context: Context,
     clock: Arc<AtomicI64>,
     client: Client,
     _folder: Folder,
@@ -33,11 +33,10 @@ impl InProcess {
         change(&mut config);
         let clock = Arc::new(AtomicI64::new(MOMENT_MS));
         let context = Context::new(Clock::Manual(Arc::clone(&clock)), Random::System);
-        let server = Server::start(config.clone(), context.clone()).expect("the server starts");
+        let server = Server::start(config.clone(), context).expect("the server starts");
         Self {
             server: Some(server),
             config,
-            context,
             clock,
             client: Client::new(),
             _folder: folder,
@@ -57,17 +56,25 @@ impl InProcess {
     /// Makes a key.
     #[track_caller]
     pub fn key(&self, project: &str, mode: Mode, scopes: Option<&str>) -> Key {
-        let mode = match mode {
-            Mode::Sandbox => oms::core::key::Mode::Sandbox,
-            Mode::Live => oms::core::key::Mode::Live,
-        };
-        let scopes = scopes.map(|list| list.split(',').map(str::to_owned).collect());
-        let created = oms::cli::keys::create(&self.config, &self.context, project, mode, scopes)
-            .expect("the key is made");
-        Key {
-            api_key: created.api_key,
-            api_secret: created.api_secret,
+        let data = self.config.data.to_str().expect("a path of plain text");
+        let mut arguments = vec![
+            "keys",
+            "create",
+            "--data",
+            data,
+            "--project",
+            project,
+            "--mode",
+            mode.name(),
+            "--json",
+        ];
+        if let Some(scopes) = scopes {
+            arguments.extend(["--scopes", scopes]);
         }
+        let settings = [("OMS_ALLOW_LIVE_WITH_GENERATED_MASTER_KEY", "true")];
+        let output = oms(&arguments, &settings);
+        assert!(output.status.success(), "{output:?}");
+        Key::parse(&output.stdout)
     }
 
     /// A client with a token of this key.

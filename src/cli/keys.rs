@@ -1,0 +1,168 @@
+//! `oms keys create|list|revoke`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::core::api_key::{ApiKey, Mode, Scopes};
+use crate::core::installation::{CreatedKey, Installation};
+use crate::error::{Error, Result};
+
+/// What follows `oms keys`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a key; the secret is shown this once.
+    Create {
+        /// The project; made if there is none of this name and mode.
+        #[arg(long, default_value = "default")]
+        project: String,
+        /// Sandbox or live.
+        #[arg(long, value_enum, default_value = "sandbox")]
+        mode: ModeArgument,
+        /// What the key may do, with commas; * for everything.
+        #[arg(long, default_value = "*", value_parser = parse_scopes)]
+        scopes: Scopes,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys, never their secrets.
+    List {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key for good; its tokens end within a second.
+    Revoke {
+        /// The key, sk_sdbx_… or sk_live_…
+        api_key: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArgument {
+    Sandbox,
+    Live,
+}
+
+impl From<ModeArgument> for Mode {
+    fn from(mode: ModeArgument) -> Self {
+        match mode {
+            ModeArgument::Sandbox => Self::Sandbox,
+            ModeArgument::Live => Self::Live,
+        }
+    }
+}
+
+fn parse_scopes(text: &str) -> Result<Scopes, String> {
+    Scopes::parse(text).map_err(|invalid| invalid.message.into_owned())
+}
+
+/// Longest name of a project.
+const LONGEST_PROJECT: usize = 100;
+
+/// Runs `oms keys …`.
+///
+/// # Errors
+/// When the data folder cannot be used, or there is no such key.
+pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::internal)?;
+    runtime.block_on(async {
+        let installation = Installation::open(config, &Context::system()).await?;
+        let done = carry_out(arguments.command, &installation).await;
+        installation.store.close();
+        done
+    })
+}
+
+async fn carry_out(command: Command, installation: &Installation) -> Result<()> {
+    match command {
+        Command::Create {
+            project,
+            mode,
+            scopes,
+            json,
+        } => {
+            let project = project.trim();
+            if project.is_empty() || project.chars().count() > LONGEST_PROJECT {
+                return Err(Error::internal("a project's name has 1 to 100 characters"));
+            }
+            let created = installation
+                .create_key(project, mode.into(), scopes)
+                .await?;
+            show_created(&created, json);
+        }
+        Command::List { json } => show_list(&installation.keys().await?, json),
+        Command::Revoke { api_key } => {
+            if !installation.revoke_key(api_key.clone()).await? {
+                return Err(Error::internal(format!(
+                    "there is no key {api_key}; `oms keys list` shows those there are"
+                )));
+            }
+            println!("revoked {api_key}; its tokens end within a second");
+        }
+    }
+    Ok(())
+}
+
+fn show_created(created: &CreatedKey, as_json: bool) {
+    let key = &created.key;
+    if as_json {
+        let scopes: Vec<_> = key.scopes.names().collect();
+        println!(
+            "{}",
+            json!({
+                "apiKey": key.api_key, "apiSecret": created.api_secret,
+                "project": key.project_name, "mode": key.mode.name(), "scopes": scopes,
+            })
+        );
+    } else {
+        println!("project  {} ({})", key.project_name, key.mode.name());
+        println!(
+            "scopes   {}",
+            key.scopes.names().collect::<Vec<_>>().join(", ")
+        );
+        println!("key      {}", key.api_key);
+        println!("secret   {}   (shown this once)", created.api_secret);
+    }
+}
+
+fn show_list(keys: &[ApiKey], as_json: bool) {
+    if as_json {
+        let list: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                json!({
+                    "apiKey": key.api_key, "project": key.project_name, "mode": key.mode.name(),
+                    "scopes": key.scopes.names().collect::<Vec<_>>(),
+                    "createdAt": key.created_at, "revokedAt": key.revoked_at,
+                })
+            })
+            .collect();
+        println!("{}", serde_json::Value::from(list));
+        return;
+    }
+    for key in keys {
+        let state = key
+            .revoked_at
+            .map_or_else(|| "active".into(), |at| format!("revoked {at}"));
+        println!(
+            "{}  {} ({})  {}  made {}  {state}",
+            key.api_key,
+            key.project_name,
+            key.mode.name(),
+            key.scopes,
+            key.created_at
+        );
+    }
+}

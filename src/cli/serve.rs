@@ -1,0 +1,124 @@
+//! `oms serve`: runs the server until SIGTERM or SIGINT.
+
+use std::io::{IsTerminal, Write};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::fmt;
+
+use crate::config::{Config, LogFormat};
+use crate::context::Context;
+use crate::core::installation::CreatedKey;
+use crate::error::{Error, Result};
+use crate::server::Server;
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(config: Config) -> Result<()> {
+    start_log(&config);
+    let server = Server::start(config, Context::system())?;
+    greet(&server).map_err(Error::internal)?;
+    server.block_on(stop_signal())?;
+    tracing::info!("stopping: what runs is finished first");
+    // A second signal means it.
+    server.spawn(async {
+        if stop_signal().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    server.stop();
+    Ok(())
+}
+
+/// The log goes to standard error; standard output is for the person who starts the server.
+fn start_log(config: &Config) {
+    let log = fmt()
+        .with_max_level(config.log_level)
+        .with_writer(std::io::stderr);
+    let json = match config.log_format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+    };
+    let started = if json {
+        log.json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init()
+    } else {
+        log.try_init()
+    };
+    // Somebody else's subscriber is as good: then the server runs inside a test.
+    drop(started);
+}
+
+async fn stop_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn greet(server: &Server) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let url = format!("http://{}", server.address());
+    writeln!(out, "listening on {url}")?;
+    if let Some(operator) = server.operator_address() {
+        writeln!(out, "operator listener on http://{operator}")?;
+    }
+    writeln!(out, "documentation at {url}/docs")?;
+    let master = &server.app().installation.master;
+    if master.is_generated() {
+        writeln!(
+            out,
+            "\nThe master key {path} was made for you and lies beside the data. Before real people's data \
+             comes in, move it to another place, keep a copy of it elsewhere (without it nothing opens), and \
+             start with OMS_MASTER_KEY_FILE naming it. Until then live keys are refused.",
+            path = master.path().display()
+        )?;
+    }
+    if let Some(created) = server.first_key() {
+        first_steps(
+            &mut out,
+            created,
+            &url,
+            &server.app().config.api_versions[0],
+        )?;
+    }
+    out.flush()
+}
+
+/// Shown once, on an empty data folder: the key and what to paste.
+fn first_steps(
+    out: &mut impl Write,
+    created: &CreatedKey,
+    url: &str,
+    version: &str,
+) -> std::io::Result<()> {
+    let (key, secret) = (&created.key.api_key, &created.api_secret);
+    writeln!(
+        out,
+        r#"
+A sandbox project was made, with an API key. The secret is shown this once:
+
+  key     {key}
+  secret  {secret}
+
+Paste these three, one after the other:
+
+TOKEN=$(curl -s {url}/{version}/auth/token -H 'Content-Type: application/json' \
+  -d '{{"apiKey":"{key}","apiSecret":"{secret}"}}' | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
+
+CUSTOMER=$(curl -s {url}/{version}/customers -H "Authorization: Bearer $TOKEN" \
+  -H 'Idempotency-Key: my-first-customer' -H 'Content-Type: application/json' \
+  -d '{{"type":"individual","firstName":"Ada","lastName":"Lovelace","email":"ada@example.com","signedAgreement":true}}' \
+  | tee /dev/stderr | sed 's/{{"id":"\([^"]*\)".*/\1/')
+
+curl -s {url}/{version}/customers/$CUSTOMER -H "Authorization: Bearer $TOKEN"
+"#
+    )
+}

@@ -1,0 +1,143 @@
+//! The configuration: default < file < environment < flag, checked at start.
+//!
+//! Each setting is one row of [`table::SETTINGS`] and one field of [`Config`].
+//! Nothing else in the crate reads the environment or a configuration file.
+
+mod settings;
+mod table;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::settings::Values;
+pub use self::settings::{Settings, SettingsError, example};
+
+/// What to do with a request field that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// It is an error that names the nearest field.
+    Refuse,
+    /// It is as if it were not there.
+    Ignore,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// Lines for people.
+    Text,
+}
+
+/// Where the operator's listener stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperatorListen {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Somebody asked for this address: when it is taken, that is an error and
+    /// not a reason to take another.
+    pub chosen: bool,
+}
+
+/// Every setting, checked. The help text of each stands in `oms.example.toml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The directory of the database, its backups and its generated keys.
+    pub data: PathBuf,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where health, metrics and console listen; `None` when off.
+    pub operator_listen: Option<OperatorListen>,
+    /// The version prefixes that are served, like `v0.9`.
+    pub api_versions: Vec<String>,
+    /// The file that holds the master key; `None` to generate one in `data`.
+    pub master_key_file: Option<PathBuf>,
+    /// Whether a generated master key may protect live data.
+    pub allow_live_with_generated_master_key: bool,
+    /// How long an access token is good.
+    pub token_lifetime: Duration,
+    /// Failed sign-ins a minute for one key or address before 429.
+    pub auth_failures_per_minute: u32,
+    /// How long an idempotency key is kept.
+    pub idempotency_retention: Duration,
+    /// What to do with a request field that does not exist.
+    pub unknown_fields: UnknownFields,
+    /// What stands before the code in the `type` of a problem.
+    pub error_type_base: String,
+    /// Bytes of the largest body.
+    pub max_body_bytes: usize,
+    /// Bytes of the largest request head.
+    pub max_header_bytes: usize,
+    /// Headers of the largest request head.
+    pub max_headers: usize,
+    /// Open connections on one listener.
+    pub max_connections: usize,
+    /// Open connections of one address (of one /64 network for IPv6).
+    pub max_connections_per_address: usize,
+    /// Concurrent streams of one HTTP/2 connection.
+    pub max_streams_per_connection: u32,
+    /// From the first byte of a head, or from the accept, to its end.
+    pub header_read_timeout: Duration,
+    /// From the head of a request to the end of its body.
+    pub body_read_timeout: Duration,
+    /// Slower bodies than this end before `body_read_timeout`.
+    pub body_min_bytes_per_s: u32,
+    /// From the head of a request to its answer.
+    pub request_timeout: Duration,
+    /// Between two requests of one connection.
+    pub idle_timeout: Duration,
+    /// How long running requests may take to finish when the server stops.
+    pub shutdown_grace: Duration,
+    /// Writes that may wait for the writer.
+    pub write_queue: usize,
+    /// Writes in one commit.
+    pub write_batch: usize,
+    /// Threads that read; never less than two.
+    pub read_threads: usize,
+    /// Reads that may wait for a thread.
+    pub read_queue: usize,
+    /// A write that would wait longer than this is refused.
+    pub overload_wait: Duration,
+    /// The least important level that is logged.
+    pub log_level: tracing::Level,
+    /// How the log is written.
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// The defaults on this directory, both listeners on free ports. For tests.
+    ///
+    /// # Panics
+    /// Never: the defaults are checked by a test.
+    #[must_use]
+    pub fn for_data(dir: &Path) -> Self {
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let defaults = Values::defaults()
+            .check()
+            .expect("a test checks the defaults");
+        Self {
+            data: dir.to_owned(),
+            listen: free,
+            operator_listen: Some(OperatorListen {
+                address: free,
+                chosen: true,
+            }),
+            ..defaults
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Auto => "auto",
+            Self::Json => "json",
+            Self::Text => "text",
+        })
+    }
+}

@@ -1,0 +1,418 @@
+//! Settings on their way to a [`Config`]: gathered from flags, environment and
+//! file, each with the place it came from, so that an error can name it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+
+use super::table::{Kind, SETTINGS, Setting};
+use super::{Config, LogFormat, OperatorListen, UnknownFields};
+
+/// The file that is read when nobody names one.
+const DEFAULT_FILE: &str = "oms.toml";
+
+/// A configuration that does not stand: the sentence says which setting, where
+/// it came from and what is accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SettingsError(String);
+
+impl std::fmt::Display for SettingsError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// What flags and environment say, and which file to read. Flatten it into the
+/// command line; every setting is a flag of every subcommand.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    file: Option<PathBuf>,
+    given: Values,
+}
+
+/// The names of a setting outside the file.
+struct Names {
+    flag: String,
+    variable: String,
+}
+
+/// In the order of the table; clap wants names that live as long as the program.
+static NAMES: LazyLock<Vec<Names>> = LazyLock::new(|| {
+    let names = |setting: &Setting| Names {
+        flag: setting.key.replace('_', "-"),
+        variable: format!("OMS_{}", setting.key.to_ascii_uppercase()),
+    };
+    SETTINGS.iter().map(names).collect()
+});
+
+impl clap::Args for Settings {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let file = clap::Arg::new("config")
+            .long("config")
+            .env("OMS_CONFIG")
+            .global(true)
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help_heading("Settings")
+            .help("The configuration file; oms.toml when there is one");
+        let args = SETTINGS.iter().zip(NAMES.iter()).map(|(setting, names)| {
+            clap::Arg::new(setting.key)
+                .long(names.flag.as_str())
+                .env(names.variable.as_str())
+                .global(true)
+                .value_name(setting.kind.placeholder())
+                .help_heading("Settings")
+                .hide_short_help(true)
+                .help(setting.help)
+                .long_help(setting.help)
+        });
+        command.arg(file).args(args)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Settings {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let mut settings = Self::default();
+        settings.update_from_arg_matches(matches)?;
+        Ok(settings)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        if let Some(file) = matches.get_one::<PathBuf>("config") {
+            self.file = Some(file.clone());
+        }
+        for (setting, names) in SETTINGS.iter().zip(NAMES.iter()) {
+            if let Some(text) = matches.get_one::<String>(setting.key) {
+                let source = match matches.value_source(setting.key) {
+                    Some(ValueSource::EnvVariable) => names.variable.clone(),
+                    _ => format!("--{}", names.flag),
+                };
+                self.given.set(setting.key, text.clone(), source);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Reads the file, lays environment and flags over it, and checks everything.
+    pub fn resolve(self) -> Result<Config, SettingsError> {
+        let mut values = Values::defaults();
+        let path = self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => values.read_file(path, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.file.is_none() => {}
+            Err(error) => {
+                let path = path.display();
+                return Err(SettingsError(format!("cannot read {path}: {error}")));
+            }
+        }
+        values.0.extend(self.given.0);
+        values.check()
+    }
+}
+
+/// One value as text, and where it came from.
+#[derive(Clone, Debug)]
+struct Value {
+    text: String,
+    source: String,
+}
+
+/// A value for some or all of the settings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values(BTreeMap<&'static str, Value>);
+
+/// Where a value that nobody gave comes from.
+const BY_DEFAULT: &str = "the default";
+
+impl Values {
+    /// Every setting at its default.
+    pub(super) fn defaults() -> Self {
+        let mut values = Self::default();
+        for setting in SETTINGS {
+            values.set(
+                setting.key,
+                setting.default.to_owned(),
+                BY_DEFAULT.to_owned(),
+            );
+        }
+        values
+    }
+
+    fn set(&mut self, key: &'static str, text: String, source: String) {
+        self.0.insert(key, Value { text, source });
+    }
+
+    fn read_file(&mut self, path: &Path, text: &str) -> Result<(), SettingsError> {
+        let path = path.display();
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error| SettingsError(format!("{path} is not TOML: {error}")))?;
+        for (key, value) in table {
+            let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+                return Err(unknown_key(&key, &path.to_string()));
+            };
+            let source = path.to_string();
+            let text = setting
+                .kind
+                .text_of(&value)
+                .ok_or_else(|| refuse(setting, &value.to_string(), &source))?;
+            self.set(setting.key, text, source);
+        }
+        Ok(())
+    }
+
+    /// Checks every value and what they say of each other.
+    pub(super) fn check(&self) -> Result<Config, SettingsError> {
+        let config = Config {
+            data: self.path("data")?.ok_or_else(|| self.refuse("data"))?,
+            listen: self.parse("listen")?,
+            operator_listen: self.operator_listen()?,
+            api_versions: self.versions("api_versions")?,
+            master_key_file: self.path("master_key_file")?,
+            allow_live_with_generated_master_key: self
+                .parse("allow_live_with_generated_master_key")?,
+            token_lifetime: self.seconds("token_lifetime_s")?,
+            auth_failures_per_minute: self.number("auth_failures_per_minute")?,
+            idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
+            unknown_fields: match self.choice("unknown_fields")? {
+                "ignore" => UnknownFields::Ignore,
+                _ => UnknownFields::Refuse,
+            },
+            error_type_base: self.url("error_type_base")?,
+            max_body_bytes: self.number("max_body_bytes")?,
+            max_header_bytes: self.number("max_header_bytes")?,
+            max_headers: self.number("max_headers")?,
+            max_connections: self.number("max_connections")?,
+            max_connections_per_address: self.number("max_connections_per_address")?,
+            max_streams_per_connection: self.number("max_streams_per_connection")?,
+            header_read_timeout: self.seconds("header_read_timeout_s")?,
+            body_read_timeout: self.seconds("body_read_timeout_s")?,
+            body_min_bytes_per_s: self.number("body_min_bytes_per_s")?,
+            request_timeout: self.seconds("request_timeout_s")?,
+            idle_timeout: self.seconds("idle_timeout_s")?,
+            shutdown_grace: self.seconds("shutdown_grace_s")?,
+            write_queue: self.number("write_queue")?,
+            write_batch: self.number("write_batch")?,
+            read_threads: match self.number("read_threads")? {
+                0 => std::thread::available_parallelism().map_or(2, NonZero::get),
+                count => count,
+            }
+            .max(2),
+            read_queue: self.number("read_queue")?,
+            overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
+            log_level: self.parse("log_level")?,
+            log_format: match self.choice("log_format")? {
+                "json" => LogFormat::Json,
+                "text" => LogFormat::Text,
+                _ => LogFormat::Auto,
+            },
+        };
+        if config.request_timeout < config.body_read_timeout {
+            return Err(self.refuse("request_timeout_s"));
+        }
+        Ok(config)
+    }
+
+    fn value(&self, key: &str) -> &Value {
+        self.0.get(key).expect("every setting has its default")
+    }
+
+    /// The error for the value of this key.
+    fn refuse(&self, key: &str) -> SettingsError {
+        let value = self.value(key);
+        let setting = SETTINGS.iter().find(|setting| setting.key == key);
+        let setting = setting.expect("only keys of the table are asked for");
+        refuse(setting, &value.text, &value.source)
+    }
+
+    fn parse<T: std::str::FromStr>(&self, key: &str) -> Result<T, SettingsError> {
+        self.value(key).text.parse().map_err(|_| self.refuse(key))
+    }
+
+    fn number<T: TryFrom<u64>>(&self, key: &str) -> Result<T, SettingsError> {
+        let number: u64 = self.parse(key)?;
+        let setting = SETTINGS.iter().find(|setting| setting.key == key);
+        match setting.map(|setting| setting.kind) {
+            Some(Kind::Number(least, most)) if (least..=most).contains(&number) => {
+                number.try_into().map_err(|_| self.refuse(key))
+            }
+            _ => Err(self.refuse(key)),
+        }
+    }
+
+    fn seconds(&self, key: &str) -> Result<Duration, SettingsError> {
+        self.number(key).map(Duration::from_secs)
+    }
+
+    fn path(&self, key: &str) -> Result<Option<PathBuf>, SettingsError> {
+        match self.value(key).text.as_str() {
+            "" => Ok(None),
+            text if text.contains('\0') => Err(self.refuse(key)),
+            text => Ok(Some(text.into())),
+        }
+    }
+
+    fn choice(&self, key: &str) -> Result<&'static str, SettingsError> {
+        let text = self.value(key).text.as_str();
+        let setting = SETTINGS.iter().find(|setting| setting.key == key);
+        match setting.map(|setting| setting.kind) {
+            Some(Kind::Choice(words)) => words.iter().find(|word| **word == text).copied(),
+            _ => None,
+        }
+        .ok_or_else(|| self.refuse(key))
+    }
+
+    fn operator_listen(&self) -> Result<Option<OperatorListen>, SettingsError> {
+        let key = "operator_listen";
+        let value = self.value(key);
+        if value.text == "off" {
+            return Ok(None);
+        }
+        let address: SocketAddr = self.parse(key)?;
+        let chosen = value.source != BY_DEFAULT;
+        Ok(Some(OperatorListen { address, chosen }))
+    }
+
+    fn versions(&self, key: &str) -> Result<Vec<String>, SettingsError> {
+        let text = &self.value(key).text;
+        let versions: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        let sound = |version: &String| {
+            version.strip_prefix('v').is_some_and(|rest| {
+                !rest.is_empty()
+                    && rest
+                        .bytes()
+                        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+            })
+        };
+        let distinct: std::collections::BTreeSet<_> = versions.iter().collect();
+        if versions.iter().all(sound) && distinct.len() == versions.len() {
+            Ok(versions)
+        } else {
+            Err(self.refuse(key))
+        }
+    }
+
+    fn url(&self, key: &str) -> Result<String, SettingsError> {
+        let text = &self.value(key).text;
+        let absolute = text.starts_with("https://") || text.starts_with("http://");
+        // What needs no escaping in JSON can be copied into every error as it is.
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\<>".contains(&byte));
+        if absolute && plain && text.ends_with('/') {
+            Ok(text.clone())
+        } else {
+            Err(self.refuse(key))
+        }
+    }
+}
+
+fn refuse(setting: &Setting, text: &str, source: &str) -> SettingsError {
+    let (key, accepted) = (setting.key, setting.kind.accepted());
+    let mut sentence = format!("{key} ({source}) is {text}, but must be {accepted}");
+    if key == "request_timeout_s" {
+        sentence.push_str(", and not below body_read_timeout_s");
+    }
+    SettingsError(sentence)
+}
+
+fn unknown_key(key: &str, path: &str) -> SettingsError {
+    let nearest = SETTINGS
+        .iter()
+        .map(|setting| (strsim::jaro_winkler(setting.key, key), setting.key))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = match nearest {
+        Some((likeness, known)) if likeness > 0.8 => format!("did you mean {known}?"),
+        _ => "oms.example.toml lists them all".to_owned(),
+    };
+    SettingsError(format!("{path} has an unknown setting {key}; {hint}"))
+}
+
+impl Kind {
+    /// The stand-in of a value in the help.
+    fn placeholder(self) -> &'static str {
+        match self {
+            Self::Path => "PATH",
+            Self::Address | Self::AddressOrOff => "ADDRESS",
+            Self::Number(..) => "NUMBER",
+            Self::Flag => "BOOL",
+            Self::Choice(_) => "WORD",
+            Self::Versions => "LIST",
+            Self::Url => "URL",
+        }
+    }
+
+    /// What is accepted, to complete "must be …".
+    fn accepted(self) -> String {
+        match self {
+            Self::Path => "a path".to_owned(),
+            Self::Address => "an IP address and a port like 127.0.0.1:8080".to_owned(),
+            Self::AddressOrOff => "an IP address and a port like 127.0.0.1:8081, or off".to_owned(),
+            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Flag => "true or false".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Versions => "different versions like v0.9".to_owned(),
+            Self::Url => "an http or https URL that ends in a slash".to_owned(),
+        }
+    }
+
+    /// The text of a value of the file; `None` when it has the wrong type.
+    fn text_of(self, value: &toml::Value) -> Option<String> {
+        match (self, value) {
+            (Self::Number(..), toml::Value::Integer(number)) => Some(number.to_string()),
+            (Self::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
+            (Self::Versions, toml::Value::Array(items)) => {
+                let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
+                texts.map(|texts| texts.join(","))
+            }
+            (Self::Number(..) | Self::Flag | Self::Versions, _) => None,
+            (_, value) => value.as_str().map(str::to_owned),
+        }
+    }
+
+    /// The inverse of [`Kind::text_of`], as TOML.
+    fn toml_of(self, text: &str) -> String {
+        match self {
+            Self::Number(..) | Self::Flag => text.to_owned(),
+            Self::Versions => format!("{:?}", text.split(',').collect::<Vec<_>>()),
+            _ => format!("{text:?}"),
+        }
+    }
+}
+
+/// The text of `oms.example.toml`: every setting with its help and default.
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Every setting of oms with its default. Copy to oms.toml and uncomment what you change.\n\
+         # The same names work as flags (--write-queue) and variables (OMS_WRITE_QUEUE);\n\
+         # a flag wins over a variable, a variable over this file.\n",
+    );
+    for setting in SETTINGS {
+        text.push('\n');
+        for line in setting.help.lines() {
+            _ = writeln!(text, "# {line}");
+        }
+        _ = writeln!(text, "# It must be {}.", setting.kind.accepted());
+        let value = setting.kind.toml_of(setting.default);
+        _ = writeln!(text, "#{} = {value}", setting.key);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

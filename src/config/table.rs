@@ -1,0 +1,112 @@
+//! Every setting in one table: its name, what it accepts, its default, its help.
+
+/// What a setting accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A path; empty means none.
+    Path,
+    /// An IP address and a port.
+    Address,
+    /// An IP address and a port, or `off`.
+    AddressOrOff,
+    /// A whole number from the first to the second.
+    Number(u64, u64),
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One or more versions like `v0.9`, by commas on the command line.
+    Versions,
+    /// An absolute URL that ends in a slash.
+    Url,
+}
+
+/// One setting. Its flag is `--some-name`, its variable `OMS_SOME_NAME`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    /// Its key in the file.
+    pub key: &'static str,
+    /// What it accepts.
+    pub kind: Kind,
+    /// Its default, as one would write it in a variable.
+    pub default: &'static str,
+    /// What it does, in lines that fit a comment.
+    pub help: &'static str,
+}
+
+const fn row(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+    Setting {
+        key,
+        kind,
+        default,
+        help,
+    }
+}
+
+/// A day in seconds: no time-out makes sense above it.
+const DAY_S: u64 = 86_400;
+
+/// Every setting, in the order of `oms.example.toml`.
+#[rustfmt::skip]
+pub(super) const SETTINGS: &[Setting] = &[
+    row("data", Kind::Path, "./oms-data",
+        "The directory of the database, its backups and its generated keys."),
+    row("listen", Kind::Address, "127.0.0.1:8080",
+        "Where the API listens. TLS is the task of a proxy in front."),
+    row("operator_listen", Kind::AddressOrOff, "127.0.0.1:8081",
+        "Where health, metrics and the console listen; \"off\" for nowhere.\nWhen the default is taken, a free port is used instead."),
+    row("api_versions", Kind::Versions, "v0.9,v0.11,v0.13",
+        "The version prefixes that are served. All answer the same."),
+    row("master_key_file", Kind::Path, "",
+        "The file that holds the master key. Without one a key is generated in `data`,\nwhich protects against nobody who can read that directory."),
+    row("allow_live_with_generated_master_key", Kind::Flag, "false",
+        "Whether a generated master key may protect the data of live projects."),
+    row("token_lifetime_s", Kind::Number(60, DAY_S), "3600",
+        "Seconds for which an access token is good."),
+    row("auth_failures_per_minute", Kind::Number(1, 1_000_000), "10",
+        "Failed sign-ins a minute for one key or one address before the answer is 429."),
+    row("idempotency_retention_h", Kind::Number(24, 8784), "168",
+        "Hours for which an idempotency key is kept."),
+    row("unknown_fields", Kind::Choice(&["refuse", "ignore"]), "refuse",
+        "What to do with a request field that does not exist."),
+    row("error_type_base", Kind::Url, "https://open-money-stack.example/errors/",
+        "What stands before the code in the `type` of an error."),
+    row("max_body_bytes", Kind::Number(1024, 16 << 20), "65536",
+        "Bytes of the largest body; a larger one is answered 413."),
+    row("max_header_bytes", Kind::Number(8192, 1 << 20), "32768",
+        "Bytes of the largest request head; a larger one is answered 431."),
+    row("max_headers", Kind::Number(16, 1024), "100",
+        "Headers of the largest request head; more are answered 431."),
+    row("max_connections", Kind::Number(1, 1_000_000), "10000",
+        "Open connections on one listener; one more is answered 503 and closed."),
+    row("max_connections_per_address", Kind::Number(1, 1_000_000), "4096",
+        "Open connections of one address (of one /64 network for IPv6). Behind a proxy all\nconnections come from the proxy's address."),
+    row("max_streams_per_connection", Kind::Number(1, 10_000), "128",
+        "Concurrent streams of one HTTP/2 connection."),
+    row("header_read_timeout_s", Kind::Number(1, DAY_S), "10",
+        "Seconds from the first byte of a request head to its last; also from the accept\nto the end of the first head."),
+    row("body_read_timeout_s", Kind::Number(1, DAY_S), "15",
+        "Seconds in which a body must have arrived; a slower one is answered 408."),
+    row("body_min_bytes_per_s", Kind::Number(1, 1 << 20), "512",
+        "A body has a third of `body_read_timeout_s`, and a second more for every so many\nbytes that arrived; a slower one is answered 408."),
+    row("request_timeout_s", Kind::Number(1, DAY_S), "30",
+        "Seconds from the head of a request to its answer; after them it is answered 503.\nNot below `body_read_timeout_s`."),
+    row("idle_timeout_s", Kind::Number(1, DAY_S), "75",
+        "Seconds between two requests of one connection, and in which a client must have\ntaken its answer."),
+    row("shutdown_grace_s", Kind::Number(0, DAY_S), "10",
+        "Seconds that running requests have to finish when the server stops."),
+    row("write_queue", Kind::Number(1, 1_000_000), "4096",
+        "Writes that may wait for the writer; one more is answered 503."),
+    row("write_batch", Kind::Number(1, 100_000), "256",
+        "Writes that share one commit at most."),
+    row("read_threads", Kind::Number(0, 1024), "0",
+        "Threads that read. 0: one per core, at least two."),
+    row("read_queue", Kind::Number(1, 1_000_000), "4096",
+        "Reads that may wait for a thread; one more is answered 503."),
+    row("overload_wait_ms", Kind::Number(1, 60_000), "1000",
+        "Milliseconds; a write that would wait longer is answered 503 at once."),
+    row("log_level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info",
+        "The least important level that is logged."),
+    row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",
+        "How the log is written. auto: text on a terminal, json otherwise."),
+];

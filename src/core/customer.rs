@@ -1,0 +1,232 @@
+//! What is known of a customer, in two documents that are sealed apart: the
+//! profile, which answers return, and the identity, which no answer shows.
+
+use zeroize::Zeroizing;
+
+use super::address::{AddressPatch, ResidentialAddress};
+use super::birth_date::BirthDate;
+pub use super::change::Change;
+use super::country::Country;
+use super::email::Email;
+use super::endorsement::EndorsementSet;
+use super::external_id::ExternalId;
+use super::id_document::IdDocument;
+use super::ip_address::IpAddress;
+use super::metadata::{Metadata, MetadataPatch};
+use super::name::PersonName;
+use super::phone::Phone;
+use super::stored;
+use crate::error::{FieldError, Result};
+
+/// The personal data that answers return.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Given name.
+    pub first_name: Option<PersonName>,
+    /// Middle name.
+    pub middle_name: Option<PersonName>,
+    /// Family name.
+    pub last_name: Option<PersonName>,
+    /// Mailbox address.
+    pub email: Option<Email>,
+    /// Telephone number.
+    pub phone: Option<Phone>,
+    /// Nationality.
+    pub nationality: Option<Country>,
+    /// The caller's own id.
+    pub external_id: Option<ExternalId>,
+    /// The caller's own data.
+    pub metadata: Metadata,
+}
+
+impl Profile {
+    /// The bytes to seal: compact JSON in which absent fields take no room.
+    #[must_use]
+    pub fn to_sealable(&self) -> Zeroizing<Vec<u8>> {
+        stored::write_profile(self)
+    }
+
+    /// Reads what [`Profile::to_sealable`] wrote, without validating it again.
+    pub fn from_opened(bytes: &[u8]) -> Result<Self> {
+        stored::read_profile(bytes)
+    }
+}
+
+/// The personal data that enters and is never returned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Day of birth.
+    pub birth_date: Option<BirthDate>,
+    /// The address the customer came from.
+    pub ip_address: Option<IpAddress>,
+    /// Where the customer lives.
+    pub residential_address: Option<ResidentialAddress>,
+    /// Documents, at most ten, unique by type and country.
+    pub documents: Vec<IdDocument>,
+}
+
+impl Identity {
+    /// The bytes to seal: compact JSON in which absent fields take no room.
+    #[must_use]
+    pub fn to_sealable(&self) -> Zeroizing<Vec<u8>> {
+        stored::write_identity(self)
+    }
+
+    /// Reads what [`Identity::to_sealable`] wrote, without validating it again.
+    pub fn from_opened(bytes: &[u8]) -> Result<Self> {
+        stored::read_identity(bytes)
+    }
+}
+
+/// A customer to be created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewCustomer {
+    /// What answers return.
+    pub profile: Profile,
+    /// What no answer shows.
+    pub identity: Identity,
+    /// Whether the agreement is signed already.
+    pub signed_agreement: bool,
+    /// The endorsements requested, `basic` included where it is needed.
+    pub endorsements: EndorsementSet,
+}
+
+/// A partial update of a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerPatch {
+    /// Given name.
+    pub first_name: Change<PersonName>,
+    /// Middle name.
+    pub middle_name: Change<PersonName>,
+    /// Family name.
+    pub last_name: Change<PersonName>,
+    /// Mailbox address.
+    pub email: Change<Email>,
+    /// Telephone number.
+    pub phone: Change<Phone>,
+    /// Nationality.
+    pub nationality: Change<Country>,
+    /// The caller's own id.
+    pub external_id: Change<ExternalId>,
+    /// The caller's own data, merged by key.
+    pub metadata: Change<MetadataPatch>,
+    /// Day of birth.
+    pub birth_date: Change<BirthDate>,
+    /// The address the customer came from.
+    pub ip_address: Change<IpAddress>,
+    /// Where the customer lives, merged by part.
+    pub residential_address: Change<AddressPatch>,
+    /// Documents, replaced whole.
+    pub documents: Change<Vec<IdDocument>>,
+    /// Whether the agreement is signed; not applied to the documents.
+    pub signed_agreement: Option<bool>,
+    /// The endorsements named, before any brings `basic`; not applied to the documents.
+    pub endorsements: Option<EndorsementSet>,
+}
+
+impl CustomerPatch {
+    /// Applies the patch to both documents and returns the wire names of the
+    /// fields whose value is another one now. When the whole would be invalid,
+    /// nothing is applied.
+    pub fn apply(
+        self,
+        profile: &mut Profile,
+        identity: &mut Identity,
+    ) -> Result<Vec<&'static str>, Vec<FieldError>> {
+        let mut wrong = Vec::new();
+        let address = merge_address(self.residential_address, identity, &mut wrong);
+        let metadata = merge_metadata(self.metadata, profile, &mut wrong);
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let documents = match self.documents {
+            Change::Keep => identity.documents.clone(),
+            Change::Clear => Vec::new(),
+            Change::Set(documents) => documents,
+        };
+        let changes = [
+            (
+                "firstName",
+                self.first_name.apply_to(&mut profile.first_name),
+            ),
+            (
+                "middleName",
+                self.middle_name.apply_to(&mut profile.middle_name),
+            ),
+            ("lastName", self.last_name.apply_to(&mut profile.last_name)),
+            ("email", self.email.apply_to(&mut profile.email)),
+            ("phone", self.phone.apply_to(&mut profile.phone)),
+            (
+                "birthDate",
+                self.birth_date.apply_to(&mut identity.birth_date),
+            ),
+            (
+                "nationality",
+                self.nationality.apply_to(&mut profile.nationality),
+            ),
+            (
+                "ipAddress",
+                self.ip_address.apply_to(&mut identity.ip_address),
+            ),
+            (
+                "externalId",
+                self.external_id.apply_to(&mut profile.external_id),
+            ),
+            (
+                "residentialAddress",
+                replace(&mut identity.residential_address, address),
+            ),
+            (
+                "identifyingInformation",
+                replace(&mut identity.documents, documents),
+            ),
+            ("metadata", replace(&mut profile.metadata, metadata)),
+        ];
+        Ok(changes
+            .into_iter()
+            .filter_map(|(name, changed)| changed.then_some(name))
+            .collect())
+    }
+}
+
+fn merge_address(
+    change: Change<AddressPatch>,
+    identity: &Identity,
+    wrong: &mut Vec<FieldError>,
+) -> Option<ResidentialAddress> {
+    let address = identity.residential_address.as_ref();
+    match change {
+        Change::Keep => address.cloned(),
+        Change::Clear => None,
+        Change::Set(patch) => ResidentialAddress::merged(address, patch).unwrap_or_else(|errors| {
+            wrong.extend(
+                errors
+                    .into_iter()
+                    .map(|error| error.below("/residentialAddress")),
+            );
+            None
+        }),
+    }
+}
+
+fn merge_metadata(
+    change: Change<MetadataPatch>,
+    profile: &Profile,
+    wrong: &mut Vec<FieldError>,
+) -> Metadata {
+    match change {
+        Change::Keep => profile.metadata.clone(),
+        Change::Clear => Metadata::default(),
+        Change::Set(patch) => profile.metadata.merged(patch).unwrap_or_else(|invalid| {
+            wrong.push(invalid.at("/metadata"));
+            Metadata::default()
+        }),
+    }
+}
+
+/// Puts a value in place; says whether it is another one.
+fn replace<T: PartialEq>(slot: &mut T, next: T) -> bool {
+    let differs = *slot != next;
+    *slot = next;
+    differs
+}

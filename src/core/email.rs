@@ -1,0 +1,126 @@
+//! A mailbox address. Kept as it was sent; never rewritten, never resolved.
+
+use email_address::{EmailAddress, Options};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::personal::Personal;
+use crate::error::{FieldCode, Invalid};
+
+/// The most characters of an address (RFC 5321, erratum 1690).
+pub const MAX_LENGTH: usize = 254;
+
+/// A mailbox address without a display name, at most 254 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(Personal);
+
+impl Email {
+    /// Reads an address such as `ada@example.com`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let wrong = |message: &'static str| Err(Invalid::new(FieldCode::EmailInvalid, message));
+        if text.chars().count() > MAX_LENGTH {
+            return Err(Invalid::new(
+                FieldCode::TooLong,
+                format!("must have at most {MAX_LENGTH} characters"),
+            ));
+        }
+        if text.trim() != text {
+            return wrong("must be an address like ada@example.com, without spaces around it");
+        }
+        if text.ends_with('>') {
+            return wrong(
+                "must be the address alone, like ada@example.com, without a display name",
+            );
+        }
+        let options = Options::default()
+            .without_display_text()
+            .without_domain_literal()
+            .with_required_tld();
+        match EmailAddress::parse_with_options(text, options) {
+            Ok(_) => Ok(Self(Personal::new(text))),
+            Err(_) => wrong("must be an address like ada@example.com"),
+        }
+    }
+
+    /// Takes what was stored, which was parsed once.
+    pub(super) fn trusted(text: Box<str>) -> Self {
+        Self(Personal::new(text))
+    }
+
+    /// Shows the address as it was sent.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// The address in lower case, for look-up.
+    #[must_use]
+    pub fn folded(&self) -> Personal {
+        Self::fold(self.expose())
+    }
+
+    /// Folds any text as [`Email::folded`] does, to look it up.
+    #[must_use]
+    pub fn fold(text: &str) -> Personal {
+        Personal::new(text.to_lowercase())
+    }
+}
+
+impl PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+            .description(Some(
+                "A mailbox address without a display name, in a domain of at least two labels. Kept as sent; looked up without regard to case.",
+            ))
+            .max_length(Some(MAX_LENGTH))
+            .examples(["ada@example.com"])
+            .into()
+    }
+}
+
+impl ToSchema for Email {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_as_sent_and_folded_for_look_up() {
+        let email = Email::parse("Ada.Lovelace+oms@Example.COM").expect("an address");
+        assert_eq!(email.expose(), "Ada.Lovelace+oms@Example.COM");
+        assert_eq!(email.folded().expose(), "ada.lovelace+oms@example.com");
+        assert_eq!(format!("{email:?}"), "Email(…)");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@localhost",
+            "Ada <ada@example.com>",
+            " ada@example.com",
+            "ada@example.com\n",
+            "a b@example.com",
+            "ada@exa mple.com",
+            "ada@@example.com",
+            "ada@[127.0.0.1]",
+            "ada@example..com",
+            "a\0@example.com",
+            "mailto:ada@example.com,",
+        ] {
+            assert_eq!(
+                Email::parse(text).unwrap_err().code,
+                FieldCode::EmailInvalid,
+                "{text:?}"
+            );
+        }
+        let long = format!("{}@{}.com", "a".repeat(60), "b.".repeat(100));
+        assert_eq!(Email::parse(&long).unwrap_err().code, FieldCode::TooLong);
+    }
+}

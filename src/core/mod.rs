@@ -1,0 +1,24 @@
+//! What the business allows: domain types that can only hold valid values, and
+//! what may be done with them. Synchronous; it reaches the world only through
+//! what it is handed, and names no transport and no engine.
+
+pub mod address;
+pub mod api_key;
+pub mod birth_date;
+pub mod change;
+pub mod country;
+pub mod customer;
+pub mod email;
+pub mod endorsement;
+pub mod external_id;
+pub mod id_document;
+pub mod installation;
+pub mod ip_address;
+pub mod metadata;
+pub mod name;
+pub mod personal;
+pub mod phone;
+pub mod roster;
+mod stored;
+mod text;
+pub mod token;

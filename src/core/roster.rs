@@ -1,0 +1,292 @@
+//! What may be done to customers: create, change, deactivate. Each command
+//! decides and seals before the transaction; [`Draft::write`] is all that runs in it.
+
+use crate::context::{Context, Time};
+use crate::core::api_key::Mode;
+use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
+use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use crate::error::{Code, Error, FieldCode, Invalid, Result};
+use crate::id::CustomerId;
+use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
+use crate::store::{Tx, lookup};
+use zeroize::Zeroizing;
+
+use crate::vault::{MasterKey, Place, SealingKey, Secrets};
+
+/// The project and mode in which a command runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenant {
+    /// The project's number.
+    pub project: i64,
+    /// Sandbox or live.
+    pub mode: Mode,
+}
+
+/// A stored customer, opened as far as answers go. What answers never return
+/// stays sealed.
+pub struct Customer {
+    /// The row.
+    pub row: CustomerRow,
+    /// What answers return of the sealed part.
+    pub profile: Profile,
+    /// What opens and seals it.
+    pub key: SealingKey,
+}
+
+/// A customer as it is to be stored.
+pub struct Draft {
+    /// The row to write.
+    pub row: CustomerRow,
+    /// What answers return of the sealed part.
+    pub profile: Profile,
+    change: Change,
+}
+
+#[derive(Clone)]
+struct Change {
+    new: bool,
+    lookups_added: Vec<i64>,
+    lookups_removed: Vec<i64>,
+}
+
+impl Customer {
+    /// Opens a row; `None` when its data key was destroyed.
+    ///
+    /// # Errors
+    /// `internalError` when it does not open with its key.
+    pub fn open((row, wrapped): Found, master: &MasterKey) -> Result<Option<Self>> {
+        let Some(wrapped) = wrapped else {
+            return Ok(None);
+        };
+        let key = master.unwrap_data_key(row.data_key, &wrapped)?;
+        let place = place(row.project, &row.id, "customers.profile");
+        let profile = Profile::from_opened(&key.open(place, &row.profile)?)?;
+        Ok(Some(Self { row, profile, key }))
+    }
+
+    /// Opens what answers never return, to merge a change into it.
+    fn open_identity(&self) -> Result<Identity> {
+        let place = place(self.row.project, &self.row.id, "customers.identity");
+        Identity::from_opened(&self.key.open(place, &self.row.identity)?)
+    }
+}
+
+/// Makes a customer of a request.
+#[must_use]
+pub fn create(
+    new: &NewCustomer,
+    tenant: Tenant,
+    key: &SealingKey,
+    context: &Context,
+    secrets: &Secrets,
+) -> Draft {
+    let id = CustomerId::from_bytes(context.new_id());
+    let now = id.time();
+    let row = CustomerRow {
+        project: tenant.project,
+        id,
+        version: 1,
+        status: Status::Active,
+        signed_at: new.signed_agreement.then_some(now),
+        updated_at: now,
+        data_key: key.id(),
+        endorsements: request(Endorsements::default(), new.endorsements, tenant.mode),
+        profile: Vec::new(),
+        identity: Vec::new(),
+    };
+    let change = Change {
+        new: true,
+        lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
+        lookups_removed: Vec::new(),
+    };
+    let mut draft = Draft {
+        row,
+        profile: new.profile.clone(),
+        change,
+    };
+    draft.seal(&new.identity, key, context);
+    draft
+}
+
+/// Applies a change; `None` when it changes nothing.
+///
+/// # Errors
+/// `customerInactive`, `agreementCannotBeWithdrawn`, `validationFailed`.
+pub fn update(
+    customer: &Customer,
+    patch: &CustomerPatch,
+    mode: Mode,
+    context: &Context,
+    secrets: &Secrets,
+) -> Result<Option<Draft>> {
+    let old = &customer.row;
+    if old.status == Status::Inactive {
+        return Err(Error::new(
+            Code::CustomerInactive,
+            "an inactive customer takes no changes",
+        )
+        .with_resource(old.id.to_string()));
+    }
+    let now = context.now().max(old.updated_at);
+    let signed_at = sign(old.signed_at, patch.signed_agreement, now)?;
+    let endorsements = match patch.endorsements {
+        Some(named) => request(old.endorsements, named.with_basic(), mode),
+        None => old.endorsements,
+    };
+    let mut identity = customer.open_identity()?;
+    let mut profile = customer.profile.clone();
+    let before = lookups(old.project, &profile, &identity, secrets);
+    let changed = patch
+        .clone()
+        .apply(&mut profile, &mut identity)
+        .map_err(Error::invalid_fields)?;
+    if changed.is_empty() && signed_at == old.signed_at && endorsements == old.endorsements {
+        return Ok(None);
+    }
+    let after = lookups(old.project, &profile, &identity, secrets);
+    let row = CustomerRow {
+        version: old.version + 1,
+        signed_at,
+        updated_at: now,
+        endorsements,
+        ..old.clone()
+    };
+    let change = Change {
+        new: false,
+        lookups_added: without(&after, &before),
+        lookups_removed: without(&before, &after),
+    };
+    let mut draft = Draft {
+        row,
+        profile,
+        change,
+    };
+    draft.seal(&identity, &customer.key, context);
+    Ok(Some(draft))
+}
+
+/// Deactivates; `None` when the customer is inactive already.
+#[must_use]
+pub fn deactivate(customer: &Customer, context: &Context) -> Option<Draft> {
+    let old = &customer.row;
+    (old.status == Status::Active).then(|| Draft {
+        row: CustomerRow {
+            version: old.version + 1,
+            status: Status::Inactive,
+            updated_at: context.now().max(old.updated_at),
+            ..old.clone()
+        },
+        profile: customer.profile.clone(),
+        change: Change {
+            new: false,
+            lookups_added: Vec::new(),
+            lookups_removed: Vec::new(),
+        },
+    })
+}
+
+impl Draft {
+    /// What the transaction does. It writes nothing and gives `false` when
+    /// somebody else changed the customer since it was read.
+    pub fn writer(&self) -> impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static {
+        let (row, change) = (self.row.clone(), self.change.clone());
+        move |tx| {
+            if change.new {
+                customer::insert(tx, &row)?;
+            } else if !customer::replace(tx, &row)? {
+                return Ok(false);
+            }
+            for hash in &change.lookups_removed {
+                lookup::delete(tx, *hash, row.id.as_bytes())?;
+            }
+            for hash in &change.lookups_added {
+                lookup::insert(tx, *hash, row.id.as_bytes())?;
+            }
+            Ok(true)
+        }
+    }
+
+    fn seal(&mut self, identity: &Identity, key: &SealingKey, context: &Context) {
+        let seal = |field, plain: &[u8]| {
+            key.seal(
+                place(self.row.project, &self.row.id, field),
+                plain,
+                &context.random,
+            )
+        };
+        let profile = seal("customers.profile", &self.profile.to_sealable());
+        let identity = seal("customers.identity", &identity.to_sealable());
+        self.row.profile = profile;
+        self.row.identity = identity;
+    }
+}
+
+const fn place<'a>(project: i64, id: &'a CustomerId, field: &'static str) -> Place<'a> {
+    Place {
+        project,
+        row: id.as_bytes(),
+        field,
+    }
+}
+
+/// The agreement is stamped once and cannot be withdrawn.
+fn sign(signed_at: Option<Time>, wanted: Option<bool>, now: Time) -> Result<Option<Time>> {
+    match (signed_at, wanted) {
+        (Some(_), Some(false)) => {
+            let field = Invalid::new(FieldCode::ValueInvalid, "must stay true once it is");
+            Err(Error::new(
+                Code::AgreementCannotBeWithdrawn,
+                "the agreement was signed and stays so",
+            )
+            .with_field(field.at("/signedAgreement")))
+        }
+        (None, Some(true)) => Ok(Some(now)),
+        (at, _) => Ok(at),
+    }
+}
+
+/// Adds what is requested. A sandbox verifies at once; live, verification is
+/// still to come.
+fn request(mut endorsements: Endorsements, named: EndorsementSet, mode: Mode) -> Endorsements {
+    let granted = match mode {
+        Mode::Sandbox => EndorsementStatus::Active,
+        Mode::Live => EndorsementStatus::Inactive,
+    };
+    for name in EndorsementName::ALL {
+        if named.contains(name) {
+            endorsements[name as usize].get_or_insert(granted);
+        }
+    }
+    endorsements
+}
+
+/// Under which hashes a customer is found.
+fn lookups(project: i64, profile: &Profile, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
+    let email = profile
+        .email
+        .as_ref()
+        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
+    let external_id = profile
+        .external_id
+        .as_ref()
+        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
+    let documents = identity.documents.iter().map(|document| {
+        let country = document.issuing_country().code();
+        let text =
+            Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
+        secrets.blind_index(project, "document", text.as_bytes())
+    });
+    email
+        .into_iter()
+        .chain(external_id)
+        .chain(documents)
+        .collect()
+}
+
+fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
+    these
+        .iter()
+        .copied()
+        .filter(|hash| !those.contains(hash))
+        .collect()
+}

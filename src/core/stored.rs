@@ -1,0 +1,261 @@
+//! The stored form of the two documents of a customer: compact JSON with the
+//! wire's field names. The only place beside the answers that exposes personal
+//! data; what it writes leaves it only to be sealed.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::address::{AddressParts, AddressText, ResidentialAddress};
+use super::birth_date::BirthDate;
+use super::country::Country;
+use super::customer::{Identity, Profile};
+use super::email::Email;
+use super::external_id::ExternalId;
+use super::id_document::{DocumentType, IdDocument};
+use super::ip_address::IpAddress;
+use super::metadata::Metadata;
+use super::name::PersonName;
+use super::phone::Phone;
+use crate::error::{Error, Result};
+
+/// Room for most documents without growing.
+const FIRST_CAPACITY: usize = 512;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    middle_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nationality: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: &'a Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProfileIn<'a> {
+    first_name: Option<Box<str>>,
+    middle_name: Option<Box<str>>,
+    last_name: Option<Box<str>>,
+    email: Option<Box<str>>,
+    phone: Option<Box<str>>,
+    nationality: Option<&'a str>,
+    external_id: Option<Box<str>>,
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+pub(super) fn write_profile(profile: &Profile) -> Zeroizing<Vec<u8>> {
+    write(&ProfileOut {
+        first_name: profile.first_name.as_ref().map(PersonName::expose),
+        middle_name: profile.middle_name.as_ref().map(PersonName::expose),
+        last_name: profile.last_name.as_ref().map(PersonName::expose),
+        email: profile.email.as_ref().map(Email::expose),
+        phone: profile.phone.as_ref().map(Phone::expose),
+        nationality: profile.nationality.map(Country::code),
+        external_id: profile.external_id.as_ref().map(ExternalId::expose),
+        metadata: profile.metadata.expose(),
+    })
+}
+
+pub(super) fn read_profile(bytes: &[u8]) -> Result<Profile> {
+    let stored: ProfileIn<'_> = read(bytes)?;
+    Ok(Profile {
+        first_name: stored.first_name.map(PersonName::trusted),
+        middle_name: stored.middle_name.map(PersonName::trusted),
+        last_name: stored.last_name.map(PersonName::trusted),
+        email: stored.email.map(Email::trusted),
+        phone: stored.phone.map(Phone::trusted),
+        nationality: stored.nationality.map(country).transpose()?,
+        external_id: stored.external_id.map(ExternalId::trusted),
+        metadata: Metadata::trusted(stored.metadata),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    birth_date: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    residential_address: Option<AddressOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    identifying_information: Vec<DocumentOut<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AddressOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line1: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line2: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    city: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zip_code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentOut<'a> {
+    r#type: &'a str,
+    issuing_country: &'a str,
+    number: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityIn<'a> {
+    birth_date: Option<&'a str>,
+    ip_address: Option<Box<str>>,
+    #[serde(borrow)]
+    residential_address: Option<AddressIn<'a>>,
+    #[serde(borrow, default)]
+    identifying_information: Vec<DocumentIn<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AddressIn<'a> {
+    line1: Option<Box<str>>,
+    line2: Option<Box<str>>,
+    city: Option<Box<str>>,
+    state: Option<Box<str>>,
+    country: Option<&'a str>,
+    zip_code: Option<Box<str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentIn<'a> {
+    r#type: &'a str,
+    issuing_country: &'a str,
+    number: Box<str>,
+}
+
+pub(super) fn write_identity(identity: &Identity) -> Zeroizing<Vec<u8>> {
+    let address = identity.residential_address.as_ref().map(|address| {
+        let parts = address.expose();
+        AddressOut {
+            line1: parts.line1.as_ref().map(AddressText::expose),
+            line2: parts.line2.as_ref().map(AddressText::expose),
+            city: parts.city.as_ref().map(AddressText::expose),
+            state: parts.state.as_ref().map(AddressText::expose),
+            country: parts.country.map(Country::code),
+            zip_code: parts.zip_code.as_ref().map(AddressText::expose),
+        }
+    });
+    let documents = identity.documents.iter().map(|document| DocumentOut {
+        r#type: document.kind().name(),
+        issuing_country: document.issuing_country().code(),
+        number: document.expose_number(),
+    });
+    let birth_date = identity
+        .birth_date
+        .as_ref()
+        .map(|date| Zeroizing::new(date.expose()));
+    write(&IdentityOut {
+        birth_date: birth_date.as_deref().map(String::as_str),
+        ip_address: identity.ip_address.as_ref().map(IpAddress::expose),
+        residential_address: address,
+        identifying_information: documents.collect(),
+    })
+}
+
+pub(super) fn read_identity(bytes: &[u8]) -> Result<Identity> {
+    let stored: IdentityIn<'_> = read(bytes)?;
+    let birth_date = stored
+        .birth_date
+        .map(|text| BirthDate::trusted(text).ok_or_else(unreadable));
+    Ok(Identity {
+        birth_date: birth_date.transpose()?,
+        ip_address: stored.ip_address.map(IpAddress::trusted),
+        residential_address: stored.residential_address.map(address).transpose()?,
+        documents: stored
+            .identifying_information
+            .into_iter()
+            .map(document)
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn address(stored: AddressIn<'_>) -> Result<ResidentialAddress> {
+    Ok(ResidentialAddress::trusted(AddressParts {
+        line1: stored.line1.map(AddressText::trusted),
+        line2: stored.line2.map(AddressText::trusted),
+        city: stored.city.map(AddressText::trusted),
+        state: stored.state.map(AddressText::trusted),
+        country: stored.country.map(country).transpose()?,
+        zip_code: stored.zip_code.map(AddressText::trusted),
+    }))
+}
+
+fn document(stored: DocumentIn<'_>) -> Result<IdDocument> {
+    let kind = DocumentType::named(stored.r#type).ok_or_else(unreadable)?;
+    Ok(IdDocument::trusted(
+        kind,
+        country(stored.issuing_country)?,
+        stored.number,
+    ))
+}
+
+fn country(code: &str) -> Result<Country> {
+    Country::assigned(code).ok_or_else(unreadable)
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    // The decoder's own words may quote what they stumbled over.
+    serde_json::from_slice(bytes).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::internal("a stored document of a customer does not decode")
+}
+
+fn write<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
+    let mut out = Wiped(Zeroizing::new(Vec::with_capacity(FIRST_CAPACITY)));
+    serde_json::to_writer(&mut out, document)
+        .expect("maps have text keys and memory takes every byte");
+    out.0
+}
+
+/// A buffer that leaves no copy of itself behind when it grows.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl io::Write for Wiped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.0.len() + bytes.len();
+        if length > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! What every handler is given: the installation and what this process keeps in memory.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, RwLock};
+
+use bytes::Bytes;
+use moka::sync::Cache;
+
+use super::failures::Failures;
+use super::idempotency::InFlight;
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::context::Context;
+use crate::core::api_key::ApiKey;
+use crate::core::installation::Installation;
+use crate::core::token::{Claims, SigningKeys};
+use crate::error::{Error, Result};
+use crate::store::{api_key, customer, key_register};
+use crate::vault::{DataKeyPool, PooledKey};
+
+/// Tokens whose signature was checked and that are remembered until they expire.
+const REMEMBERED_TOKENS: u64 = 100_000;
+
+/// What every handler is given.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of [`App`].
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// Clock and randomness.
+    pub context: Context,
+    /// Store, master key and secrets.
+    pub installation: Installation,
+    /// The keys that sign tokens.
+    pub signing_keys: SigningKeys,
+    /// Tokens that were verified, by their SHA-256.
+    pub tokens: Cache<[u8; 32], Arc<Claims>>,
+    /// Failed sign-ins.
+    pub failures: Failures,
+    /// Requests that run now, by idempotency key.
+    pub in_flight: InFlight,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// The OpenAPI document.
+    pub openapi: Bytes,
+    api_keys: RwLock<KeyDirectory>,
+    data_keys: Mutex<DataKeyPool>,
+}
+
+/// The API keys as last read from the store.
+#[derive(Default)]
+struct KeyDirectory {
+    generation: (i64, i64),
+    keys: HashMap<String, Arc<ApiKey>>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the installation and reads what is kept in memory.
+    ///
+    /// # Errors
+    /// As [`Installation::open`].
+    pub async fn open(config: Config, context: Context, openapi: Bytes) -> Result<Self> {
+        let installation = Installation::open(&config, &context).await?;
+        let signing_keys = installation.signing_keys().await?;
+        if let Some(newest) = installation.store.read(customer::newest).await? {
+            context.continue_after(newest);
+        }
+        let data_keys = start_pool(&installation, &context)?;
+        let app = Self(Arc::new(Parts {
+            signing_keys,
+            tokens: Cache::new(REMEMBERED_TOKENS),
+            failures: Failures::new(config.auth_failures_per_minute),
+            in_flight: InFlight::default(),
+            metrics: Arc::default(),
+            openapi,
+            api_keys: RwLock::default(),
+            data_keys: Mutex::new(data_keys),
+            config,
+            context,
+            installation,
+        }));
+        app.refresh_keys().await?;
+        Ok(app)
+    }
+
+    /// A data key that no resource has yet.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when none is ready in time.
+    pub fn new_data_key(&self) -> Result<PooledKey> {
+        self.data_keys
+            .lock()
+            .expect("no code panics while it holds this lock")
+            .take()
+    }
+
+    /// The API key, as it was at most a second ago.
+    #[must_use]
+    pub fn api_key(&self, name: &str) -> Option<Arc<ApiKey>> {
+        let directory = self
+            .api_keys
+            .read()
+            .expect("no code panics while it holds this lock");
+        directory.keys.get(name).cloned()
+    }
+
+    /// Takes a key in that was just read from the store.
+    pub fn learn_key(&self, key: ApiKey) -> Arc<ApiKey> {
+        let key = Arc::new(key);
+        self.api_keys
+            .write()
+            .expect("no code panics while it holds this lock")
+            .keys
+            .insert(key.api_key.clone(), Arc::clone(&key));
+        key
+    }
+
+    /// Reads the API keys again when one was made or revoked, by whatever process.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn refresh_keys(&self) -> Result<()> {
+        let seen = self
+            .api_keys
+            .read()
+            .expect("no code panics while it holds this lock")
+            .generation;
+        let read = self.installation.store.read(move |tx| {
+            let generation = api_key::generation(tx)?;
+            let keys = (generation != seen).then(|| api_key::all(tx)).transpose()?;
+            Ok((generation, keys))
+        });
+        let (generation, Some(keys)) = read.await? else {
+            return Ok(());
+        };
+        let keys = keys
+            .into_iter()
+            .map(|key| (key.api_key.clone(), Arc::new(key)));
+        *self
+            .api_keys
+            .write()
+            .expect("no code panics while it holds this lock") = KeyDirectory {
+            generation,
+            keys: keys.collect(),
+        };
+        Ok(())
+    }
+
+    /// Gives back what was made ahead of time and closes the store.
+    pub async fn close(&self) {
+        let unused = self
+            .data_keys
+            .lock()
+            .expect("no code panics while it holds this lock")
+            .stop();
+        let forgotten = self.installation.store.write(move |tx| {
+            for id in &unused {
+                key_register::delete_data_key(tx, *id)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = forgotten.await {
+            tracing::warn!(%error, "unused data keys stay in the key register");
+        }
+        self.installation.store.close();
+    }
+}
+
+fn start_pool(installation: &Installation, context: &Context) -> Result<DataKeyPool> {
+    let runtime = tokio::runtime::Handle::current();
+    let store = installation.store.clone();
+    DataKeyPool::start(
+        Arc::clone(&installation.master),
+        context.clone(),
+        move |keys| {
+            let keys = keys.to_vec();
+            let store = store.clone();
+            let stored = async move {
+                store
+                    .write(move |tx| key_register::insert_data_keys(tx, &keys))
+                    .await
+            };
+            runtime.block_on(stored).map_err(Error::internal)
+        },
+    )
+}

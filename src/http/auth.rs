@@ -1,0 +1,238 @@
+//! Who is calling: `POST /auth/token`, and the extractor that turns a bearer
+//! token into a project to work with. Contract section 2.
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::{HeaderMap, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::app::App;
+use super::fields::{Fields, finish};
+use super::request_body::JsonBody;
+use super::request_id::ProjectLabel;
+use super::server::Peer;
+use crate::context::Time;
+use crate::core::api_key::{ApiKey, Scope};
+use crate::core::token::{Claims, check_time};
+use crate::error::{Code, Error, Result};
+use crate::id::RequestId;
+use crate::store::api_key;
+
+/// A scope as a type, so that a handler names it among its arguments.
+pub trait Permission: Send + Sync {
+    /// The scope that the call wants.
+    const SCOPE: Scope;
+}
+
+/// `customers:read`.
+pub struct CustomersRead;
+
+/// `customers:write`.
+pub struct CustomersWrite;
+
+impl Permission for CustomersRead {
+    const SCOPE: Scope = Scope::CustomersRead;
+}
+
+impl Permission for CustomersWrite {
+    const SCOPE: Scope = Scope::CustomersWrite;
+}
+
+/// A caller who may do what the handler asks for. Without it a handler has no
+/// project to work with.
+pub struct Caller<P> {
+    /// The API key, its project and mode.
+    pub key: Arc<ApiKey>,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<App> for Caller<P> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let token = bearer(&parts.headers)?;
+        let claims = verify(app, token)?;
+        let key = app
+            .api_key(&claims.sub)
+            .filter(|key| key.revoked_at.is_none())
+            .ok_or_else(|| {
+                Error::new(Code::TokenInvalid, "the API key of this token was revoked")
+            })?;
+        if let Some(label) = parts.extensions.get::<ProjectLabel>() {
+            label.set(key.project);
+        }
+        if !key.scopes.contains(P::SCOPE) {
+            let detail = format!("this call wants the scope {}", P::SCOPE.name());
+            return Err(Error::new(Code::ScopeMissing, detail));
+        }
+        Ok(Self {
+            key,
+            permission: PhantomData,
+        })
+    }
+}
+
+/// The token of the `Authorization` header (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let missing = || Error::new(Code::TokenMissing, "send `Authorization: Bearer …`");
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(missing)?;
+    let malformed = || {
+        Error::new(
+            Code::TokenInvalid,
+            "the Authorization header is not `Bearer …`",
+        )
+    };
+    if values.next().is_some() {
+        return Err(malformed());
+    }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(malformed)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim_start())
+    } else {
+        Err(malformed())
+    }
+}
+
+/// Checks a token once; after that it is remembered by its hash, and only its
+/// time is looked at.
+fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
+    let now = app.context.now();
+    let hash = digest::digest(&digest::SHA256, token.as_bytes());
+    let hash: [u8; 32] = hash.as_ref().try_into().expect("SHA-256 gives 32 bytes");
+    if let Some(claims) = app.tokens.get(&hash) {
+        check_time(&claims, now)?;
+        return Ok(claims);
+    }
+    let claims = Arc::new(app.signing_keys.verify(token, now)?);
+    app.tokens.insert(hash, Arc::clone(&claims));
+    Ok(claims)
+}
+
+/// What `POST /auth/token` takes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Credentials {
+    /// `sk_sdbx_…` or `sk_live_…`, from `oms keys create`.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        example = "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn"
+    )]
+    pub api_key: String,
+    /// The secret that was shown with it.
+    #[schema(
+        write_only,
+        min_length = 1,
+        max_length = 200,
+        example = "pX2c0F8l3s0Zl2cQm5rXvH7n1e9dTt4uWbKy6gJiMoA"
+    )]
+    pub api_secret: String,
+}
+
+/// What `POST /auth/token` gives.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessToken {
+    /// A JWT to send as `Authorization: Bearer …`.
+    pub access_token: String,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    pub token_type: &'static str,
+    /// Seconds until it expires.
+    #[schema(example = 3600)]
+    pub expires_in: i64,
+    /// When it expires.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Time,
+}
+
+/// Longest API key or secret that is looked at.
+const LONGEST_CREDENTIAL: usize = 200;
+
+impl Credentials {
+    fn read(app: &App, body: &Map<String, Value>) -> Result<Self> {
+        let mut wrong = Vec::new();
+        let known = &["apiKey", "apiSecret"];
+        let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
+        let mut credential = |name| {
+            fields.required(name, |text: &str| match text.chars().count() {
+                1..=LONGEST_CREDENTIAL => Ok(text.to_owned()),
+                _ => Err(crate::error::Invalid::new(
+                    crate::error::FieldCode::ValueInvalid,
+                    "must be 1 to 200 characters",
+                )),
+            })
+        };
+        let (api_key, api_secret) = (credential("apiKey"), credential("apiSecret"));
+        let sent = Self {
+            api_key: api_key.unwrap_or_default(),
+            api_secret: api_secret.unwrap_or_default(),
+        };
+        finish(sent, wrong)
+    }
+}
+
+/// Exchanges an API key and its secret for an access token.
+///
+/// Send the token as `Authorization: Bearer …` until it expires, then get a new one.
+#[utoipa::path(
+    post,
+    path = "/auth/token",
+    tag = "Authentication",
+    request_body = Credentials,
+    responses((status = 200, description = "A token", body = AccessToken))
+)]
+pub async fn create_token(
+    State(app): State<App>,
+    peer: Option<axum::Extension<Peer>>,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let sent = Credentials::read(&app, &body)?;
+    let address: Option<IpAddr> = peer.map(|peer| peer.0.0.ip());
+    let now = app.context.now();
+    app.failures.check(&sent.api_key, address, now)?;
+    let name = sent.api_key.clone();
+    let stored = app
+        .installation
+        .store
+        .read(move |tx| api_key::find(tx, &name))
+        .await?;
+    // An unknown key is compared too, so that it takes the same time.
+    let hash = stored.as_ref().map_or(&[0; 32][..], |key| &key.secret_hash);
+    let matches =
+        app.installation
+            .secrets
+            .api_secret_matches(&sent.api_key, &sent.api_secret, hash);
+    let key = stored.filter(|key| matches && key.revoked_at.is_none());
+    let Some(key) = key else {
+        app.failures.note(&sent.api_key, address, now);
+        return Err(Error::new(
+            Code::CredentialsInvalid,
+            "the API key or its secret is wrong",
+        ));
+    };
+    let key = app.learn_key(key);
+    let lifetime_s = i64::try_from(app.config.token_lifetime.as_secs()).unwrap_or(i64::MAX);
+    let id = RequestId::from_bytes(app.context.new_id()).to_string();
+    let claims = Claims::new(&key.api_key, key.mode.name(), now, lifetime_s, id);
+    let token = AccessToken {
+        access_token: app.signing_keys.sign(&claims)?,
+        token_type: "bearer",
+        expires_in: lifetime_s,
+        expires_at: Time::from_millis(claims.exp * 1000),
+    };
+    Ok(Json(token).into_response())
+}

@@ -1,0 +1,199 @@
+//! The bodies of customers as the `OpenAPI` document shows them, put together
+//! from the schemas of the domain types.
+
+use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::customer_body::CUSTOMER_TYPE;
+use crate::core::address::ResidentialAddress;
+use crate::core::birth_date::BirthDate;
+use crate::core::country::Country;
+use crate::core::email::Email;
+use crate::core::endorsement::EndorsementName;
+use crate::core::external_id::ExternalId;
+use crate::core::id_document::{IdDocument, MAX_DOCUMENTS};
+use crate::core::ip_address::IpAddress;
+use crate::core::metadata::Metadata;
+use crate::core::name::PersonName;
+use crate::core::phone::Phone;
+
+type Node = RefOr<Schema>;
+
+/// The body of `POST /customers`.
+#[derive(Debug)]
+pub struct CreateCustomer;
+
+/// The body of `PATCH /customers/{customerId}`.
+#[derive(Debug)]
+pub struct UpdateCustomer;
+
+impl PartialSchema for CreateCustomer {
+    fn schema() -> Node {
+        let kind = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("The type of customer."))
+            .enum_values(Some([CUSTOMER_TYPE]));
+        let agreement = ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .description(Some(
+                "Whether the customer has signed the agreement; once true it stays.",
+            ))
+            .default(Some(json!(false)));
+        personal_fields(ObjectBuilder::new())
+            .description(Some(
+                "A new customer. Only `type` is required; null means absent. What is missing may come later.",
+            ))
+            .property("type", kind)
+            .required("type")
+            .property("signedAgreement", nullable(agreement.into()))
+            .property(
+                "endorsements",
+                nullable(endorsements(
+                    "The endorsements to request; absent means cryptoCustody and usd. Either of these brings basic. An empty list requests none.",
+                )),
+            )
+            .examples([create_example()])
+            .into()
+    }
+}
+
+impl ToSchema for CreateCustomer {
+    fn schemas(schemas: &mut Vec<(String, Node)>) {
+        schemas.push((Country::name().into_owned(), Country::schema()));
+    }
+}
+
+impl PartialSchema for UpdateCustomer {
+    fn schema() -> Node {
+        let agreement = ObjectBuilder::new()
+            .schema_type(Type::Boolean)
+            .description(Some(
+                "Whether the customer has signed the agreement; once true it stays.",
+            ));
+        personal_fields(ObjectBuilder::new())
+            .description(Some(
+                "Changes to a customer (RFC 7396): absent keeps, null clears. `metadata` merges by key, `residentialAddress` by part; `identifyingInformation` is replaced whole; `endorsements` adds to what was requested.",
+            ))
+            .property("signedAgreement", agreement)
+            .property(
+                "endorsements",
+                endorsements("Endorsements to request besides those requested before, and to evaluate again."),
+            )
+            .examples([json!({"lastName": "King", "metadata": {"plan": null}})])
+            .into()
+    }
+}
+
+impl ToSchema for UpdateCustomer {
+    fn schemas(schemas: &mut Vec<(String, Node)>) {
+        schemas.push((Country::name().into_owned(), Country::schema()));
+    }
+}
+
+/// The fields that both bodies have, all of which take null.
+fn personal_fields(object: ObjectBuilder) -> ObjectBuilder {
+    let documents = ArrayBuilder::new()
+        .items(IdDocument::schema())
+        .max_items(Some(MAX_DOCUMENTS))
+        .description(Some(
+            "Documents, at most one of each type and issuing country.",
+        ));
+    object
+        .property("firstName", nullable(PersonName::schema()))
+        .property("middleName", nullable(PersonName::schema()))
+        .property("lastName", nullable(PersonName::schema()))
+        .property("email", nullable(Email::schema()))
+        .property("phone", nullable(Phone::schema()))
+        .property("birthDate", write_only(nullable(BirthDate::schema())))
+        .property("nationality", nullable(Country::reference()))
+        .property("ipAddress", write_only(nullable(IpAddress::schema())))
+        .property("externalId", nullable(ExternalId::schema()))
+        .property(
+            "residentialAddress",
+            write_only(nullable(nullable_parts(ResidentialAddress::schema()))),
+        )
+        .property(
+            "identifyingInformation",
+            write_only(nullable(documents.into())),
+        )
+        .property("metadata", nullable(Metadata::schema()))
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn endorsements(description: &str) -> Node {
+    ArrayBuilder::new()
+        .items(EndorsementName::schema())
+        .description(Some(description))
+        .into()
+}
+
+/// The schema, taking null as well.
+fn nullable(schema: Node) -> Node {
+    let null = || ObjectBuilder::new().schema_type(Type::Null);
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Type(kind) = &object.schema_type {
+                object.schema_type = SchemaType::from_iter([kind.clone(), Type::Null]);
+            }
+            if let Some(values) = &mut object.enum_values {
+                values.push(Value::Null);
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        RefOr::T(Schema::OneOf(mut one)) => {
+            one.items.push(null().into());
+            RefOr::T(Schema::OneOf(one))
+        }
+        other => Schema::from(OneOfBuilder::new().item(other).item(null())).into(),
+    }
+}
+
+/// The object's schema, each property of which takes null as well.
+fn nullable_parts(schema: Node) -> Node {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.properties = object
+                .properties
+                .into_iter()
+                .map(|(name, part)| (name, nullable(part)))
+                .collect();
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    }
+}
+
+/// The schema of a field that no answer shows.
+fn write_only(mut schema: Node) -> Node {
+    match &mut schema {
+        RefOr::T(Schema::Object(object)) => object.write_only = Some(true),
+        RefOr::T(Schema::OneOf(one)) => one.write_only = Some(true),
+        _ => {}
+    }
+    schema
+}
+
+fn create_example() -> Value {
+    json!({
+        "type": "individual",
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "email": "ada@example.com",
+        "phone": "+14155550123",
+        "birthDate": "1990-05-15",
+        "nationality": "US",
+        "ipAddress": "203.0.113.7",
+        "externalId": "user-42",
+        "signedAgreement": true,
+        "residentialAddress": {
+            "line1": "1 Market Street", "city": "San Francisco", "state": "CA", "country": "US", "zipCode": "94105"
+        },
+        "identifyingInformation": [{"type": "ssn", "issuingCountry": "US", "number": "123-45-6789"}],
+        "endorsements": ["cryptoCustody", "usd"],
+        "metadata": {"plan": "gold"}
+    })
+}

@@ -1,0 +1,92 @@
+//! Entity tags (RFC 9110, section 8.8): a hash of the representation itself, so
+//! that two answers have one tag exactly when they are the same bytes.
+
+use aws_lc_rs::digest;
+use axum::http::{HeaderMap, HeaderValue, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::{Code, Error, Result};
+
+/// The strong tag of a body.
+#[must_use]
+pub fn of(body: &[u8]) -> HeaderValue {
+    let hash = digest::digest(&digest::SHA256, body);
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
+    HeaderValue::from_str(&tag).expect("base64 in quotes is visible ASCII")
+}
+
+/// Whether `If-None-Match` names the tag, so that 304 is the answer.
+#[must_use]
+pub fn none_match(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    listed(headers, &header::IF_NONE_MATCH, tag, true)
+}
+
+/// Refuses unless `If-Match` is absent or names the tag.
+///
+/// # Errors
+/// `preconditionFailed`.
+pub fn check_match(headers: &HeaderMap, tag: &HeaderValue) -> Result<()> {
+    let absent = !headers.contains_key(header::IF_MATCH);
+    if absent || listed(headers, &header::IF_MATCH, tag, false) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::PreconditionFailed,
+        "If-Match names another version than the present one",
+    ))
+}
+
+/// Whether a list of tags holds this one; `If-None-Match` also takes it when marked weak.
+fn listed(headers: &HeaderMap, name: &header::HeaderName, tag: &HeaderValue, weak: bool) -> bool {
+    let Ok(tag) = tag.to_str() else { return false };
+    let lists = headers.get_all(name).iter();
+    lists
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(',').map(str::trim))
+        .any(|item| {
+            let item = if weak {
+                item.strip_prefix("W/").unwrap_or(item)
+            } else {
+                item
+            };
+            item == "*" || item == tag
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_stars_and_weak_tags_match_as_the_rfc_says() {
+        let tag = of(b"body");
+        let text = tag.to_str().unwrap();
+        let with = |name, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+            headers
+        };
+        let weak = format!("W/{text}");
+        for (value, none_matches, matches) in [
+            (text, true, true),
+            ("*", true, true),
+            ("\"other\"", false, false),
+            (&format!("\"other\", {text}"), true, true),
+            (&weak, true, false),
+        ] {
+            assert_eq!(
+                none_match(&with(header::IF_NONE_MATCH, value), &tag),
+                none_matches,
+                "{value}"
+            );
+            assert_eq!(
+                check_match(&with(header::IF_MATCH, value), &tag).is_ok(),
+                matches,
+                "{value}"
+            );
+        }
+        assert!(check_match(&HeaderMap::new(), &tag).is_ok());
+        assert_ne!(of(b"a"), of(b"b"));
+    }
+}

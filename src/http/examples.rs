@@ -1,0 +1,103 @@
+//! The examples of the OpenAPI document. Answers are made by the code that
+//! makes the real ones, so they cannot lie.
+
+use serde_json::{Map, Value, json};
+
+use super::customer_body::read_create;
+use super::customers::Customer;
+use crate::config::UnknownFields;
+use crate::context::Time;
+use crate::core::endorsement::{EndorsementName, EndorsementStatus};
+use crate::id::CustomerId;
+use crate::store::customer::{CustomerRow, Status};
+
+/// When the example happened: 2026-01-31T12:00:00Z.
+const NOW: Time = Time::from_millis(1_769_860_800_000);
+
+/// The body of `POST /customers`.
+#[must_use]
+pub fn create_customer() -> Value {
+    json!({
+        "type": "individual",
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "email": "ada@example.com",
+        "phone": "+14155550123",
+        "birthDate": "1990-05-15",
+        "nationality": "US",
+        "externalId": "user-42",
+        "signedAgreement": true,
+        "residentialAddress": {
+            "line1": "1 Main Street", "city": "San Francisco", "state": "CA", "country": "US", "zipCode": "94105"
+        },
+        "identifyingInformation": [{"type": "ssn", "issuingCountry": "US", "number": "123-45-6789"}],
+        "endorsements": ["cryptoCustody", "usd"],
+        "metadata": {"plan": "gold"}
+    })
+}
+
+/// The body of `PATCH /customers/{customerId}`.
+#[must_use]
+pub fn update_customer() -> Value {
+    json!({"middleName": "King", "phone": null, "metadata": {"plan": "platinum"}})
+}
+
+/// A customer as answers show it.
+#[must_use]
+pub fn customer(status: Status) -> Value {
+    let body = create_customer();
+    let empty = Map::new();
+    let body = body.as_object().unwrap_or(&empty);
+    let new =
+        read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example");
+    let id = CustomerId::parse("cst_01kg9y4g00ehk8awn1t2e5c7vd").expect("an id");
+    let row = CustomerRow {
+        project: 1,
+        id,
+        version: 1,
+        status,
+        signed_at: Some(id.time()),
+        updated_at: id.time(),
+        data_key: 1,
+        endorsements: EndorsementName::ALL.map(|_| Some(EndorsementStatus::Active)),
+        profile: Vec::new(),
+        identity: Vec::new(),
+    };
+    serde_json::to_value(Customer::new(&row, &new.profile)).expect("an answer is JSON")
+}
+
+/// What a call takes, by its operation id.
+#[must_use]
+pub fn request(operation: &str) -> Option<Value> {
+    match operation {
+        "create_token" => Some(json!({
+            "apiKey": "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn",
+            "apiSecret": "pX2c0F8l3s0Zl2cQm5rXvH7n1e9dTt4uWbKy6gJiMoA"
+        })),
+        "create" => Some(create_customer()),
+        "update" => Some(update_customer()),
+        _ => None,
+    }
+}
+
+/// What a call gives when all is well, by its operation id.
+#[must_use]
+pub fn answer(operation: &str) -> Option<Value> {
+    match operation {
+        "create_token" => Some(json!({
+            "accessToken": "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiIsImtpZCI6IjBhIn0.eyJpc3MiOiJvbXMifQ.c2ln",
+            "tokenType": "bearer", "expiresIn": 3600, "expiresAt": NOW.plus_seconds(3600)
+        })),
+        "create" | "read" | "update" => Some(customer(Status::Active)),
+        "deactivate" => Some(customer(Status::Inactive)),
+        "list" => {
+            Some(json!({"data": [customer(Status::Active)], "hasMore": false, "cursor": null}))
+        }
+        "jwks" => Some(json!({"keys": [{
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+        }]})),
+        "openapi_json" => Some(json!({"openapi": "3.1.0", "info": {"title": "oms"}})),
+        _ => None,
+    }
+}

@@ -1,0 +1,39 @@
+//! For whoever runs the server: is it up, can it work, what does it do.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::app::App;
+use crate::error::Result;
+
+/// Tells that the process is up.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "Health",
+    responses((status = 200, description = "The process is up", body = String, content_type = "text/plain", example = "ok"))
+)]
+pub async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// Tells that the server can work: the store takes writes and the keys are loaded.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "Health",
+    responses((status = 200, description = "The server can work", body = String, content_type = "text/plain", example = "ok"))
+)]
+pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
+    // An empty transaction goes all the way to the writer and its lock.
+    app.installation.store.write(|_| Ok(())).await?;
+    Ok("ok")
+}
+
+/// The numbers, for Prometheus; on the operator's listener only.
+pub async fn metrics(State(app): State<App>) -> Result<Response> {
+    let text = app.metrics.text(app.installation.store.depth())?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}

@@ -1,0 +1,421 @@
+//! Exactly once: the key, the effect and the kept answer are one transaction.
+//! Contract section 3.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::FromRequestParts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+
+use super::app::App;
+use super::etag;
+use super::json::canonical_object;
+use crate::error::{Code, Error, Result};
+use crate::store::idempotency::{self, Claim, Record};
+use crate::store::{Tx, key_register};
+use crate::vault::{Place, PooledKey, SealingKey};
+
+/// The request header that carries the key.
+pub const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The answer header that says that this is not the first time.
+pub const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Characters of the longest key.
+const LONGEST_KEY: usize = 255;
+
+/// How often a change is prepared anew when somebody else was faster.
+const ATTEMPTS: usize = 8;
+
+/// The `Idempotency-Key` of a call that needs one.
+#[derive(Clone, Debug)]
+pub struct RequiredKey(pub String);
+
+/// The `Idempotency-Key` of a call that honours one when it is sent.
+#[derive(Clone, Debug)]
+pub struct OptionalKey(pub Option<String>);
+
+impl FromRequestParts<App> for RequiredKey {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        read_header(&parts.headers)?.map(Self).ok_or_else(|| {
+            Error::new(
+                Code::IdempotencyKeyMissing,
+                "this call wants an Idempotency-Key header, a UUID for example",
+            )
+        })
+    }
+}
+
+impl FromRequestParts<App> for OptionalKey {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        read_header(&parts.headers).map(Self)
+    }
+}
+
+fn read_header(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut values = headers.get_all(KEY_HEADER).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(invalid_key());
+    }
+    value
+        .to_str()
+        .map_err(|_| invalid_key())
+        .and_then(parse_key)
+        .map(Some)
+}
+
+/// Reads a key, plain or quoted as in the IETF draft (a structured-field string, RFC 8941).
+///
+/// # Errors
+/// `idempotencyKeyInvalid` unless it is 1 to 255 visible ASCII characters.
+pub fn parse_key(text: &str) -> Result<String> {
+    let quoted = text.len() >= 2 && text.starts_with('"') && text.ends_with('"');
+    let key = if quoted {
+        text[1..text.len() - 1]
+            .replace("\\\"", "\"")
+            .replace("\\\\", "\\")
+    } else {
+        text.to_owned()
+    };
+    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible && (1..=LONGEST_KEY).contains(&key.len()) {
+        Ok(key)
+    } else {
+        Err(invalid_key())
+    }
+}
+
+fn invalid_key() -> Error {
+    Error::new(
+        Code::IdempotencyKeyInvalid,
+        "an Idempotency-Key is one header of 1 to 255 visible ASCII characters",
+    )
+}
+
+/// The keyed hash of a key of a project.
+#[must_use]
+pub fn key_hash(app: &App, project: i64, key: &str) -> [u8; 16] {
+    app.installation
+        .secrets
+        .idempotency_hash(project, &[b"key", key.as_bytes()])
+}
+
+/// What makes two requests the same: method, path without its version, and the
+/// body by value.
+#[must_use]
+pub fn claim(app: &App, project: i64, key: &str, request: RequestText<'_>) -> Claim {
+    let mut body = Vec::new();
+    if let Some(value) = request.body {
+        canonical_object(value, &mut body);
+    }
+    let parts = [
+        b"request".as_slice(),
+        request.method.as_bytes(),
+        request.path.as_bytes(),
+        &body,
+    ];
+    Claim {
+        project,
+        key_hash: key_hash(app, project, key),
+        fingerprint: app.installation.secrets.idempotency_hash(project, &parts),
+    }
+}
+
+/// The request as a fingerprint sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestText<'a> {
+    /// The method in upper case.
+    pub method: &'a str,
+    /// The path below the version prefix.
+    pub path: &'a str,
+    /// The body, if the call has one.
+    pub body: Option<&'a serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A change that is ready to be written, and the answer that tells of it.
+pub struct Effect {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The body of the answer.
+    pub body: Vec<u8>,
+    /// The id of the resource that is made or changed.
+    pub resource: String,
+    /// The data key of the resource, which also seals the kept answer.
+    pub key: DataKey,
+    /// The change itself. It may run more than once.
+    pub write: Box<dyn Fn(&mut Tx<'_>) -> Result<Written> + Send>,
+}
+
+/// The data key of a resource.
+pub enum DataKey {
+    /// Of a resource that the effect makes.
+    New(PooledKey),
+    /// Of a resource that is there.
+    Known(SealingKey),
+}
+
+impl DataKey {
+    fn sealing(&self) -> &SealingKey {
+        match self {
+            Self::New(key) => key,
+            Self::Known(key) => key,
+        }
+    }
+
+    /// Nothing was stored under the key in the end.
+    fn unused(self) {
+        if let Self::New(key) = self {
+            key.give_back();
+        }
+    }
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is written.
+    Done,
+    /// Somebody else changed the resource since it was read: prepare it anew.
+    Stale,
+}
+
+/// What the transaction found.
+enum Outcome {
+    Done,
+    Stale,
+    Known(Box<Record>, Option<Vec<u8>>),
+}
+
+/// Carries out a change exactly once under its key, or gives the first answer again.
+///
+/// `prepare` reads, decides and seals; it may run again when somebody else was
+/// faster. When it refuses, the key stays free, unless it was used before.
+///
+/// # Errors
+/// Those of `prepare`; `idempotencyKeyReused`, `idempotencyInProgress`.
+pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
+    app: &App,
+    claim: Option<Claim>,
+    prepare: impl Fn() -> F + Send,
+) -> Result<Response> {
+    let Some(claim) = claim else {
+        return without_key(app, prepare).await;
+    };
+    let _running = app.in_flight.enter(claim)?;
+    let hash = claim.lookup_hash(&app.installation.secrets);
+    for _ in 0..ATTEMPTS {
+        let effect = match prepare().await {
+            Ok(effect) => effect,
+            Err(refused) => {
+                let known = app
+                    .installation
+                    .store
+                    .read(move |tx| known(tx, &claim, hash))
+                    .await?;
+                return match known {
+                    Some((record, key)) => replay(app, claim, record, key),
+                    None => Err(refused),
+                };
+            }
+        };
+        let id = app.context.new_id();
+        let place = Place {
+            project: claim.project,
+            row: &id,
+            field: "idempotency.answer",
+        };
+        let key = effect.key.sealing();
+        let record = Record {
+            id,
+            claim,
+            resource: effect.resource,
+            data_key: key.id(),
+            status: i64::from(effect.status.as_u16()),
+            answer: key.seal(place, &effect.body, &app.context.random),
+        };
+        let write = effect.write;
+        let outcome = app
+            .installation
+            .store
+            .write(move |tx| write_once(tx, &record, hash, &write))
+            .await?;
+        match outcome {
+            Outcome::Done => return Ok(answer_of(effect.status, effect.body, false)),
+            Outcome::Stale => effect.key.unused(),
+            Outcome::Known(record, key) => {
+                effect.key.unused();
+                return replay(app, claim, *record, key);
+            }
+        }
+    }
+    Err(contended())
+}
+
+async fn without_key<F: Future<Output = Result<Effect>> + Send>(
+    app: &App,
+    prepare: impl Fn() -> F + Send,
+) -> Result<Response> {
+    for _ in 0..ATTEMPTS {
+        let effect = prepare().await?;
+        if app.installation.store.write(effect.write).await? == Written::Done {
+            return Ok(answer_of(effect.status, effect.body, false));
+        }
+    }
+    Err(contended())
+}
+
+fn contended() -> Error {
+    Error::unavailable("others keep changing this resource", 1)
+}
+
+/// The transaction: the key is looked at, the change written, the answer kept.
+fn write_once(
+    tx: &mut Tx<'_>,
+    record: &Record,
+    hash: i64,
+    write: &(impl Fn(&mut Tx<'_>) -> Result<Written> + ?Sized),
+) -> Result<Outcome> {
+    if let Some((known, key)) = known(tx, &record.claim, hash)? {
+        return Ok(Outcome::Known(Box::new(known), key));
+    }
+    if write(tx)? == Written::Stale {
+        return Ok(Outcome::Stale);
+    }
+    idempotency::insert(tx, record, hash)?;
+    Ok(Outcome::Done)
+}
+
+/// What a key made, with the wrapped data key that opens the kept answer.
+fn known(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<(Record, Option<Vec<u8>>)>> {
+    let Some(record) = idempotency::find(tx, claim, hash)? else {
+        return Ok(None);
+    };
+    let key = key_register::data_key(tx, record.data_key)?;
+    Ok(Some((record, key)))
+}
+
+/// The first answer again, or the refusal of another request with the same key.
+fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> Result<Response> {
+    if record.claim.fingerprint != claim.fingerprint {
+        return Err(reused().with_resource(record.resource));
+    }
+    let wrapped = wrapped.ok_or_else(|| {
+        Error::new(Code::NotFound, "what this key made has been erased")
+            .with_resource(record.resource)
+    })?;
+    let key: SealingKey = app
+        .installation
+        .master
+        .unwrap_data_key(record.data_key, &wrapped)?;
+    let place = Place {
+        project: claim.project,
+        row: &record.id,
+        field: "idempotency.answer",
+    };
+    let body = key.open(place, &record.answer)?;
+    let status = u16::try_from(record.status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .ok_or_else(|| Error::internal("a kept answer has no status"))?;
+    app.metrics.replays.inc();
+    Ok(answer_of(status, body.to_vec(), true))
+}
+
+fn reused() -> Error {
+    Error::new(
+        Code::IdempotencyKeyReused,
+        "this Idempotency-Key came before with another method, path or body",
+    )
+}
+
+fn answer_of(status: StatusCode, body: Vec<u8>, replayed: bool) -> Response {
+    let tag = etag::of(&body);
+    let json = HeaderValue::from_static("application/json");
+    let mut answer = (
+        status,
+        [(header::CONTENT_TYPE, json), (header::ETAG, tag)],
+        body,
+    )
+        .into_response();
+    if replayed {
+        let yes = HeaderValue::from_static("true");
+        answer.headers_mut().insert(REPLAYED_HEADER, yes);
+    }
+    answer
+}
+
+/// The requests that run now, by key.
+#[derive(Debug, Default)]
+pub struct InFlight(Arc<Mutex<HashMap<(i64, [u8; 16]), [u8; 16]>>>);
+
+/// Takes its request out of [`InFlight`] when it ends, however it ends.
+struct Running {
+    all: Arc<Mutex<HashMap<(i64, [u8; 16]), [u8; 16]>>>,
+    key: (i64, [u8; 16]),
+}
+
+impl InFlight {
+    /// Notes that a request runs.
+    fn enter(&self, claim: Claim) -> Result<Running> {
+        let key = (claim.project, claim.key_hash);
+        match lock(&self.0).entry(key) {
+            Entry::Vacant(free) => {
+                free.insert(claim.fingerprint);
+            }
+            Entry::Occupied(taken) if *taken.get() != claim.fingerprint => return Err(reused()),
+            Entry::Occupied(_) => {
+                return Err(Error::new(
+                    Code::IdempotencyInProgress,
+                    "the first request with this Idempotency-Key is still running",
+                )
+                .retry_after_s(1));
+            }
+        }
+        Ok(Running {
+            all: Arc::clone(&self.0),
+            key,
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.all).remove(&self.key);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .expect("no code panics while it holds this lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_key_is_the_same_key() {
+        assert_eq!(parse_key("abc").unwrap(), "abc");
+        assert_eq!(parse_key("\"abc\"").unwrap(), "abc");
+        assert_eq!(parse_key("\"a\\\"b\"").unwrap(), "a\"b");
+        assert_eq!(parse_key("\"").unwrap(), "\"");
+    }
+
+    #[test]
+    fn a_key_is_1_to_255_visible_ascii_characters() {
+        assert!(parse_key(&"k".repeat(255)).is_ok());
+        for bad in ["", "\"\"", "a b", "a\tb", "schlüssel", &"k".repeat(256)] {
+            assert!(parse_key(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The JSON object of a request body.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde_json::{Map, Value};
+
+use super::app::App;
+use super::body::{BodyLimits, read_body};
+use super::json::parse_object;
+use crate::error::{Code, Error, Result};
+
+/// A body that is declared as JSON and is one object.
+pub struct JsonBody(pub Map<String, Value>);
+
+impl FromRequest<App> for JsonBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        if !is_json(request.headers()) {
+            let detail = "send the body with Content-Type: application/json";
+            return Err(Error::new(Code::UnsupportedMediaType, detail));
+        }
+        let body = read_body(request.into_body(), &BodyLimits::from(&app.config)).await?;
+        parse_object(&body).map(Self)
+    }
+}
+
+/// `application/json` or `application/…+json`, in UTF-8 if a charset is named.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let value = value.to_ascii_lowercase();
+    let mut parts = value.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let json =
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    json && parts
+        .filter_map(|part| part.strip_prefix("charset="))
+        .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf_8_is_json() {
+        let declared = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+            is_json(&headers)
+        };
+        for good in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/merge-patch+json",
+        ] {
+            assert!(declared(good), "{good}");
+        }
+        for bad in ["text/plain", "application/json; charset=latin1", "json", ""] {
+            assert!(!declared(bad), "{bad}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

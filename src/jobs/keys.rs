@@ -1,0 +1,19 @@
+//! Reads the API keys again when any process made or revoked one.
+
+use std::time::Duration;
+
+use crate::http::app::App;
+
+/// A revoked key's tokens must end within a second; this leaves time for the reading.
+const PERIOD: Duration = Duration::from_millis(400);
+
+/// Keeps the keys in memory fresh, until it is dropped.
+pub async fn watch_keys(app: App) {
+    let mut ticks = tokio::time::interval(PERIOD);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.refresh_keys().await {
+            tracing::warn!(%error, "the API keys could not be read again");
+        }
+    }
+}

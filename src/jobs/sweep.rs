@@ -1,0 +1,54 @@
+//! Forgets idempotency keys whose time is over. Contract section 3.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::http::app::App;
+use crate::id::first_at;
+use crate::store::idempotency::{self, Claim};
+
+/// How often records are looked for.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Records forgotten in one transaction, so that no request waits long behind one.
+const BATCH: i64 = 200;
+
+/// Sweeps now and then, until it is dropped.
+pub async fn sweep_forever(app: App) {
+    let mut ticks = tokio::time::interval(PERIOD);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep(&app).await {
+            tracing::warn!(%error, "old idempotency keys could not be swept");
+        }
+    }
+}
+
+/// Forgets every key that is older than the retention; gives their number.
+///
+/// # Errors
+/// When the store is away.
+pub async fn sweep(app: &App) -> Result<usize> {
+    let retention_s = i64::try_from(app.config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
+    let edge = first_at(app.context.now().plus_seconds(-retention_s));
+    let mut swept = 0;
+    loop {
+        let secrets = app.installation.secrets.clone();
+        let batch = app.installation.store.write(move |tx| {
+            let old = idempotency::older_than(tx, &edge, BATCH)?;
+            for (project, key_hash, id) in &old {
+                let claim = Claim {
+                    project: *project,
+                    key_hash: *key_hash,
+                    fingerprint: [0; 16],
+                };
+                idempotency::delete(tx, id, claim.lookup_hash(&secrets))?;
+            }
+            Ok(old.len())
+        });
+        match batch.await? {
+            0 => return Ok(swept),
+            count => swept += count,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The running server: its runtime, its two listeners and its jobs.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::core::api_key::{Mode, Scopes};
+use crate::core::installation::CreatedKey;
+use crate::error::{Error, Result};
+use crate::http::app::App;
+use crate::http::request_id::Edge;
+use crate::http::server::{ServerLimits, Stopped};
+use crate::http::{self, router};
+use crate::jobs;
+use crate::store::api_key;
+
+/// A server that runs until it is stopped or dropped.
+pub struct Server {
+    runtime: Runtime,
+    app: App,
+    address: SocketAddr,
+    operator_address: Option<SocketAddr>,
+    first_key: Option<CreatedKey>,
+    shutdown: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<Stopped>>,
+}
+
+impl Server {
+    /// Opens the data folder and listens. Blocks until requests are taken.
+    ///
+    /// # Errors
+    /// When the folder, the master key or an address cannot be used.
+    pub fn start(config: Config, context: Context) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::internal)?;
+        let started = runtime.block_on(start(config, context))?;
+        let (app, first_key, public, operator) = started;
+        let address = public.local_addr().map_err(Error::internal)?;
+        let operator_address = operator
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok());
+        let (shutdown, stopping) = watch::channel(false);
+        let serve = |listener, routes| {
+            let metrics = Arc::clone(&app.metrics);
+            let edge = Edge::new(routes, app.context.clone(), &app.config, metrics);
+            let limits = ServerLimits::from(&app.config);
+            runtime.spawn(http::server::serve(
+                listener,
+                edge,
+                limits,
+                stopping.clone(),
+            ))
+        };
+        let mut listeners = vec![serve(public, router::public(app.clone()))];
+        if let Some(operator) = operator {
+            listeners.push(serve(operator, router::operator(app.clone())));
+        }
+        runtime.spawn(jobs::watch_keys(app.clone()));
+        runtime.spawn(jobs::sweep_forever(app.clone()));
+        Ok(Self {
+            runtime,
+            app,
+            address,
+            operator_address,
+            first_key,
+            shutdown,
+            listeners,
+        })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics listen, unless they are off.
+    #[must_use]
+    pub fn operator_address(&self) -> Option<SocketAddr> {
+        self.operator_address
+    }
+
+    /// The key that was made because there was none.
+    #[must_use]
+    pub fn first_key(&self) -> Option<&CreatedKey> {
+        self.first_key.as_ref()
+    }
+
+    /// What the handlers are given.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Runs a future on the server's runtime and waits for it.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Runs a future on the server's runtime.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
+    }
+
+    /// Takes no more connections, finishes what runs, and closes the store.
+    pub fn stop(mut self) {
+        self.shutdown.send_replace(true);
+        let listeners = std::mem::take(&mut self.listeners);
+        self.runtime.block_on(async {
+            for listener in listeners {
+                let _ = listener.await;
+            }
+            self.app.close().await;
+        });
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+type Started = (App, Option<CreatedKey>, TcpListener, Option<TcpListener>);
+
+async fn start(config: Config, context: Context) -> Result<Started> {
+    let document = serde_json::to_vec(&router::document()).map_err(Error::internal)?;
+    // The address first: a second server on the same port must not touch the data.
+    let public = bind(config.listen).await?;
+    let operator = bind_operator(&config).await?;
+    let app = App::open(config, context, Bytes::from(document)).await?;
+    let first_key = first_key(&app).await?;
+    Ok((app, first_key, public, operator))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| {
+        Error::internal(format!(
+            "cannot listen on {address}: {cause}; choose another with --listen"
+        ))
+    })
+}
+
+/// The default operator port may be taken by another server on this machine;
+/// one that somebody asked for must be free.
+async fn bind_operator(config: &Config) -> Result<Option<TcpListener>> {
+    let Some(operator) = config.operator_listen else {
+        return Ok(None);
+    };
+    match TcpListener::bind(operator.address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(cause) if operator.chosen => Err(Error::internal(format!(
+            "cannot listen on {}: {cause}; choose another with --operator-listen",
+            operator.address
+        ))),
+        Err(cause) => {
+            tracing::warn!(%cause, address = %operator.address, "the operator port is taken; using a free one");
+            let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            TcpListener::bind(free)
+                .await
+                .map(Some)
+                .map_err(Error::internal)
+        }
+    }
+}
+
+/// A first start makes a sandbox project with a key, so that there is something to try.
+async fn first_key(app: &App) -> Result<Option<CreatedKey>> {
+    if app.installation.store.read(api_key::any).await? {
+        return Ok(None);
+    }
+    let created = app
+        .installation
+        .create_key("default", Mode::Sandbox, Scopes::ALL)
+        .await?;
+    app.refresh_keys().await?;
+    Ok(Some(created))
+}

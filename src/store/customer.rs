@@ -1,0 +1,282 @@
+//! The rows of customers: what may stand in the clear, and the rest sealed.
+
+use super::{Row, Tx, Value};
+use crate::context::Time;
+use crate::core::endorsement::{EndorsementName, EndorsementStatus};
+use crate::error::{Error, Result};
+use crate::id::CustomerId;
+
+/// Whether a customer takes part; nothing between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The customer takes part.
+    Active,
+    /// The customer was deactivated.
+    Inactive,
+}
+
+impl Status {
+    /// The status on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// The status of each endorsement, in the order of [`EndorsementName::ALL`];
+/// `None` where it was not requested.
+pub type Endorsements = [Option<EndorsementStatus>; EndorsementName::ALL.len()];
+
+/// A customer as it is stored.
+#[derive(Clone, Debug)]
+pub struct CustomerRow {
+    /// Whose customer it is.
+    pub project: i64,
+    /// The id; its time is the customer's `createdAt`.
+    pub id: CustomerId,
+    /// Rises by one with every change.
+    pub version: i64,
+    /// Active or inactive.
+    pub status: Status,
+    /// When the agreement was signed.
+    pub signed_at: Option<Time>,
+    /// When the row last changed.
+    pub updated_at: Time,
+    /// The data key that seals `profile` and `identity`.
+    pub data_key: i64,
+    /// What was requested, and how far it is.
+    pub endorsements: Endorsements,
+    /// Sealed: what answers return.
+    pub profile: Vec<u8>,
+    /// Sealed: what answers never return.
+    pub identity: Vec<u8>,
+}
+
+/// A row with the wrapped data key that opens it; `None` once the key is destroyed.
+pub type Found = (CustomerRow, Option<Vec<u8>>);
+
+/// Which customers a page shows, newest first.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Whose customers.
+    pub project: i64,
+    /// Ids below this one only.
+    pub before: [u8; 16],
+    /// Ids from this one on only.
+    pub from: [u8; 16],
+    /// Only these.
+    pub status: Option<Status>,
+    /// Only those that requested this endorsement, in this status if one is given.
+    pub endorsement: Option<(EndorsementName, Option<EndorsementStatus>)>,
+    /// Only those that this look-up hash leads to.
+    pub hash: Option<i64>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Stores a new customer.
+pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
+    tx.execute(
+        "INSERT INTO customers (project, id, version, status, signed_at, updated_at, data_key,
+                                endorsements, profile, identity)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &[
+            row.project.into(),
+            row.id.as_bytes().into(),
+            row.version.into(),
+            (row.status as i64).into(),
+            row.signed_at.map(Time::as_millis).into(),
+            row.updated_at.as_millis().into(),
+            row.data_key.into(),
+            pack(&row.endorsements).into(),
+            row.profile.as_slice().into(),
+            row.identity.as_slice().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Replaces a customer that is still of the version before this one; `false`
+/// when somebody else was faster.
+pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
+    let changed = tx.execute(
+        "UPDATE customers SET version = $1, status = $2, signed_at = $3, updated_at = $4,
+                endorsements = $5, profile = $6, identity = $7
+         WHERE project = $8 AND id = $9 AND version = $10",
+        &[
+            row.version.into(),
+            (row.status as i64).into(),
+            row.signed_at.map(Time::as_millis).into(),
+            row.updated_at.as_millis().into(),
+            pack(&row.endorsements).into(),
+            row.profile.as_slice().into(),
+            row.identity.as_slice().into(),
+            row.project.into(),
+            row.id.as_bytes().into(),
+            (row.version - 1).into(),
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// One customer of a project.
+pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Found>> {
+    tx.first(
+        "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+                c.endorsements, c.profile, c.identity, k.wrapped
+         FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+         WHERE c.project = $1 AND c.id = $2",
+        &[project.into(), id.as_bytes().into()],
+        read,
+    )
+}
+
+/// The newest id of all, after which ids go on.
+pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
+    let newest = tx.all(
+        "SELECT (SELECT MAX(c.id) FROM customers c WHERE c.project = p.id) FROM projects p",
+        &[],
+        |row| row.optional_bytes(0),
+    )?;
+    let newest = newest.into_iter().flatten().max();
+    newest
+        .map(|id| {
+            id.try_into()
+                .map_err(|_| Error::internal("an id has the wrong length"))
+        })
+        .transpose()
+}
+
+/// The customers of a page.
+pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Vec<Found>> {
+    let (bits, wanted) = match filter.endorsement {
+        Some((name, status)) => {
+            let (bits, wanted) = mask(name, status);
+            (bits.into(), wanted.into())
+        }
+        None => (Value::Null, Value::Null),
+    };
+    let values = [
+        filter.project.into(),
+        (&filter.before).into(),
+        (&filter.from).into(),
+        filter.status.map(|status| status as i64).into(),
+        bits,
+        wanted,
+        filter.limit.into(),
+        filter.hash.into(),
+    ];
+    match (filter.hash, filter.status) {
+        (Some(_), _) => tx.all(PAGE_BY_HASH, &values, read),
+        (None, Some(Status::Inactive)) => tx.all(PAGE_OF_INACTIVE, &values[..7], read),
+        (None, _) => tx.all(PAGE, &values[..7], read),
+    }
+}
+
+const PAGE: &str = "
+    SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+           c.endorsements, c.profile, c.identity, k.wrapped
+    FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
+      AND ($4 IS NULL OR c.status = $4)
+      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY c.id DESC LIMIT $7";
+
+/// The same with the literal that the partial index wants to see.
+const PAGE_OF_INACTIVE: &str = "
+    SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+           c.endorsements, c.profile, c.identity, k.wrapped
+    FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
+      AND c.status = 1 AND $4 = 1
+      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY c.id DESC LIMIT $7";
+
+/// The same, by way of a look-up.
+const PAGE_BY_HASH: &str = "
+    SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+           c.endorsements, c.profile, c.identity, k.wrapped
+    FROM lookups l JOIN customers c ON c.project = $1 AND c.id = l.target
+         LEFT JOIN keys.data_keys k ON k.id = c.data_key
+    WHERE l.hash = $8 AND l.target < $2 AND l.target >= $3
+      AND ($4 IS NULL OR c.status = $4)
+      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY l.target DESC LIMIT $7";
+
+fn read(row: &Row<'_>) -> Result<Found> {
+    let customer = CustomerRow {
+        project: row.int(0)?,
+        id: CustomerId::from_bytes(row.array(1)?),
+        version: row.int(2)?,
+        status: match row.int(3)? {
+            0 => Status::Active,
+            _ => Status::Inactive,
+        },
+        signed_at: row.optional_int(4)?.map(Time::from_millis),
+        updated_at: Time::from_millis(row.int(5)?),
+        data_key: row.int(6)?,
+        endorsements: unpack(row.int(7)?)?,
+        profile: row.bytes(8)?,
+        identity: row.bytes(9)?,
+    };
+    Ok((customer, row.optional_bytes(10)?))
+}
+
+/// Bits that one endorsement takes in the column `endorsements`.
+const BITS: usize = 4;
+
+/// The statuses in one number, four bits for each endorsement: 0 where it was
+/// not requested, else one more than the status's place in the list of all.
+fn pack(endorsements: &Endorsements) -> i64 {
+    let bits = |(place, status): (usize, &Option<EndorsementStatus>)| {
+        status.map_or(0, |status| (status as i64 + 1) << (BITS * place))
+    };
+    endorsements.iter().enumerate().map(bits).sum()
+}
+
+fn unpack(packed: i64) -> Result<Endorsements> {
+    let mut endorsements = Endorsements::default();
+    for (place, slot) in endorsements.iter_mut().enumerate() {
+        *slot = match (packed >> (BITS * place)) & 0xf {
+            0 => None,
+            number => Some(
+                usize::try_from(number - 1)
+                    .ok()
+                    .and_then(|place| EndorsementStatus::ALL.get(place).copied())
+                    .ok_or_else(|| Error::internal("an unknown endorsement status is stored"))?,
+            ),
+        };
+    }
+    Ok(endorsements)
+}
+
+/// The bits of one endorsement, and what they are in a status.
+fn mask(name: EndorsementName, status: Option<EndorsementStatus>) -> (i64, Option<i64>) {
+    let shift = BITS * name as usize;
+    (
+        0xf << shift,
+        status.map(|status| (status as i64 + 1) << shift),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_endorsements_unpack() {
+        for status in EndorsementStatus::ALL {
+            let endorsements = [Some(status), None, Some(EndorsementStatus::Active)];
+            let packed = pack(&endorsements);
+            assert_eq!(unpack(packed).unwrap(), endorsements);
+            let (bits, wanted) = mask(EndorsementName::Basic, Some(status));
+            assert_eq!(Some(packed & bits), wanted);
+            let (bits, _) = mask(EndorsementName::CryptoCustody, None);
+            assert_eq!(packed & bits, 0);
+        }
+        assert!(unpack(0xf).is_err());
+    }
+}

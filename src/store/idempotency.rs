@@ -1,0 +1,112 @@
+//! What each idempotency key made, in the transaction that made it.
+
+use super::{Tx, lookup};
+use crate::error::Result;
+use crate::vault::Secrets;
+
+/// A key and the request that came with it, both only as keyed hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The project and, through it, the mode.
+    pub project: i64,
+    /// Keyed hash of the key.
+    pub key_hash: [u8; 16],
+    /// Keyed hash of method, path and body.
+    pub fingerprint: [u8; 16],
+}
+
+/// The kept answer of a key.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// UUIDv7 of the record; its time is when the key was first used.
+    pub id: [u8; 16],
+    /// What the key was used for.
+    pub claim: Claim,
+    /// The id of the resource that it made or changed, with its prefix.
+    pub resource: String,
+    /// The data key that seals the answer.
+    pub data_key: i64,
+    /// The HTTP status of the answer.
+    pub status: i64,
+    /// The sealed body of the answer.
+    pub answer: Vec<u8>,
+}
+
+impl Claim {
+    /// Where the key is found.
+    #[must_use]
+    pub fn lookup_hash(&self, secrets: &Secrets) -> i64 {
+        secrets.blind_index(self.project, "idempotencyKey", &self.key_hash)
+    }
+}
+
+/// What a key made, if it was used.
+pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<Record>> {
+    for id in lookup::targets(tx, hash)? {
+        let record = tx.first(
+            "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
+             FROM idempotency WHERE id = $1",
+            &[(&id).into()],
+            |row| {
+                Ok(Record {
+                    id,
+                    claim: Claim {
+                        project: row.int(0)?,
+                        key_hash: row.array(1)?,
+                        fingerprint: row.array(2)?,
+                    },
+                    resource: row.text(3)?,
+                    data_key: row.int(4)?,
+                    status: row.int(5)?,
+                    answer: row.bytes(6)?,
+                })
+            },
+        )?;
+        if let Some(record) = record
+            && record.claim.project == claim.project
+            && record.claim.key_hash == claim.key_hash
+        {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// Keeps an answer. The caller has made sure, in this transaction, that the key is free.
+pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
+    tx.execute(
+        "INSERT INTO idempotency
+         (id, project, key_hash, fingerprint, resource, data_key, status, answer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            (&record.id).into(),
+            record.claim.project.into(),
+            (&record.claim.key_hash).into(),
+            (&record.claim.fingerprint).into(),
+            record.resource.as_str().into(),
+            record.data_key.into(),
+            record.status.into(),
+            record.answer.as_slice().into(),
+        ],
+    )?;
+    lookup::insert(tx, hash, &record.id)
+}
+
+/// Records older than an id, the oldest first, to be swept.
+pub fn older_than(
+    tx: &mut Tx<'_>,
+    edge: &[u8; 16],
+    limit: i64,
+) -> Result<Vec<(i64, [u8; 16], [u8; 16])>> {
+    tx.all(
+        "SELECT project, key_hash, id FROM idempotency WHERE id < $1 ORDER BY id LIMIT $2",
+        &[edge.into(), limit.into()],
+        |row| Ok((row.int(0)?, row.array(1)?, row.array(2)?)),
+    )
+}
+
+/// Forgets a key.
+pub fn delete(tx: &mut Tx<'_>, id: &[u8; 16], hash: i64) -> Result<()> {
+    tx.execute("DELETE FROM idempotency WHERE id = $1", &[id.into()])?;
+    lookup::delete(tx, hash, id)
+}

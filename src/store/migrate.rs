@@ -1,0 +1,45 @@
+//! Brings the files to the schema of this version, at start, each step in a
+//! transaction of its own. A file that a newer version wrote is refused.
+
+use rusqlite::Connection;
+
+use super::sqlite;
+use crate::error::{Error, Result};
+
+/// The steps of each attached file, in order; a step is never edited once released.
+const STEPS: [(&str, &[&str]); 2] = [
+    (
+        "keys",
+        &[include_str!("../../migrations/sqlite/keys/0001_keys.sql")],
+    ),
+    (
+        "main",
+        &[include_str!(
+            "../../migrations/sqlite/data/0001_customers.sql"
+        )],
+    ),
+];
+
+/// Runs every step that a file has not seen.
+pub(super) fn run(connection: &mut Connection) -> Result<()> {
+    for (file, steps) in STEPS {
+        let version: i64 = connection
+            .query_row(&format!("PRAGMA {file}.user_version"), [], |row| row.get(0))
+            .map_err(sqlite::error)?;
+        let version = usize::try_from(version).map_err(Error::internal)?;
+        if version > steps.len() {
+            return Err(Error::internal(format!(
+                "the {file} file has schema {version}, this version knows {}; run a newer oms",
+                steps.len()
+            )));
+        }
+        for (step, sql) in steps.iter().enumerate().skip(version) {
+            let tx = connection.transaction().map_err(sqlite::error)?;
+            tx.execute_batch(sql).map_err(sqlite::error)?;
+            tx.execute_batch(&format!("PRAGMA {file}.user_version = {}", step + 1))
+                .map_err(sqlite::error)?;
+            tx.commit().map_err(sqlite::error)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! The whole door to storage: [`Store::read`] and [`Store::write`], each with a
+//! closure over one transaction. A closure may run again, so it changes nothing
+//! outside, awaits nothing, and calls nobody.
+//!
+//! Personal data passes this door only sealed.
+
+pub mod api_key;
+pub mod customer;
+pub mod idempotency;
+pub mod key_register;
+pub mod lookup;
+mod migrate;
+mod queue;
+mod sqlite;
+mod value;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use queue::Depth;
+pub use value::{Row, Value};
+
+use crate::config::Config;
+use crate::error::Result;
+use sqlite::Sqlite;
+
+/// One transaction, as the statements of `store/<noun>.rs` see it.
+pub struct Tx<'a>(&'a rusqlite::Connection);
+
+/// The store: one engine behind one door.
+#[derive(Clone)]
+pub struct Store(Arc<Sqlite>);
+
+impl Store {
+    /// Opens the store, making or migrating it as needed.
+    ///
+    /// # Errors
+    /// When the files cannot be used, or a newer version wrote them.
+    pub fn open(config: &Config) -> Result<Self> {
+        Sqlite::open(config).map(|engine| Self(Arc::new(engine)))
+    }
+
+    /// Makes the data folder, readable by its owner only.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create_folder(data: &Path) -> Result<()> {
+        sqlite::create_private(data)
+    }
+
+    /// Whether a data folder holds a store already.
+    #[must_use]
+    pub fn exists(data: &Path) -> bool {
+        Sqlite::exists(data)
+    }
+
+    /// Runs a closure over a snapshot.
+    ///
+    /// # Errors
+    /// Those of the closure; `serviceUnavailable` when the queue is full.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.read(work).await
+    }
+
+    /// Runs a closure in a transaction that is durable when this returns; when
+    /// the closure fails, nothing of it stays.
+    ///
+    /// # Errors
+    /// Those of the closure; `serviceUnavailable` when the queue is full or
+    /// would take too long, or the store is away.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.write(work).await
+    }
+
+    /// How full the queues are, for the metrics.
+    #[must_use]
+    pub fn depth(&self) -> Depth {
+        self.0.depth()
+    }
+
+    /// Finishes what is queued, checkpoints and closes. Later calls are refused.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Store")
+    }
+}
+
+impl Tx<'_> {
+    /// Runs a statement and gives the number of rows it changed.
+    pub fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<usize> {
+        let mut statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        statement
+            .execute(rusqlite::params_from_iter(values))
+            .map_err(sqlite::error)
+    }
+
+    /// The first row of a result, if there is one.
+    pub fn first<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(values))
+            .map_err(sqlite::error)?;
+        let row = rows.next().map_err(sqlite::error)?;
+        row.map(|row| read(&Row::new(row))).transpose()
+    }
+
+    /// All rows of a result; the statement bounds their number.
+    pub fn all<T>(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(values))
+            .map_err(sqlite::error)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().map_err(sqlite::error)? {
+            all.push(read(&Row::new(row))?);
+        }
+        Ok(all)
+    }
+}

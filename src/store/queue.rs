@@ -1,0 +1,127 @@
+//! The bounded queue in front of a thread that owns a connection, and the
+//! promise that the one who queued is answered.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Tx;
+use crate::error::{Error, Result};
+
+/// Work with a place for its result.
+pub(super) trait Job: Send {
+    /// How long the job has waited, and whether anybody still waits for it.
+    fn waited(&self, now: Instant) -> Option<Duration>;
+    /// Runs the work; `false` when it failed and must leave nothing behind.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Tells the one who queued: the work's own result, or why it does not count.
+    fn finish(self: Box<Self>, outcome: Result<()>);
+}
+
+/// How full the queues are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Depth {
+    /// Writes that wait.
+    pub writes: usize,
+    /// Reads that wait.
+    pub reads: usize,
+}
+
+struct Queued<T, F> {
+    since: Instant,
+    work: F,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Queued<T, F> {
+    fn waited(&self, now: Instant) -> Option<Duration> {
+        (!self.reply.is_closed()).then(|| now.saturating_duration_since(self.since))
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let result = (self.work)(tx);
+        let well = result.is_ok();
+        self.result = Some(result);
+        well
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<()>) {
+        let result = match (self.result, outcome) {
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(result), Ok(())) => result,
+            (None, Ok(())) => Err(Error::internal("a job was finished before it ran")),
+        };
+        // Nobody listening is a caller that has gone; the work stands either way.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// The sending side of the queue.
+pub(super) struct Queue {
+    sender: Mutex<Option<Sender<Box<dyn Job>>>>,
+}
+
+impl Queue {
+    /// A queue of a fixed length and its receiving side.
+    pub(super) fn new(length: usize) -> (Self, Receiver<Box<dyn Job>>) {
+        let (sender, receiver) = bounded(length);
+        let sender = Mutex::new(Some(sender));
+        (Self { sender }, receiver)
+    }
+
+    /// Queues work and waits for its result.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Queued {
+            since: now(),
+            work,
+            result: None,
+            reply,
+        });
+        let sender = self.lock().clone();
+        match sender.map(|sender| sender.try_send(job)) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_))) => {
+                return Err(Error::unavailable("too many requests are waiting", 1));
+            }
+            None | Some(Err(TrySendError::Disconnected(_))) => {
+                return Err(Error::unavailable("the store is closed", 5));
+            }
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("the store is away", 5)))
+    }
+
+    /// Takes no more work; the thread ends when it has done what is queued.
+    pub(super) fn close(&self) {
+        self.lock().take();
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().as_ref().map_or(0, Sender::len)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Sender<Box<dyn Job>>>> {
+        self.sender
+            .lock()
+            .expect("no code panics while it holds this lock")
+    }
+}
+
+/// The monotonic clock, for waiting times only; business time is the context's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "queues measure how long work waited"
+)]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,192 @@
+//! Data keys made ahead of time. A data key is durable in the key register
+//! before anything is sealed with it; making them in advance and many at once
+//! spares every create an fsync of its own.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use zeroize::Zeroizing;
+
+use super::{KEY_LENGTH, MasterKey, SealingKey};
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+/// Keys made at once at first; doubled with demand.
+const FIRST_BATCH: usize = 64;
+
+/// Keys made at once at most, and half of what the pool holds.
+const LARGEST_BATCH: usize = 4096;
+
+/// How long a request waits for a key before it is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A new data key as the key register stores it: id and wrapped bytes.
+pub type WrappedKey = (i64, Vec<u8>);
+
+/// The pool and the thread that fills it.
+pub struct DataKeyPool {
+    ready: Receiver<SealingKey>,
+    back: Sender<SealingKey>,
+    shared: Arc<Shared>,
+    filler: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stopping: AtomicBool,
+    batch: AtomicUsize,
+}
+
+/// A data key out of the pool.
+pub struct PooledKey {
+    key: SealingKey,
+    back: Sender<SealingKey>,
+}
+
+impl DataKeyPool {
+    /// Starts the filling thread. `register` makes new keys durable.
+    pub fn start(
+        master: Arc<MasterKey>,
+        context: Context,
+        register: impl Fn(&[WrappedKey]) -> Result<()> + Send + 'static,
+    ) -> Result<Self> {
+        let (back, ready) = bounded(2 * LARGEST_BATCH);
+        let shared = Arc::new(Shared::default());
+        shared.batch.store(FIRST_BATCH, Ordering::Relaxed);
+        let filler = {
+            let (keys, seen, shared) = (back.clone(), ready.clone(), Arc::clone(&shared));
+            thread::Builder::new()
+                .name("data-keys".into())
+                .spawn(move || fill(&master, &context, &register, &keys, &seen, &shared))
+                .map_err(Error::internal)?
+        };
+        Ok(Self {
+            ready,
+            back,
+            shared,
+            filler: Some(filler),
+        })
+    }
+
+    /// A key that no customer has yet.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when the key register gives none in time.
+    pub fn take(&self) -> Result<PooledKey> {
+        let key = match self.ready.try_recv() {
+            Ok(key) => key,
+            Err(_) => {
+                self.wake();
+                self.ready
+                    .recv_timeout(PATIENCE)
+                    .map_err(|_| Error::unavailable("no data key is ready", 1))?
+            }
+        };
+        if self.ready.len() < self.shared.batch.load(Ordering::Relaxed) / 2 {
+            self.wake();
+        }
+        Ok(PooledKey {
+            key,
+            back: self.back.clone(),
+        })
+    }
+
+    /// Ends the filling thread and gives the ids of the keys that nobody took.
+    pub fn stop(&mut self) -> Vec<i64> {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.wake();
+        if let Some(filler) = self.filler.take() {
+            let _ = filler.join();
+        }
+        self.ready.try_iter().map(|key| key.id()).collect()
+    }
+
+    fn wake(&self) {
+        if let Some(filler) = &self.filler {
+            filler.thread().unpark();
+        }
+    }
+}
+
+fn fill(
+    master: &MasterKey,
+    context: &Context,
+    register: &impl Fn(&[WrappedKey]) -> Result<()>,
+    keys: &Sender<SealingKey>,
+    seen: &Receiver<SealingKey>,
+    shared: &Shared,
+) {
+    while !shared.stopping.load(Ordering::Acquire) {
+        let batch = shared.batch.load(Ordering::Relaxed);
+        if seen.len() >= batch / 2 {
+            thread::park();
+            continue;
+        }
+        if seen.is_empty() {
+            shared
+                .batch
+                .store((batch * 2).min(LARGEST_BATCH), Ordering::Relaxed);
+        }
+        let (fresh, wrapped) = make(batch, master, context);
+        match register(&wrapped) {
+            Ok(()) => {
+                // The channel holds two of the largest batches, so only a flood
+                // of returned keys can fill it; those dropped are merely unused.
+                for key in fresh {
+                    let _ = keys.try_send(key);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "new data keys could not be stored");
+                thread::park_timeout(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+/// New keys under ids that rise with time and are never used again.
+fn make(count: usize, master: &MasterKey, context: &Context) -> (Vec<SealingKey>, Vec<WrappedKey>) {
+    let start = u32::from_be_bytes(context.random.bytes()) >> 13;
+    let first = (context.now().as_millis() << 20) | i64::from(start);
+    (first..)
+        .take(count)
+        .map(|id| {
+            let bytes = Zeroizing::new(context.random.bytes::<KEY_LENGTH>());
+            let wrapped = master.wrap("data_key", &id.to_be_bytes(), &*bytes, &context.random);
+            (SealingKey::new(id, &bytes), (id, wrapped))
+        })
+        .unzip()
+}
+
+impl PooledKey {
+    /// Puts the key back: nothing was stored under it, and nothing ever will be
+    /// by this hand. A key that is merely dropped is not used again.
+    pub fn give_back(self) {
+        let _ = self.back.try_send(self.key);
+    }
+}
+
+impl Deref for PooledKey {
+    type Target = SealingKey;
+
+    fn deref(&self) -> &SealingKey {
+        &self.key
+    }
+}
+
+impl fmt::Debug for PooledKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "PooledKey({:?})", self.key)
+    }
+}
+
+impl fmt::Debug for DataKeyPool {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "DataKeyPool({} ready)", self.ready.len())
+    }
+}

@@ -1,0 +1,95 @@
+//! Files that are generated from the code and checked in: a change on the wire
+//! shows up in review. `OMS_UPDATE=1 cargo test --test openapi` writes them anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use oms::error::{Code, FieldCode};
+use oms::http::error::status;
+use oms::http::router;
+use serde_json::Value;
+
+fn compare(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("OMS_UPDATE").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == text,
+        "{file} is not what the code says; look at the change, then run OMS_UPDATE=1 cargo test --test openapi"
+    );
+}
+
+fn document() -> Value {
+    serde_json::to_value(router::document()).unwrap()
+}
+
+#[test]
+fn the_openapi_document_is_the_one_checked_in() {
+    let text = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+    compare("openapi.json", &text);
+}
+
+#[test]
+fn the_list_of_errors_is_the_one_checked_in() {
+    let mut text = String::from(
+        "# Errors\n\n\
+         Every error is an RFC 9457 problem, `application/problem+json`. Act on `code`; `detail` is for people.\n\
+         This list is closed and made from the code.\n\n\
+         | code | status | meaning | what to do |\n|---|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let status = status(code).as_u16();
+        writeln!(
+            text,
+            "| `{}` | {status} | {} | {} |",
+            code.name(),
+            code.title(),
+            code.remedy()
+        )
+        .unwrap();
+    }
+    text += "\n## Fields\n\n\
+             `validationFailed` names every invalid field in `errors`, each with a JSON Pointer, a message that says\n\
+             what is accepted, and one of these codes:\n\n| code | meaning |\n|---|---|\n";
+    for code in FieldCode::ALL {
+        writeln!(text, "| `{}` | {} |", code.name(), code.meaning()).unwrap();
+    }
+    compare("docs/errors.md", &text);
+}
+
+#[test]
+fn every_call_has_an_example_of_what_it_takes_and_of_every_answer() {
+    let document = document();
+    let mut calls = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, call) in item.as_object().unwrap() {
+            let Some(answers) = call["responses"].as_object() else {
+                continue;
+            };
+            calls += 1;
+            let contents = answers.values().chain([&call["requestBody"]]);
+            for content in contents.filter_map(|part| part["content"].as_object()) {
+                for (kind, media) in content {
+                    let has = media.get("example").is_some() || media["examples"].is_object();
+                    assert!(has, "{method} {path} {kind} has no example: {media:#}");
+                }
+            }
+        }
+    }
+    assert!(calls >= 10, "only {calls} calls are documented");
+}
+
+#[test]
+fn every_error_code_has_an_example_somewhere() {
+    let text = document().to_string();
+    for code in Code::ALL {
+        // These are answers to paths and methods that the document does not have.
+        if matches!(code, Code::MethodNotAllowed | Code::HeaderInvalid) {
+            continue;
+        }
+        let quoted = format!("\"code\":\"{}\"", code.name());
+        assert!(text.contains(&quoted), "{quoted} has no example");
+    }
+}
