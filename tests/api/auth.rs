@@ -110,8 +110,7 @@ fn a_token_works_until_it_expires_and_not_after() {
 
 #[test]
 fn the_lifetime_of_a_token_is_a_setting() {
-    let server =
-        InProcess::start(|config| config.token_lifetime = std::time::Duration::from_secs(120));
+    let server = InProcess::start(|config| config.token_lifetime = Duration::from_mins(2));
     let api = server.sandbox();
     let answer = server
         .call("POST", "/v0.9/auth/token")

@@ -56,6 +56,22 @@ fn a_path_without_a_known_version_is_404_and_names_the_versions() {
 }
 
 #[test]
+fn the_versions_are_a_setting() {
+    let server = Server::start(&[("OMS_API_VERSIONS", "v0.9,v1.2")]);
+    let api = server.sandbox();
+    api.call_as_written("GET", "/v1.2/customers")
+        .send()
+        .wants(200);
+    let answer = api.call_as_written("GET", "/v0.11/customers").send();
+    let problem = answer.problem(404, "notFound");
+    let detail = problem["detail"].as_str().expect("a detail");
+    assert!(
+        detail.contains("v0.9") && detail.contains("v1.2") && !detail.contains("v0.13"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn an_unknown_path_under_a_version_is_404() {
     let api = Server::shared().sandbox();
     for path in [

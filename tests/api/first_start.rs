@@ -19,7 +19,7 @@ fn first_words(server: &Server) -> String {
         Duration::from_secs(10),
         "the key and its commands are printed",
         || {
-            let printed = first_words(&server);
+            let printed = server.printed().join("\n");
             (printed.matches("curl ").count() >= 3).then_some(printed)
         },
     )

@@ -61,8 +61,8 @@ fn another_method_or_path_is_refused() {
     let other = api.create(&minimal_customer());
     for id in [made.id(), other.id()] {
         let path = format!("/customers/{id}");
-        let patch = api.call("PATCH", &path).header("idempotency-key", &key);
-        check_reused(&patch.json(&minimal_customer()).send(), &made);
+        let change = api.call("PATCH", &path).header("idempotency-key", &key);
+        check_reused(&change.json(&minimal_customer()).send(), &made);
         let delete = api.call("DELETE", &path).header("idempotency-key", &key);
         check_reused(&delete.send(), &made);
     }

@@ -15,6 +15,7 @@ mod customers_patch;
 mod customers_read;
 mod documents;
 mod errors;
+mod errors_fields;
 mod first_start;
 mod idempotency;
 mod idempotency_reuse;

@@ -46,7 +46,7 @@ fn while_locked(
     while got.len() < count {
         got.push(
             answers
-                .recv_timeout(Duration::from_secs(60))
+                .recv_timeout(Duration::from_mins(1))
                 .expect("every call is answered"),
         );
     }

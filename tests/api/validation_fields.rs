@@ -253,16 +253,8 @@ fn a_nationality_in_words_or_alpha_3_is_told_the_code() {
             [json!(value)],
         ) {
             assert!(
-                message.contains("alpha-2") || message.contains(code),
+                message.contains(code) || message.contains("US"),
                 "{value}: {message}"
-            );
-            assert!(
-                message.contains(code) || value == "American",
-                "{value}: {message}"
-            );
-            assert!(
-                message.contains("US") || message.contains(code),
-                "an example helps: {message}"
             );
         }
     }

@@ -69,11 +69,9 @@ fn load_and_kill(server: &mut Server, api: &Api, random: &mut Seeded) -> Vec<Wis
             .into_iter()
             .map(|seed| scope.spawn(|| load(api, seed, &acknowledged, &over)))
             .collect();
-        eventually(
-            Duration::from_secs(60),
-            "so many customers are made",
-            || (acknowledged.load(Ordering::SeqCst) >= wanted).then_some(()),
-        );
+        eventually(Duration::from_mins(1), "so many customers are made", || {
+            (acknowledged.load(Ordering::SeqCst) >= wanted).then_some(())
+        });
         // The moment within a commit is what the seed decides.
         thread::sleep(Duration::from_micros(micros));
         server.crash();

@@ -34,7 +34,7 @@ fn check_stop(signal: &str) {
         let clients: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| load(&api, &made, &over)))
             .collect();
-        eventually(Duration::from_secs(60), "fifty customers are made", || {
+        eventually(Duration::from_mins(1), "fifty customers are made", || {
             (made.load(Ordering::SeqCst) >= 50).then_some(())
         });
         server.signal(signal);

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use oms::config::Config;
 use oms::context::{Clock, Context, Random, Time};
-use oms::core::api_key::Scopes;
 use oms::server::Server;
 
 use super::api::{Api, Key, Mode, fresh_name};
 use super::folder::Folder;
 use super::http::{Call, Client};
+use super::server::oms;
 
 /// When the clock of a test begins: 2027-01-15T08:00:00Z.
 pub const MOMENT_MS: i64 = 1_800_000_000_000;
@@ -18,6 +18,7 @@ pub const MOMENT_MS: i64 = 1_800_000_000_000;
 /// A server whose clock stands still until it is moved.
 pub struct InProcess {
     server: Option<Server>,
+    config: Config,
     clock: Arc<AtomicI64>,
     client: Client,
     _folder: Folder,
@@ -32,9 +33,10 @@ impl InProcess {
         change(&mut config);
         let clock = Arc::new(AtomicI64::new(MOMENT_MS));
         let context = Context::new(Clock::Manual(Arc::clone(&clock)), Random::System);
-        let server = Server::start(config, context).expect("the server starts");
+        let server = Server::start(config.clone(), context).expect("the server starts");
         Self {
             server: Some(server),
+            config,
             clock,
             client: Client::new(),
             _folder: folder,
@@ -54,19 +56,25 @@ impl InProcess {
     /// Makes a key.
     #[track_caller]
     pub fn key(&self, project: &str, mode: Mode, scopes: Option<&str>) -> Key {
-        let mode = match mode {
-            Mode::Sandbox => oms::core::api_key::Mode::Sandbox,
-            Mode::Live => oms::core::api_key::Mode::Live,
-        };
-        let scopes = Scopes::parse(scopes.unwrap_or("*")).expect("scopes");
-        let server = self.server.as_ref().expect("it runs until dropped");
-        let created = server
-            .block_on(server.app().installation.create_key(project, mode, scopes))
-            .expect("the key is made");
-        Key {
-            api_key: created.key.api_key,
-            api_secret: created.api_secret,
+        let data = self.config.data.to_str().expect("a path of plain text");
+        let mut arguments = vec![
+            "keys",
+            "create",
+            "--data",
+            data,
+            "--project",
+            project,
+            "--mode",
+            mode.name(),
+            "--json",
+        ];
+        if let Some(scopes) = scopes {
+            arguments.extend(["--scopes", scopes]);
         }
+        let settings = [("OMS_ALLOW_LIVE_WITH_GENERATED_MASTER_KEY", "true")];
+        let output = oms(&arguments, &settings);
+        assert!(output.status.success(), "{output:?}");
+        Key::parse(&output.stdout)
     }
 
     /// A client with a token of this key.

@@ -51,7 +51,7 @@ pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let id = child.id().to_string();
     let (sender, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = ended.recv_timeout(Duration::from_secs(60)) else {
+    let Ok(output) = ended.recv_timeout(Duration::from_mins(1)) else {
         drop(Command::new("kill").args(["-s", "KILL", &id]).status());
         panic!("oms {arguments:?} did not end");
     };
@@ -161,7 +161,7 @@ impl Server {
         });
         let [base, operator] = ["listening on ", "operator listener on "].map(|before| {
             eventually(
-                Duration::from_secs(60),
+                Duration::from_mins(1),
                 "the server prints its addresses",
                 || {
                     let over = *ended.lock().expect("no panic holds this");
