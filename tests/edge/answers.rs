@@ -93,14 +93,7 @@ impl Write for Log {
 #[test]
 fn the_log_has_one_line_per_request_and_nothing_personal() {
     let config = Config::for_data(Path::new("unused"));
-<<<<<<< HEAD
-    let handler = async |axum::Extension(label): axum::Extension<ProjectLabel>| {
-        label.set(7);
-        "hello"
-    };
-=======
     let handler = async |Extension(label): Extension<ProjectLabel>| label.set(7);
->>>>>>> edge
     let fault = async || Error::internal("the disk is full");
     let router = Router::new().nest(
         "/v0.9",
