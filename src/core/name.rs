@@ -143,7 +143,15 @@ impl ToSchema for PersonName {}
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::text::written_by;
     use super::*;
+
+    fn pattern() -> String {
+        let RefOr::T(Schema::Object(object)) = PersonName::schema() else {
+            panic!("an object")
+        };
+        object.pattern.expect("a pattern")
+    }
 
     fn code(text: &str) -> FieldCode {
         PersonName::parse(text).unwrap_err().code
@@ -217,6 +225,12 @@ mod tests {
                 prop_assert!(name.expose().chars().count() <= MAX_LENGTH);
                 prop_assert_eq!(name.expose().trim(), name.expose());
             }
+        }
+
+        #[test]
+        fn what_the_pattern_writes_is_accepted(text in written_by(&pattern())) {
+            let fits = text.nfc().count() <= MAX_LENGTH;
+            prop_assert_eq!(PersonName::parse(&text).is_ok(), fits, "{:?}", text);
         }
 
         #[test]

@@ -43,24 +43,26 @@ pub(super) fn is_in(ranges: &Ranges, character: char) -> bool {
 
 /// The ranges as they stand between the brackets of a regular expression.
 pub(super) fn class(tables: &[&Ranges]) -> String {
-    let mut class = String::new();
-    for (first, last) in tables.iter().flat_map(|table| table.iter()) {
-        push_escaped(&mut class, *first);
-        if first != last {
-            class.push('-');
-            push_escaped(&mut class, *last);
-        }
-    }
-    class
+    tables
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|(first, last)| {
+            if first == last {
+                escaped(*first)
+            } else {
+                format!("{}-{}", escaped(*first), escaped(*last))
+            }
+        })
+        .collect()
 }
 
 /// Escapes in the way that ECMA-262, Python and Rust all read; what lies
 /// beyond the four digits stands for itself.
-fn push_escaped(class: &mut String, character: char) {
+fn escaped(character: char) -> String {
     match u32::from(character) {
-        code @ 0..=0xff => class.push_str(&format!("\\x{code:02x}")),
-        code @ 0x100..=0xffff => class.push_str(&format!("\\u{code:04x}")),
-        _ => class.push(character),
+        code @ 0..=0xff => format!("\\x{code:02x}"),
+        code @ 0x100..=0xffff => format!("\\u{code:04x}"),
+        _ => character.into(),
     }
 }
 
@@ -91,6 +93,13 @@ pub(super) fn line(text: &str, max: usize) -> Result<&str, Invalid> {
         )),
         _ => Ok(text),
     }
+}
+
+/// Texts that an anchored pattern of a schema describes.
+#[cfg(test)]
+pub(super) fn written_by(pattern: &str) -> impl proptest::strategy::Strategy<Value = String> {
+    let inner = pattern.trim_start_matches('^').trim_end_matches('$');
+    proptest::string::string_regex(inner).expect("a pattern of ours")
 }
 
 #[cfg(test)]
