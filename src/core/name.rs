@@ -80,7 +80,8 @@ pub struct PersonName(Personal);
 impl PersonName {
     /// Reads a name; surrounding white space is cut.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let normal: String = line(text, usize::MAX)?.nfc().collect();
+        let text = line(text, usize::MAX)?;
+        let normal: String = text.nfc().collect();
         if text.chars().chain(normal.chars()).any(is_refused) {
             return Err(Invalid::new(
                 FieldCode::CharacterInvalid,
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(code(""), FieldCode::TooShort);
         assert_eq!(code("  \u{3000}"), FieldCode::TooShort);
         for text in [
-            "Ada\n",
+            "A\nda",
             "A\0da",
             "Ada🎉",
             "<b>",

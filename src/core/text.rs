@@ -75,13 +75,13 @@ pub(super) fn line_pattern() -> String {
 
 /// One line of text, trimmed, with something in it and at most `max` characters.
 pub(super) fn line(text: &str, max: usize) -> Result<&str, Invalid> {
+    let text = text.trim();
     if text.chars().any(|character| is_in(CONTROL, character)) {
         return Err(Invalid::new(
             FieldCode::CharacterInvalid,
             "must be one line without control characters",
         ));
     }
-    let text = text.trim();
     match text.chars().count() {
         0 => Err(Invalid::new(
             FieldCode::TooShort,
@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_line_is_trimmed_and_bounded() {
-        assert_eq!(line(" Main Street 1 ", 13), Ok("Main Street 1"));
+        assert_eq!(line(" Main Street 1\n", 13), Ok("Main Street 1"));
+        assert_eq!(line("\t\n", 13).unwrap_err().code, FieldCode::TooShort);
         assert_eq!(line("\u{3000} ", 13).unwrap_err().code, FieldCode::TooShort);
         assert_eq!(
             line("Main Street 12", 13).unwrap_err().code,
