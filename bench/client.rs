@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream as BlockingStream};
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use crate::Result;
+use crate::http::{ANSWER_BYTES_MAX, Answer, Head};
 
 /// Longest latency that is told apart, in µs.
 const LATENCY_MAX_US: u64 = 60_000_000;
@@ -25,21 +26,8 @@ const GRACE: Duration = Duration::from_mins(1);
 const COUNTED_MAX: Duration = Duration::from_mins(50);
 /// A connection that fails so often in a row is given up.
 const FAILURES_MAX: u32 = 50;
-/// An answer larger than this is an error.
-const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// How often an open-loop schedule releases what is due.
 const PACE: Duration = Duration::from_millis(1);
-
-/// One answer of the server.
-#[derive(Debug)]
-pub struct Answer<'a> {
-    /// The HTTP status.
-    pub status: u16,
-    /// Status line and headers.
-    pub head: &'a [u8],
-    /// The body, complete.
-    pub body: &'a [u8],
-}
 
 /// What an answer was worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,7 +332,7 @@ impl Connection {
             }
             filled += read;
             if let Some(head) = Head::parse(&self.input[..filled])?
-                && filled >= head.bytes + head.body_bytes
+                && filled >= head.answer_bytes()
             {
                 return Ok((head.answer(&self.input), head.reusable));
             }
@@ -358,92 +346,4 @@ fn grow(input: &mut Vec<u8>) -> io::Result<()> {
     }
     input.resize(input.len() * 2, 0);
     Ok(())
-}
-
-/// What the head of an answer says about its length.
-#[derive(Clone, Copy)]
-struct Head {
-    status: u16,
-    bytes: usize,
-    body_bytes: usize,
-    reusable: bool,
-}
-
-impl Head {
-    /// Reads the head, or none while it is incomplete.
-    fn parse(input: &[u8]) -> io::Result<Option<Self>> {
-        let Some(end) = find(input, b"\r\n\r\n") else {
-            return Ok(None);
-        };
-        let text = &input[..end];
-        let status = text
-            .get(9..12)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let status = status.and_then(|digits| digits.parse().ok());
-        let status = status.ok_or_else(|| io::Error::other("not an HTTP answer"))?;
-        let mut length = None;
-        let mut reusable = true;
-        for line in text.split(|byte| *byte == b'\n').skip(1) {
-            if let Some(value) = header(line, b"content-length:") {
-                length = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|value| value.trim().parse().ok());
-            } else if let Some(value) = header(line, b"connection:") {
-                reusable = !value.trim_ascii().eq_ignore_ascii_case(b"close");
-            }
-        }
-        let body_bytes = match (status, length) {
-            (204 | 304, _) => 0,
-            (_, Some(length)) => length,
-            (_, None) => return Err(io::Error::other("an answer without content-length")),
-        };
-        Ok(Some(Self {
-            status,
-            bytes: end + 4,
-            body_bytes,
-            reusable,
-        }))
-    }
-
-    fn answer(self, input: &[u8]) -> Answer<'_> {
-        let (head, rest) = input.split_at(self.bytes);
-        Answer {
-            status: self.status,
-            head,
-            body: &rest[..self.body_bytes],
-        }
-    }
-}
-
-/// The value of a header line whose lower-case name and colon are `name`.
-fn header<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let (start, value) = line.split_at_checked(name.len())?;
-    start.eq_ignore_ascii_case(name).then_some(value)
-}
-
-/// Where `needle` begins in `hay`.
-pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    hay.windows(needle.len())
-        .position(|window| window == needle)
-}
-
-/// One request on a connection of its own, outside any measurement: status and body.
-pub fn once(address: SocketAddr, request: &[u8]) -> Result<(u16, Vec<u8>)> {
-    let mut stream = BlockingStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(request)?;
-    let mut input = Vec::new();
-    loop {
-        let mut chunk = [0; 16 << 10];
-        let read = stream.read(&mut chunk)?;
-        input.extend_from_slice(&chunk[..read]);
-        if let Some(head) = Head::parse(&input)?
-            && input.len() >= head.bytes + head.body_bytes
-        {
-            return Ok((head.status, head.answer(&input).body.to_vec()));
-        }
-        if read == 0 || input.len() > ANSWER_BYTES_MAX {
-            return Err("the server hung up in the middle of an answer".into());
-        }
-    }
 }

@@ -19,12 +19,15 @@
 
 mod client;
 mod echo;
+mod goals;
+mod http;
 mod machine;
 mod mirror;
 mod people;
 mod report;
 mod scenarios;
 mod server;
+mod shape;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

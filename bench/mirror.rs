@@ -2,8 +2,6 @@
 //! server filled, and rows shaped like the real ones are inserted in batches. It knows no table by
 //! name, so it stays true when the schema changes; it must never touch the server's own file.
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use crate::Result;
 use crate::people::{Dice, scatter};
+use crate::shape::{Shape, compare, is_dated, size};
 
 /// Real rows that are looked at, and repeated, per table.
 const SAMPLE_ROWS: usize = 512;
@@ -19,8 +18,6 @@ const SAMPLE_ROWS: usize = 512;
 const SAMPLE_ROWS_MIN: i64 = 64;
 /// A table that grows less than so many rows a create is bookkeeping.
 const ROWS_PER_CREATE_MIN: f64 = 0.05;
-/// A column with no more different values than this holds states or names.
-const NAMES_MAX: usize = 16;
 /// Creates in one commit.
 pub const BATCH: u64 = 128;
 
@@ -39,21 +36,6 @@ struct Table {
     rows_per_create: f64,
     shapes: Vec<Shape>,
     sample: Vec<Vec<Value>>,
-}
-
-/// How the values of a column come about.
-#[derive(Clone, Debug)]
-enum Shape {
-    /// A rowid that `SQLite` gives.
-    Rowid,
-    /// A state, a name, a version, JSON: as in the real row.
-    Same,
-    /// A number that rises with time.
-    RisingNumber { last: i64, step: f64 },
-    /// An id that rises with time; the first bytes are those of the last one.
-    RisingBytes { prefix: usize },
-    /// Sealed, hashed or drawn; the first bytes are the same everywhere.
-    Random { prefix: usize },
 }
 
 /// What a run of bare batches brought.
@@ -212,7 +194,7 @@ impl Table {
             if column.rowid && sequential {
                 Shape::Rowid
             } else {
-                shape(&sample.iter().map(|row| &row[index]).collect::<Vec<_>>())
+                Shape::of(&sample.iter().map(|row| &row[index]).collect::<Vec<_>>())
             }
         };
         let shapes = columns.iter().enumerate().map(shape).collect();
@@ -239,7 +221,7 @@ impl Table {
         let last = self.sample.last().unwrap_or(real);
         let columns = self.shapes.iter().zip(real).zip(last);
         columns
-            .map(|((shape, value), last)| fresh(shape, value, last, index, dice))
+            .map(|((shape, value), last)| shape.fresh(value, last, index, dice))
             .collect()
     }
 }
@@ -266,186 +248,6 @@ fn columns(db: &Connection, table: &str) -> Result<Vec<Column>> {
         rowid: integer && key == 1 && keys == 1,
     };
     Ok(kept.map(column).collect())
-}
-
-/// Tells from a column of real values, in order of time, how such values come about.
-fn shape(values: &[&Value]) -> Shape {
-    let given: Vec<&Value> = values
-        .iter()
-        .copied()
-        .filter(|value| **value != Value::Null)
-        .collect();
-    let different: BTreeSet<Vec<u8>> = given.iter().map(|value| bytes(value)).collect();
-    if different.len() <= NAMES_MAX || given.iter().any(|value| is_json(value)) {
-        return Shape::Same;
-    }
-    // Writers overlap, so neighbours may change places; rows further apart may not.
-    let distance = given.len() / 4;
-    let pairs = given.iter().zip(&given[distance..]);
-    let ordered = pairs
-        .filter(|(a, b)| compare(a, b) != Ordering::Greater)
-        .count();
-    let rising = ordered * 10 >= (given.len() - distance) * 9;
-    let numbers: Option<Vec<i64>> = given
-        .iter()
-        .map(|value| {
-            if let Value::Integer(n) = value {
-                Some(*n)
-            } else {
-                None
-            }
-        })
-        .collect();
-    match (numbers, rising) {
-        (Some(numbers), true) => {
-            let (low, high) = numbers.iter().fold((i64::MAX, i64::MIN), |(low, high), n| {
-                (low.min(*n), high.max(*n))
-            });
-            Shape::RisingNumber {
-                last: high,
-                step: high.saturating_sub(low) as f64 / numbers.len() as f64,
-            }
-        }
-        (Some(_), false) => Shape::Random { prefix: 0 },
-        (None, true) => Shape::RisingBytes {
-            prefix: common_prefix(&different),
-        },
-        (None, false) => Shape::Random {
-            prefix: common_prefix(&different),
-        },
-    }
-}
-
-fn fresh(shape: &Shape, value: &Value, last: &Value, index: u64, dice: &mut Dice) -> Value {
-    match (shape, value) {
-        (_, Value::Null | Value::Real(_)) | (Shape::Same, _) => value.clone(),
-        (Shape::Rowid, _) => Value::Null,
-        (Shape::RisingNumber { last, step }, _) => {
-            Value::Integer(last.saturating_add((step * (index + 1) as f64) as i64))
-        }
-        (_, Value::Integer(number)) => {
-            // As many bits as the real one, and its sign.
-            let magnitude = dice.roll() >> number.unsigned_abs().leading_zeros().clamp(1, 63);
-            let magnitude = i64::try_from(magnitude).unwrap_or(i64::MAX);
-            Value::Integer(if *number < 0 { -magnitude } else { magnitude })
-        }
-        (Shape::RisingBytes { prefix }, Value::Blob(_) | Value::Text(_)) => {
-            rise(last, *prefix, index, dice)
-        }
-        (_, Value::Blob(real)) => {
-            let mut blob = real.clone();
-            let prefix = prefix_of(shape, real.len());
-            dice.fill(&mut blob[prefix..]);
-            Value::Blob(blob)
-        }
-        (_, Value::Text(real)) => {
-            let keep = prefix_of(shape, real.len());
-            let kept = real.get(..keep).unwrap_or_default();
-            let drawn = (kept.len()..real.len()).map(|_| letter(dice.roll()));
-            Value::Text(kept.chars().chain(drawn).collect())
-        }
-    }
-}
-
-/// An id after every real one: the common prefix, the highest byte, a counter, then chance.
-fn rise(last: &Value, prefix: usize, index: u64, dice: &mut Dice) -> Value {
-    let length = bytes(last).len();
-    // A short remainder holds the low digits of the counter only.
-    let counter = |place: usize, bits: usize| {
-        let digits = (length - prefix).saturating_sub(1).min(48 / bits);
-        let shift = digits.checked_sub(place + 1).map(|right| right * bits);
-        shift.map(|shift| (index >> shift) & ((1 << bits) - 1))
-    };
-    match last {
-        Value::Blob(real) => {
-            let mut blob = real.clone();
-            dice.fill(&mut blob[prefix..]);
-            for (place, byte) in blob[prefix..].iter_mut().enumerate() {
-                match place {
-                    0 => *byte = 0xff,
-                    _ => *byte = counter(place - 1, 8).map_or(*byte, |digit| digit as u8),
-                }
-            }
-            Value::Blob(blob)
-        }
-        Value::Text(real) => {
-            let kept = real.get(..prefix).unwrap_or_default();
-            let rest = (0..length - kept.len()).map(|place| match place {
-                0 => 'z',
-                _ => letter(counter(place - 1, 5).unwrap_or_else(|| dice.roll())),
-            });
-            Value::Text(kept.chars().chain(rest).collect())
-        }
-        other => other.clone(),
-    }
-}
-
-fn prefix_of(shape: &Shape, length: usize) -> usize {
-    match shape {
-        Shape::Random { prefix } => (*prefix).min(length),
-        _ => 0,
-    }
-}
-
-/// One of 32 characters that sort as their numbers do.
-fn letter(number: u64) -> char {
-    char::from(b"0123456789abcdefghjkmnpqrstvwxyz"[(number % 32) as usize])
-}
-
-fn common_prefix(values: &BTreeSet<Vec<u8>>) -> usize {
-    // In a sorted set the first and the last differ earliest.
-    let ends = values.first().zip(values.last());
-    ends.map_or(0, |(a, b)| {
-        a.iter().zip(b).take_while(|(a, b)| a == b).count()
-    })
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Integer(number) => number.to_be_bytes().to_vec(),
-        Value::Real(number) => number.to_be_bytes().to_vec(),
-        Value::Text(text) => text.as_bytes().to_vec(),
-        Value::Blob(blob) => blob.clone(),
-    }
-}
-
-fn size(value: &Value) -> u64 {
-    match value {
-        Value::Null => 0,
-        Value::Integer(_) | Value::Real(_) => 8,
-        Value::Text(text) => text.len() as u64,
-        Value::Blob(blob) => blob.len() as u64,
-    }
-}
-
-fn compare(a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
-        _ => bytes(a).cmp(&bytes(b)),
-    }
-}
-
-/// Values that carry a time: `UUIDv7`, `TypeIDs`, seconds to nanoseconds since 1970.
-fn is_dated(value: &Value) -> bool {
-    match value {
-        Value::Blob(blob) => blob.len() == 16 && blob[6] >> 4 == 7,
-        Value::Text(text) => text
-            .rsplit_once('_')
-            .is_some_and(|(_, id)| id.len() == 26 && id.starts_with('0')),
-        Value::Integer(number) => {
-            let first = 1_600_000_000_i64;
-            let scales = [1, 1_000, 1_000_000, 1_000_000_000];
-            scales
-                .iter()
-                .any(|scale| (first * scale..2 * first * scale).contains(number))
-        }
-        _ => false,
-    }
-}
-
-fn is_json(value: &Value) -> bool {
-    matches!(value, Value::Text(text) if text.starts_with(['{', '[']))
 }
 
 fn quote(name: &str) -> String {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::client::Tally;
 use crate::machine::Memory;
-use crate::{Options, Result, machine};
+use crate::{Options, Result, goals, machine};
 
 /// Below this line docs/performance.md belongs to people: profiles, explanations.
 const NOTES: &str = "<!-- notes: the benchmark keeps what stands below this line -->";
@@ -50,141 +50,6 @@ pub struct Report {
     tables: Vec<Table>,
     facts: BTreeMap<String, f64>,
     complaints: Vec<String>,
-}
-
-/// A promise of the project, in terms of the facts.
-struct Goal {
-    text: &'static str,
-    fact: &'static str,
-    divisor: Option<&'static str>,
-    bound: Bound,
-}
-
-#[derive(Clone, Copy)]
-enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-/// Issues 2 and 3; `million.*` exists only in a run that stored at least a million customers.
-const GOALS: [Goal; 18] = [
-    goal(
-        "creates/s at 64 connections, first milestone",
-        "create.64.rate",
-        None,
-        Bound::AtLeast(6_000.0),
-    ),
-    goal(
-        "creates/s at 64 connections",
-        "create.64.rate",
-        None,
-        Bound::AtLeast(12_000.0),
-    ),
-    goal(
-        "creates ÷ bare batches of the same rows",
-        "create.64.rate",
-        Some("sqlite.same.rate"),
-        Bound::AtLeast(0.6),
-    ),
-    goal(
-        "p99 of a create at 64 connections, ms",
-        "create.64.p99_ms",
-        None,
-        Bound::AtMost(25.0),
-    ),
-    goal(
-        "p50 of a create at 1 connection ÷ one fsync",
-        "create.1.p50_ms",
-        Some("fsync.p50_ms"),
-        Bound::AtMost(2.0),
-    ),
-    goal("replays/s", "replay.rate", None, Bound::AtLeast(20_000.0)),
-    goal(
-        "GET /customers/{id}, /s",
-        "get.rate",
-        None,
-        Bound::AtLeast(25_000.0),
-    ),
-    goal(
-        "lists of 50, first page, /s",
-        "list.first.rate",
-        None,
-        Bound::AtLeast(2_500.0),
-    ),
-    goal(
-        "deep pages ÷ first pages",
-        "list.deep.rate",
-        Some("list.first.rate"),
-        Bound::AtLeast(0.9),
-    ),
-    goal(
-        "goodput at twice the load ÷ peak",
-        "overload.goodput",
-        Some("create.peak"),
-        Bound::AtLeast(0.9),
-    ),
-    goal(
-        "p99 of a refusal (\"at once\": like a create), ms",
-        "overload.refused.p99_ms",
-        None,
-        Bound::AtMost(25.0),
-    ),
-    goal(
-        "creates/s at a million customers",
-        "million.create.rate",
-        None,
-        Bound::AtLeast(9_000.0),
-    ),
-    goal(
-        "replays/s at a million customers",
-        "million.replay.rate",
-        None,
-        Bound::AtLeast(20_000.0),
-    ),
-    goal(
-        "GET /customers/{id} at a million, /s",
-        "million.get.rate",
-        None,
-        Bound::AtLeast(25_000.0),
-    ),
-    goal(
-        "lists of 50 at a million, first page, /s",
-        "million.list.first.rate",
-        None,
-        Bound::AtLeast(2_500.0),
-    ),
-    goal(
-        "deep pages ÷ first pages at a million",
-        "million.list.deep.rate",
-        Some("million.list.first.rate"),
-        Bound::AtLeast(0.9),
-    ),
-    goal(
-        "resident memory with a million customers, MiB",
-        "million.rss_mib",
-        None,
-        Bound::AtMost(200.0),
-    ),
-    goal(
-        "disk per customer, KiB",
-        "million.disk_kib",
-        None,
-        Bound::AtMost(2.5),
-    ),
-];
-
-const fn goal(
-    text: &'static str,
-    fact: &'static str,
-    divisor: Option<&'static str>,
-    bound: Bound,
-) -> Goal {
-    Goal {
-        text,
-        fact,
-        divisor,
-        bound,
-    }
 }
 
 impl Report {
@@ -290,6 +155,12 @@ impl Report {
         }
     }
 
+    /// Keeps why a scenario could not be measured.
+    pub fn fail(&mut self, name: &str, error: &dyn std::error::Error) {
+        eprintln!("{name} failed: {error}");
+        self.complaints.push(format!("{name} failed: {error}"));
+    }
+
     /// Whether every answer was what it had to be.
     pub fn clean(&self) -> bool {
         self.complaints.is_empty()
@@ -297,7 +168,7 @@ impl Report {
 
     /// Adds and prints what the run says about the goals.
     pub fn conclude(&mut self) {
-        let rows: Vec<Vec<String>> = GOALS.iter().map(|goal| self.verdict(goal)).collect();
+        let rows: Vec<Vec<String>> = goals::verdicts(|name| self.known(name));
         let note = "Rates against the bare baselines of the same run. A line that was not measured says nothing.";
         self.table("Goals", note, &["goal", "wanted", "measured", ""], rows);
         let rows = [
@@ -322,36 +193,8 @@ impl Report {
             self.table("Other ratios", "", &["ratio", "measured"], rows);
         }
         if !self.complaints.is_empty() {
-            println!("Wrong answers:\n{}", self.complaints.join("\n"));
+            println!("What went wrong:\n{}", self.complaints.join("\n"));
         }
-    }
-
-    fn verdict(&self, goal: &Goal) -> Vec<String> {
-        let divisor = goal
-            .divisor
-            .map_or(Some(1.0), |divisor| self.known(divisor));
-        let measured = self
-            .known(goal.fact)
-            .zip(divisor)
-            .map(|(value, divisor)| value / divisor);
-        let measured = measured.filter(|value| value.is_finite());
-        let (wanted, met) = match goal.bound {
-            Bound::AtLeast(bound) => (
-                format!("≥ {}", plain(bound)),
-                measured.map(|value| value >= bound),
-            ),
-            Bound::AtMost(bound) => (
-                format!("≤ {}", plain(bound)),
-                measured.map(|value| value <= bound),
-            ),
-        };
-        let verdict = match met {
-            Some(true) => "met",
-            Some(false) => "**missed**",
-            None => "not measured",
-        };
-        let measured = measured.map_or_else(|| "–".to_owned(), plain);
-        vec![goal.text.to_owned(), wanted, measured, verdict.to_owned()]
     }
 
     /// The figures for programs.
@@ -390,7 +233,8 @@ impl Report {
         if !self.complaints.is_empty() {
             writeln!(
                 page,
-                "**Some answers were wrong in this run; its figures count for nothing.**\n"
+                "**Something went wrong in this run ({} complaints), so its figures count for nothing.**\n",
+                self.complaints.len()
             )?;
         }
         // The goals come last in a run and first on the page.
@@ -457,7 +301,8 @@ pub fn decimals(value: f64) -> String {
     }
 }
 
-fn plain(value: f64) -> String {
+/// As many digits as are needed, two decimals at most.
+pub fn plain(value: f64) -> String {
     if value >= 1_000.0 {
         return thousands(value);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, unbounded};
 use serde_json::Value;
 
-use crate::client::once;
+use crate::http::once;
 use crate::{Options, Result};
 
 /// A start, with a migration or a rebuild of what is held in memory, may take this long.

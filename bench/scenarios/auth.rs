@@ -1,8 +1,9 @@
 //! Tokens: the same key and secret traded for a new token each time.
 
-use super::Rig;
+use super::rig::Rig;
 use crate::Result;
-use crate::client::{Answer, Talk, Verdict};
+use crate::client::{Talk, Verdict};
+use crate::http::Answer;
 
 const CONNECTIONS: usize = 16;
 

@@ -9,9 +9,10 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use rusqlite::{Connection, params};
 
-use super::{CONNECTIONS, Customers, Length, Rig, Target};
+use super::rig::{CONNECTIONS, CUSTOMERS_MIN, Customers, Length, Rig, Target};
 use crate::Result;
-use crate::client::{Answer, Talk, Verdict};
+use crate::client::{Talk, Verdict};
+use crate::http::Answer;
 use crate::mirror::{BATCH, Batches, Mirror, durable, seed_of};
 use crate::people::Dice;
 use crate::report::{decimals, ms, thousands};
@@ -24,7 +25,7 @@ const BLOCKS: u64 = 4096;
 
 /// One write and fdatasync after the other.
 pub fn fsync(rig: &mut Rig) -> Result<()> {
-    let path = rig.folder.0.join("fsync");
+    let path = rig.scratch("fsync");
     let file = File::create(&path)?;
     let mut block = [0; BLOCK];
     let mut dice = Dice::new(rig.options.seed);
@@ -109,22 +110,22 @@ impl Talk for Echo {
 /// Bare batches of the server's own rows and of the plain two.
 pub fn sqlite(rig: &mut Rig) -> Result<()> {
     let target = rig.target()?;
-    if rig.customers.count() < super::CUSTOMERS_MIN {
+    if rig.customers.count() < CUSTOMERS_MIN {
         // Real rows to look at; how they came about does not matter here.
         rig.creates(
             &target,
             "preload",
             CONNECTIONS,
-            Length::Creates(super::CUSTOMERS_MIN),
+            Length::Creates(CUSTOMERS_MIN),
         )?;
     }
     rig.stop()?;
     let mirror = Mirror::read(&rig.data().join("oms.db"), rig.customers.count())?;
     let (seconds, seed) = (rig.options.seconds, rig.options.seed);
-    let path = rig.folder.0.join("mirror.db");
+    let path = rig.scratch("mirror.db");
     let same = mirror.insert(&path, seconds, seed_of(seed, 1))?;
     remove_database(&path)?;
-    let path = rig.folder.0.join("plain.db");
+    let path = rig.scratch("plain.db");
     let plain = plain(&path, seconds, seed_of(seed, 2))?;
     remove_database(&path)?;
     rig.report.fact("sqlite.same.rate", same.rate);

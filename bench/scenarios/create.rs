@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Customer, Customers, Length, Rig, Target, customer_id};
+use super::rig::{Customer, Customers, Length, Rig, Target, customer_id};
 use crate::Result;
-use crate::client::{Answer, Talk, Verdict};
+use crate::client::{Talk, Verdict};
+use crate::http::Answer;
 
 /// From one caller alone to more than a group commit takes at once.
 const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use super::baseline::{HEADINGS, remove_database, row};
-use super::{CONNECTIONS, Length, Rig, reads, replay};
+use super::rig::{CONNECTIONS, Length, Rig};
+use super::{reads, replay};
 use crate::Result;
 use crate::machine::{disk_bytes, memory};
 use crate::mirror::{Mirror, seed_of};
@@ -111,7 +112,7 @@ fn batches(rig: &mut Rig, name: &str, stored: &str) -> Result<()> {
     rig.stop()?;
     let full = rig.data().join("oms.db");
     let mirror = Mirror::read(&full, rig.customers.count())?;
-    let copy = rig.folder.0.join("copy.db");
+    let copy = rig.scratch("copy.db");
     copy_durably(&full, &copy)?;
     let batches = mirror.insert(&copy, rig.options.seconds, seed_of(rig.options.seed, 3))?;
     remove_database(&copy)?;

@@ -2,7 +2,7 @@
 //! through, and how fast the rest is refused.
 
 use super::create::Create;
-use super::{CONNECTIONS, Length, Rig, observe};
+use super::rig::{CONNECTIONS, Length, Rig, observe};
 use crate::Result;
 use crate::client::Load;
 use crate::machine::open_files_limit;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{CONNECTIONS, Customer, Customers, Rig, Target, customer_id};
+use super::rig::{CONNECTIONS, Customer, Customers, Rig, Target, customer_id};
 use crate::Result;
-use crate::client::{Answer, Talk, Verdict, once};
+use crate::client::{Talk, Verdict};
+use crate::http::{Answer, once};
 use crate::people::Dice;
 use crate::report::Step;
 

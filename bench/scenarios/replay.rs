@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{CONNECTIONS, Customer, Customers, Rig, Target, customer_id};
+use super::rig::{CONNECTIONS, Customer, Customers, Rig, Target, customer_id};
 use crate::Result;
-use crate::client::{Answer, Talk, Verdict, find};
+use crate::client::{Talk, Verdict};
+use crate::http::{Answer, find};
 use crate::people::Dice;
 use crate::report::Step;
 
