@@ -96,13 +96,12 @@ pub fn read_update(
         );
     }
     let metadata = read_metadata(&mut fields, MetadataPatch::parse);
-    let signed_agreement = fields.boolean("signedAgreement");
-    let signed_agreement = not_null(
-        &mut fields,
-        "signedAgreement",
-        signed_agreement,
-        "must be true or false",
-    );
+    // null would take the agreement back, like false.
+    let signed_agreement = match fields.boolean("signedAgreement") {
+        Change::Keep => None,
+        Change::Clear => Some(false),
+        Change::Set(signed) => Some(signed),
+    };
     let endorsements = read_endorsements(&mut fields);
     let endorsements = not_null(
         &mut fields,

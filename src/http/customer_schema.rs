@@ -78,7 +78,7 @@ impl PartialSchema for UpdateCustomer {
             .description(Some(
                 "Changes to a customer (RFC 7396): absent keeps, null clears. `metadata` merges by key, `residentialAddress` by part; `identifyingInformation` is replaced whole; `endorsements` adds to what was requested.",
             ))
-            .property("signedAgreement", agreement)
+            .property("signedAgreement", nullable(agreement.into()))
             .property(
                 "endorsements",
                 endorsements("Endorsements to request besides those requested before, and to evaluate again."),
@@ -203,7 +203,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::super::customer_body::{FIELDS, read_create};
-    use super::super::fields::UnknownFields;
+    use crate::config::UnknownFields;
     use super::*;
 
     const WRITE_ONLY: [&str; 4] = [

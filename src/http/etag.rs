@@ -88,7 +88,7 @@ mod tests {
             (&weak, true, false),
         ] {
             assert_eq!(
-                none_match(&with(header::IF_NONE_MATCH, value), &tag),
+                none_match(&with(header::IF_NONE_MATCH, value), &tag).unwrap(),
                 none_matches,
                 "{value}"
             );
