@@ -542,9 +542,10 @@ mod tests {
 
     #[test]
     fn an_update_refuses_null_where_nothing_can_be_cleared() {
-        let error =
-            update(json!({"signedAgreement": null, "endorsements": null})).expect_err("two nulls");
-        assert_eq!(pointers(&error), ["/signedAgreement", "/endorsements"]);
+        let taken_back = update(json!({"signedAgreement": null})).expect("as if it were false");
+        assert_eq!(taken_back.signed_agreement, Some(false));
+        let error = update(json!({"endorsements": null})).expect_err("a null");
+        assert_eq!(pointers(&error), ["/endorsements"]);
         assert!(
             error
                 .fields()
