@@ -84,7 +84,7 @@ fn everything_given_comes_back_but_the_write_only_fields() {
             endorsement("cryptoCustody", "ACTIVE"),
             endorsement("usd", "ACTIVE"),
         ],
-        "metadata": { "plan": "gold", "seats": 3, "trial": false, "coupon": null },
+        "metadata": { "plan": "gold", "seats": 3, "trial": false },
         "createdAt": "[createdAt]", "updatedAt": "[updatedAt]",
     });
     assert_eq!(redacted(&answer.json()), expected, "{answer}");
