@@ -10,6 +10,7 @@ pub mod country;
 pub mod customer;
 pub mod email;
 pub mod endorsement;
+pub mod event;
 pub mod external_id;
 pub mod id_document;
 pub mod installation;

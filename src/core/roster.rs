@@ -5,21 +5,25 @@ use crate::context::{Context, Time};
 use crate::core::api_key::Mode;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use crate::core::event::{self, Event, EventKind, Origin};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
+use crate::store::event::{self as event_rows, EventRow};
 use crate::store::{Tx, lookup};
 use zeroize::Zeroizing;
 
 use crate::vault::{MasterKey, Place, SealingKey, Secrets};
 
-/// The project and mode in which a command runs.
-#[derive(Clone, Copy, Debug)]
+/// The project and mode in which a command runs, and for whom.
+#[derive(Clone, Debug)]
 pub struct Tenant {
     /// The project's number.
     pub project: i64,
     /// Sandbox or live.
     pub mode: Mode,
+    /// Who commands.
+    pub origin: Origin,
 }
 
 /// A stored customer, opened as far as answers go. What answers never return
@@ -45,6 +49,7 @@ pub struct Draft {
 #[derive(Clone)]
 struct Change {
     new: bool,
+    event: EventRow,
     lookups_added: Vec<i64>,
     lookups_removed: Vec<i64>,
 }
@@ -72,17 +77,20 @@ impl Customer {
 }
 
 /// Makes a customer of a request.
-#[must_use]
+///
+/// # Errors
+/// None that a caller can cause.
 pub fn create(
     new: &NewCustomer,
-    tenant: Tenant,
+    tenant: &Tenant,
     key: &SealingKey,
     context: &Context,
     secrets: &Secrets,
-) -> Draft {
+) -> Result<Draft> {
     let id = CustomerId::from_bytes(context.new_id());
     let now = id.time();
-    let row = CustomerRow {
+    let before = Endorsements::default();
+    let mut row = CustomerRow {
         project: tenant.project,
         id,
         version: 1,
@@ -90,22 +98,25 @@ pub fn create(
         signed_at: new.signed_agreement.then_some(now),
         updated_at: now,
         data_key: key.id(),
-        endorsements: request(Endorsements::default(), new.endorsements, tenant.mode),
+        endorsements: request(before, new.endorsements, tenant.mode),
         profile: Vec::new(),
         identity: Vec::new(),
     };
+    seal(&mut row, &new.profile, &new.identity, key, context);
+    let mut events = vec![Event::of_customer(EventKind::CustomerCreated, &[])];
+    events.extend(endorsement_events(&before, &row.endorsements));
     let change = Change {
         new: true,
+        event: event::seal(&events, (row.project, id), &tenant.origin, key, context)?,
         lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
         lookups_removed: Vec::new(),
     };
-    let mut draft = Draft {
+    let profile = new.profile.clone();
+    Ok(Draft {
         row,
-        profile: new.profile.clone(),
+        profile,
         change,
-    };
-    draft.seal(&new.identity, key, context);
-    draft
+    })
 }
 
 /// Applies a change; `None` when it changes nothing.
@@ -115,74 +126,135 @@ pub fn create(
 pub fn update(
     customer: &Customer,
     patch: &CustomerPatch,
-    mode: Mode,
+    tenant: &Tenant,
     context: &Context,
     secrets: &Secrets,
 ) -> Result<Option<Draft>> {
     let old = &customer.row;
     if old.status == Status::Inactive {
-        return Err(Error::new(
-            Code::CustomerInactive,
-            "an inactive customer takes no changes",
-        )
-        .with_resource(old.id.to_string()));
+        let detail = "an inactive customer takes no changes";
+        return Err(Error::new(Code::CustomerInactive, detail).with_resource(old.id.to_string()));
     }
     let now = context.now().max(old.updated_at);
     let signed_at = sign(old.signed_at, patch.signed_agreement, now)?;
     let endorsements = match patch.endorsements {
-        Some(named) => request(old.endorsements, named.with_basic(), mode),
+        Some(named) => request(old.endorsements, named.with_basic(), tenant.mode),
         None => old.endorsements,
     };
     let mut identity = customer.open_identity()?;
     let mut profile = customer.profile.clone();
     let before = lookups(old.project, &profile, &identity, secrets);
-    let changed = patch
-        .clone()
-        .apply(&mut profile, &mut identity)
-        .map_err(Error::invalid_fields)?;
-    if changed.is_empty() && signed_at == old.signed_at && endorsements == old.endorsements {
+    let applied = patch.clone().apply(&mut profile, &mut identity);
+    let mut changed = applied.map_err(Error::invalid_fields)?;
+    if signed_at != old.signed_at {
+        changed.extend(["signedAgreement", "signedAgreementAt"]);
+    }
+    if endorsements != old.endorsements {
+        changed.push("endorsements");
+    }
+    if changed.is_empty() {
         return Ok(None);
     }
     let after = lookups(old.project, &profile, &identity, secrets);
-    let row = CustomerRow {
+    let mut row = CustomerRow {
         version: old.version + 1,
         signed_at,
         updated_at: now,
         endorsements,
         ..old.clone()
     };
+    seal(&mut row, &profile, &identity, &customer.key, context);
+    let mut events = vec![Event::of_customer(EventKind::CustomerUpdated, &changed)];
+    events.extend(endorsement_events(&old.endorsements, &endorsements));
     let change = Change {
         new: false,
+        event: event::seal(
+            &events,
+            (row.project, row.id),
+            &tenant.origin,
+            &customer.key,
+            context,
+        )?,
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
     };
-    let mut draft = Draft {
+    Ok(Some(Draft {
         row,
         profile,
         change,
-    };
-    draft.seal(&identity, &customer.key, context);
-    Ok(Some(draft))
+    }))
 }
 
 /// Deactivates; `None` when the customer is inactive already.
-#[must_use]
-pub fn deactivate(customer: &Customer, context: &Context) -> Option<Draft> {
+///
+/// # Errors
+/// None that a caller can cause.
+pub fn deactivate(
+    customer: &Customer,
+    origin: &Origin,
+    context: &Context,
+) -> Result<Option<Draft>> {
     let old = &customer.row;
-    (old.status == Status::Active).then(|| Draft {
-        row: CustomerRow {
-            version: old.version + 1,
-            status: Status::Inactive,
-            updated_at: context.now().max(old.updated_at),
-            ..old.clone()
-        },
-        profile: customer.profile.clone(),
-        change: Change {
-            new: false,
-            lookups_added: Vec::new(),
-            lookups_removed: Vec::new(),
-        },
+    if old.status == Status::Inactive {
+        return Ok(None);
+    }
+    let row = CustomerRow {
+        version: old.version + 1,
+        status: Status::Inactive,
+        updated_at: context.now().max(old.updated_at),
+        ..old.clone()
+    };
+    let events = [Event::of_customer(
+        EventKind::CustomerDeactivated,
+        &["status"],
+    )];
+    let change = Change {
+        new: false,
+        event: event::seal(
+            &events,
+            (row.project, row.id),
+            origin,
+            &customer.key,
+            context,
+        )?,
+        lookups_added: Vec::new(),
+        lookups_removed: Vec::new(),
+    };
+    let profile = customer.profile.clone();
+    Ok(Some(Draft {
+        row,
+        profile,
+        change,
+    }))
+}
+
+/// What became of each endorsement.
+fn endorsement_events<'a>(
+    before: &'a Endorsements,
+    after: &'a Endorsements,
+) -> impl Iterator<Item = Event> + 'a {
+    EndorsementName::ALL.into_iter().filter_map(|name| {
+        let (from, to) = (before[name as usize], after[name as usize]?);
+        (from != Some(to)).then(|| Event::of_endorsement(name, from, to, None))
     })
+}
+
+/// Seals both documents of a customer into its row.
+fn seal(
+    row: &mut CustomerRow,
+    profile: &Profile,
+    identity: &Identity,
+    key: &SealingKey,
+    context: &Context,
+) {
+    let seal = |field, plain: &[u8]| {
+        let place = place(row.project, &row.id, field);
+        key.seal(place, plain, &context.random)
+    };
+    let profile = seal("customers.profile", &profile.to_sealable());
+    let identity = seal("customers.identity", &identity.to_sealable());
+    row.profile = profile;
+    row.identity = identity;
 }
 
 impl Draft {
@@ -202,22 +274,9 @@ impl Draft {
             for hash in &change.lookups_added {
                 lookup::insert(tx, *hash, row.id.as_bytes())?;
             }
+            event_rows::append(tx, &change.event, change.new)?;
             Ok(true)
         }
-    }
-
-    fn seal(&mut self, identity: &Identity, key: &SealingKey, context: &Context) {
-        let seal = |field, plain: &[u8]| {
-            key.seal(
-                place(self.row.project, &self.row.id, field),
-                plain,
-                &context.random,
-            )
-        };
-        let profile = seal("customers.profile", &self.profile.to_sealable());
-        let identity = seal("customers.identity", &identity.to_sealable());
-        self.row.profile = profile;
-        self.row.identity = identity;
     }
 }
 

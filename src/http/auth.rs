@@ -17,10 +17,12 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::fields::{Fields, finish};
 use super::request_body::JsonBody;
-use super::request_id::ProjectLabel;
+use super::request_id::{ProjectLabel, RequestId as EdgeRequestId};
 use super::server::Peer;
 use crate::context::Time;
 use crate::core::api_key::{ApiKey, Scope};
+use crate::core::event::Origin;
+use crate::core::roster::Tenant;
 use crate::core::token::{Claims, check_time};
 use crate::error::{Code, Error, Result};
 use crate::id::RequestId;
@@ -51,6 +53,7 @@ impl Permission for CustomersWrite {
 pub struct Caller<P> {
     /// The API key, its project and mode.
     pub key: Arc<ApiKey>,
+    request_id: String,
     permission: PhantomData<P>,
 }
 
@@ -73,10 +76,27 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
             let detail = format!("this call wants the scope {}", P::SCOPE.name());
             return Err(Error::new(Code::ScopeMissing, detail));
         }
+        let request_id = parts.extensions.get::<EdgeRequestId>();
         Ok(Self {
             key,
+            request_id: request_id.map_or_else(String::new, |id| id.as_str().to_owned()),
             permission: PhantomData,
         })
+    }
+}
+
+impl<P> Caller<P> {
+    /// In which project and mode the caller commands, and as whom.
+    #[must_use]
+    pub fn tenant(&self) -> Tenant {
+        Tenant {
+            project: self.key.project,
+            mode: self.key.mode,
+            origin: Origin {
+                actor: self.key.api_key.clone(),
+                request_id: self.request_id.clone(),
+            },
+        }
     }
 }
 

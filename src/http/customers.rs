@@ -17,10 +17,9 @@ use super::idempotency::{
 };
 use super::request_body::{JsonBody, NoQuery};
 use crate::context::Time;
-use crate::core::api_key::ApiKey;
 use crate::core::customer::Profile;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
-use crate::core::roster::{self, Draft, Tenant};
+use crate::core::roster::{self, Draft};
 use crate::error::{Code, Error, Result};
 use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow, Status};
@@ -241,13 +240,13 @@ pub async fn create(
         body: Some(&body),
     };
     let claim = idempotency::claim(&app, caller.key.project, &key, request);
-    let (app, caller, body) = (&app, &*caller.key, &body);
+    let (app, tenant, body) = (&app, &caller.tenant(), &body);
     exactly_once(app, Some(claim), || async move {
         let today = app.context.now().date();
         let new = read_create(body, today, app.config.unknown_fields)?;
         let key = app.new_data_key()?;
         let secrets = &app.installation.secrets;
-        let draft = roster::create(&new, tenant(caller), &key, &app.context, secrets);
+        let draft = roster::create(&new, tenant, &key, &app.context, secrets)?;
         effect(&draft, StatusCode::CREATED, DataKey::New(key))
     })
     .await
@@ -275,7 +274,7 @@ pub async fn read(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let customer = find(&app, &caller.key, &id).await?;
+    let customer = find(&app, caller.key.project, &id).await?;
     let body = Customer::new(&customer.row, &customer.profile).to_json()?;
     let tag = etag::of(&body);
     if etag::none_match(&headers, &tag)? {
@@ -338,14 +337,14 @@ pub async fn update(
         body: Some(&body),
     };
     let claim = key.map(|key| idempotency::claim(&app, caller.key.project, &key, request));
-    let (app, caller, id, headers, body) = (&app, &*caller.key, &*id, &headers, &body);
+    let (app, tenant, id, headers, body) = (&app, &caller.tenant(), &*id, &headers, &body);
     exactly_once(app, claim, || async move {
-        let customer = find(app, caller, id).await?;
+        let customer = find(app, tenant.project, id).await?;
         let today = app.context.now().date();
         let patch = read_update(body, today, app.config.unknown_fields)?;
         check_match(headers, &customer)?;
         let secrets = &app.installation.secrets;
-        let draft = roster::update(&customer, &patch, caller.mode, &app.context, secrets)?;
+        let draft = roster::update(&customer, &patch, tenant, &app.context, secrets)?;
         changed(customer, draft)
     })
     .await
@@ -380,28 +379,20 @@ pub async fn deactivate(
         body: None,
     };
     let claim = key.map(|key| idempotency::claim(&app, caller.key.project, &key, request));
-    let (app, caller, id, headers) = (&app, &*caller.key, &*id, &headers);
+    let (app, tenant, id, headers) = (&app, &caller.tenant(), &*id, &headers);
     exactly_once(app, claim, || async move {
-        let customer = find(app, caller, id).await?;
+        let customer = find(app, tenant.project, id).await?;
         check_match(headers, &customer)?;
-        let draft = roster::deactivate(&customer, &app.context);
+        let draft = roster::deactivate(&customer, &tenant.origin, &app.context)?;
         changed(customer, draft)
     })
     .await
 }
 
-fn tenant(key: &ApiKey) -> Tenant {
-    Tenant {
-        project: key.project,
-        mode: key.mode,
-    }
-}
-
 /// The customer of a path; anything that is none of this project's is not found.
-async fn find(app: &App, key: &ApiKey, id: &str) -> Result<roster::Customer> {
+async fn find(app: &App, project: i64, id: &str) -> Result<roster::Customer> {
     let missing = || Error::new(Code::NotFound, "there is no such customer");
     let id = CustomerId::parse(id).ok_or_else(missing)?;
-    let project = key.project;
     let found = app
         .installation
         .store

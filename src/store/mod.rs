@@ -6,6 +6,7 @@
 
 pub mod api_key;
 pub mod customer;
+pub mod event;
 pub mod idempotency;
 pub mod key_register;
 pub mod lookup;

@@ -1,0 +1,179 @@
+//! What happened to a resource, by whom and why: written with the change, read
+//! as history, and later told to webhooks.
+
+use serde::{Deserialize, Serialize};
+
+use super::endorsement::{EndorsementName, EndorsementStatus};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::id::CustomerId;
+use crate::store::event::EventRow;
+use crate::vault::{Place, SealingKey};
+
+/// Who does something, and in which request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// An API key, or `cli:` and the user at the command line.
+    pub actor: String,
+    /// The request's id; that of the run for a command.
+    pub request_id: String,
+}
+
+/// What kind of thing happened. Contract section 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A customer was made.
+    #[serde(rename = "customer.created")]
+    CustomerCreated,
+    /// A customer was changed.
+    #[serde(rename = "customer.updated")]
+    CustomerUpdated,
+    /// A customer was deactivated.
+    #[serde(rename = "customer.deactivated")]
+    CustomerDeactivated,
+    /// An endorsement changed its status to something else than active.
+    #[serde(rename = "endorsement.updated")]
+    EndorsementUpdated,
+    /// An endorsement became active.
+    #[serde(rename = "endorsement.active")]
+    EndorsementActive,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::CustomerCreated,
+        Self::CustomerUpdated,
+        Self::CustomerDeactivated,
+        Self::EndorsementUpdated,
+        Self::EndorsementActive,
+    ];
+
+    /// The kind on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CustomerCreated => "customer.created",
+            Self::CustomerUpdated => "customer.updated",
+            Self::CustomerDeactivated => "customer.deactivated",
+            Self::EndorsementUpdated => "endorsement.updated",
+            Self::EndorsementActive => "endorsement.active",
+        }
+    }
+
+    /// The kind of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// What an event says beyond its kind. Names and reasons, never a write-only value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Names of the fields that changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// The endorsement that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endorsement: Option<String>,
+    /// Its status before; absent when it was just requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Its status after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Why, for the developer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// What more is to say.
+    #[serde(flatten)]
+    pub detail: Detail,
+}
+
+impl Event {
+    /// Something happened to a customer.
+    #[must_use]
+    pub fn of_customer(kind: EventKind, changed: &[&str]) -> Self {
+        let changed = changed.iter().map(|name| (*name).to_owned()).collect();
+        let detail = Detail {
+            changed,
+            ..Detail::default()
+        };
+        Self { kind, detail }
+    }
+
+    /// An endorsement changed its status.
+    #[must_use]
+    pub fn of_endorsement(
+        name: EndorsementName,
+        from: Option<EndorsementStatus>,
+        to: EndorsementStatus,
+        reason: Option<String>,
+    ) -> Self {
+        let kind = match to {
+            EndorsementStatus::Active => EventKind::EndorsementActive,
+            _ => EventKind::EndorsementUpdated,
+        };
+        let detail = Detail {
+            endorsement: Some(name.name().to_owned()),
+            from: from.map(|status| status.name().to_owned()),
+            to: Some(to.name().to_owned()),
+            reason,
+            ..Detail::default()
+        };
+        Self { kind, detail }
+    }
+}
+
+/// The row of a change, sealed with the customer's data key.
+///
+/// # Errors
+/// `internalError` when the events are no JSON, which they always are.
+pub fn seal(
+    events: &[Event],
+    (project, customer): (i64, CustomerId),
+    origin: &Origin,
+    key: &SealingKey,
+    context: &Context,
+) -> Result<EventRow> {
+    let id = context.new_id();
+    let plain = serde_json::to_vec(events).map_err(Error::internal)?;
+    let kinds: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
+    Ok(EventRow {
+        id,
+        project,
+        resource: *customer.as_bytes(),
+        sequence: 0,
+        count: i64::try_from(events.len()).map_err(Error::internal)?,
+        kinds: kinds.join(","),
+        actor: origin.actor.clone(),
+        request_id: origin.request_id.clone(),
+        data_key: key.id(),
+        detail: key.seal(detail_place(project, &id), &plain, &context.random),
+    })
+}
+
+/// The events of a row, the first of which has the row's sequence.
+///
+/// # Errors
+/// `internalError` when they do not open with this key.
+pub fn open(row: &EventRow, key: &SealingKey) -> Result<Vec<Event>> {
+    let plain = key.open(detail_place(row.project, &row.id), &row.detail)?;
+    serde_json::from_slice(&plain).map_err(Error::internal)
+}
+
+const fn detail_place(project: i64, id: &[u8; 16]) -> Place<'_> {
+    Place {
+        project,
+        row: id,
+        field: "events.detail",
+    }
+}
