@@ -13,7 +13,6 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::core::api_key::{Mode, Scopes};
 use crate::core::installation::CreatedKey;
 use crate::error::{Error, Result};
 use crate::http::app::App;
@@ -21,7 +20,6 @@ use crate::http::request_id::Edge;
 use crate::http::server::{ServerLimits, Stopped};
 use crate::http::{self, router};
 use crate::jobs;
-use crate::store::api_key;
 
 /// A server that runs until it is stopped or dropped.
 pub struct Server {
@@ -134,8 +132,7 @@ async fn start(config: Config, context: Context) -> Result<Started> {
     // The address first: a second server on the same port must not touch the data.
     let public = bind(config.listen).await?;
     let operator = bind_operator(&config).await?;
-    let app = App::open(config, context, Bytes::from(document)).await?;
-    let first_key = first_key(&app).await?;
+    let (app, first_key) = App::open(config, context, Bytes::from(document)).await?;
     Ok((app, first_key, public, operator))
 }
 
@@ -168,17 +165,4 @@ async fn bind_operator(config: &Config) -> Result<Option<TcpListener>> {
                 .map_err(Error::internal)
         }
     }
-}
-
-/// A first start makes a sandbox project with a key, so that there is something to try.
-async fn first_key(app: &App) -> Result<Option<CreatedKey>> {
-    if app.installation.store.read(api_key::any).await? {
-        return Ok(None);
-    }
-    let created = app
-        .installation
-        .create_key("default", Mode::Sandbox, Scopes::ALL)
-        .await?;
-    app.refresh_keys().await?;
-    Ok(Some(created))
 }

@@ -111,9 +111,6 @@ pub struct Config {
 
 impl Config {
     /// The defaults on this directory, both listeners on free ports. For tests.
-    ///
-    /// # Panics
-    /// Never: the defaults are checked by a test.
     #[must_use]
     pub fn for_data(dir: &Path) -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

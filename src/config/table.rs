@@ -110,3 +110,55 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",
         "How the log is written. auto: text on a terminal, json otherwise."),
 ];
+
+impl Kind {
+    /// The stand-in of a value in the help.
+    pub(super) fn placeholder(self) -> &'static str {
+        match self {
+            Self::Path => "PATH",
+            Self::Address | Self::AddressOrOff => "ADDRESS",
+            Self::Number(..) => "NUMBER",
+            Self::Flag => "BOOL",
+            Self::Choice(_) => "WORD",
+            Self::Versions => "LIST",
+            Self::Url => "URL",
+        }
+    }
+
+    /// What is accepted, to complete "must be …".
+    pub(super) fn accepted(self) -> String {
+        match self {
+            Self::Path => "a path".to_owned(),
+            Self::Address => "an IP address and a port like 127.0.0.1:8080".to_owned(),
+            Self::AddressOrOff => "an IP address and a port like 127.0.0.1:8081, or off".to_owned(),
+            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Flag => "true or false".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Versions => "different versions like v0.9".to_owned(),
+            Self::Url => "an http or https URL that ends in a slash".to_owned(),
+        }
+    }
+
+    /// The text of a value of the file; `None` when it has the wrong type.
+    pub(super) fn text_of(self, value: &toml::Value) -> Option<String> {
+        match (self, value) {
+            (Self::Number(..), toml::Value::Integer(number)) => Some(number.to_string()),
+            (Self::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
+            (Self::Versions, toml::Value::Array(items)) => {
+                let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
+                texts.map(|texts| texts.join(","))
+            }
+            (Self::Number(..) | Self::Flag | Self::Versions, _) => None,
+            (_, value) => value.as_str().map(str::to_owned),
+        }
+    }
+
+    /// The inverse of [`Kind::text_of`], as TOML.
+    pub(super) fn toml_of(self, text: &str) -> String {
+        match self {
+            Self::Number(..) | Self::Flag => text.to_owned(),
+            Self::Versions => format!("{:?}", text.split(',').collect::<Vec<_>>()),
+            _ => format!("{text:?}"),
+        }
+    }
+}

@@ -66,6 +66,9 @@ impl BirthDate {
     }
 
     /// Shows the day, to reckon an age with.
+    ///
+    /// # Panics
+    /// Never: the constructor saw that the day is real.
     #[must_use]
     pub fn date(&self) -> Date {
         Date::new(self.year, self.month, self.day).expect("the constructor saw that it is real")

@@ -230,3 +230,209 @@ fn replace<T: PartialEq>(slot: &mut T, next: T) -> bool {
     *slot = next;
     differs
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::core::address::AddressText;
+    use crate::core::id_document::DocumentType;
+    use crate::error::FieldCode;
+
+    /// Absent, null or one of two values.
+    fn change<T: Clone + std::fmt::Debug + 'static>(
+        one: T,
+        other: T,
+    ) -> impl Strategy<Value = Change<T>> {
+        prop_oneof![
+            2 => Just(Change::Keep),
+            1 => Just(Change::Clear),
+            1 => Just(Change::Set(one)),
+            1 => Just(Change::Set(other)),
+        ]
+    }
+
+    fn name(text: &str) -> PersonName {
+        PersonName::parse(text).expect("a name")
+    }
+
+    fn place(text: &str) -> AddressText {
+        AddressText::parse_place(text).expect("a place")
+    }
+
+    fn country(code: &str) -> Country {
+        Country::parse(code).expect("a country")
+    }
+
+    fn document(number: &str) -> IdDocument {
+        IdDocument::new(DocumentType::Passport, country("DE"), number).expect("a passport")
+    }
+
+    fn metadata_patch(value: &serde_json::Value) -> MetadataPatch {
+        MetadataPatch::parse(value.as_object().expect("an object")).expect("valid")
+    }
+
+    fn born(text: &str) -> BirthDate {
+        BirthDate::parse(text, date(2025, 3, 1)).expect("a day")
+    }
+
+    fn address_patch() -> impl Strategy<Value = AddressPatch> {
+        let places = (
+            change(place("Ohio"), place("OH")),
+            change(country("US"), country("DE")),
+            change(place("Berlin"), place("Akron \"O\"")),
+        );
+        places.prop_map(|(state, country, city)| AddressPatch {
+            city,
+            state,
+            country,
+            ..AddressPatch::default()
+        })
+    }
+
+    fn patch() -> impl Strategy<Value = CustomerPatch> {
+        let profile = (
+            change(name("Ada"), name("Željko")),
+            change(name("King"), name("O'Brien")),
+            change(
+                Email::parse("a@b.example").expect("email"),
+                Email::parse("c@d.example").expect("email"),
+            ),
+            change(country("US"), country("DE")),
+            change(
+                metadata_patch(&json!({"a": 1, "b": null})),
+                metadata_patch(&json!({"b": "\"x\\\n", "c": 0.1})),
+            ),
+        );
+        let address = prop_oneof![
+            Just(Change::Keep),
+            Just(Change::Clear),
+            address_patch().prop_map(Change::Set),
+        ];
+        let identity = (
+            change(born("1990-05-15"), born("1896-02-29")),
+            address,
+            change(vec![document("C01X00T47")], vec![]),
+        );
+        (profile, identity).prop_map(|(profile, identity)| CustomerPatch {
+            first_name: profile.0,
+            last_name: profile.1,
+            email: profile.2,
+            nationality: profile.3,
+            metadata: profile.4,
+            birth_date: identity.0,
+            residential_address: identity.1,
+            documents: identity.2,
+            ..CustomerPatch::default()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn patching_twice_is_patching_once(first in patch(), second in patch()) {
+            let (mut profile, mut identity) = (Profile::default(), Identity::default());
+            let _ = first.apply(&mut profile, &mut identity);
+            let before = (profile.clone(), identity.clone());
+            match second.clone().apply(&mut profile, &mut identity) {
+                Ok(changed) => {
+                    prop_assert_eq!(changed.is_empty(), before == (profile.clone(), identity.clone()));
+                    let once = (profile.clone(), identity.clone());
+                    prop_assert_eq!(second.apply(&mut profile, &mut identity), Ok(vec![]));
+                    prop_assert_eq!((profile, identity), once);
+                }
+                Err(wrong) => {
+                    prop_assert!(wrong.iter().all(|wrong| wrong.pointer == "/residentialAddress/state"));
+                    prop_assert_eq!((profile, identity), before);
+                }
+            }
+        }
+
+        #[test]
+        fn an_empty_patch_changes_nothing(first in patch()) {
+            let (mut profile, mut identity) = (Profile::default(), Identity::default());
+            let _ = first.apply(&mut profile, &mut identity);
+            let before = (profile.clone(), identity.clone());
+            let changed = CustomerPatch::default().apply(&mut profile, &mut identity);
+            prop_assert_eq!(changed, Ok(vec![]));
+            prop_assert_eq!((profile, identity), before);
+        }
+
+        #[test]
+        fn documents_survive_their_stored_form(first in patch(), second in patch()) {
+            let (mut profile, mut identity) = (Profile::default(), Identity::default());
+            let _ = first.apply(&mut profile, &mut identity);
+            let _ = second.apply(&mut profile, &mut identity);
+            let opened = Profile::from_opened(&profile.to_sealable()).expect("stored by us");
+            prop_assert_eq!(opened, profile);
+            let opened = Identity::from_opened(&identity.to_sealable()).expect("stored by us");
+            prop_assert_eq!(opened, identity);
+        }
+    }
+
+    #[test]
+    fn a_patch_names_what_really_changed() {
+        let (mut profile, mut identity) = (Profile::default(), Identity::default());
+        let patch = CustomerPatch {
+            first_name: Change::Set(name("Ada")),
+            last_name: Change::Clear,
+            birth_date: Change::Set(born("1990-05-15")),
+            documents: Change::Set(vec![document("C01X00T47")]),
+            signed_agreement: Some(true),
+            ..CustomerPatch::default()
+        };
+        let changed = patch.apply(&mut profile, &mut identity);
+        assert_eq!(
+            changed,
+            Ok(vec!["firstName", "birthDate", "identifyingInformation"])
+        );
+    }
+
+    #[test]
+    fn a_country_that_comes_later_can_make_the_whole_invalid() {
+        let (mut profile, mut identity) = (Profile::default(), Identity::default());
+        let address = |patch| CustomerPatch {
+            residential_address: Change::Set(patch),
+            first_name: Change::Set(name("Ada")),
+            ..CustomerPatch::default()
+        };
+        let state = AddressPatch {
+            state: Change::Set(place("California")),
+            ..AddressPatch::default()
+        };
+        address(state)
+            .apply(&mut profile, &mut identity)
+            .expect("lenient");
+        let before = (profile.clone(), identity.clone());
+        let us = AddressPatch {
+            country: Change::Set(Country::US),
+            ..AddressPatch::default()
+        };
+        let wrong = address(us)
+            .apply(&mut profile, &mut identity)
+            .expect_err("state");
+        assert_eq!(
+            (wrong[0].pointer.as_str(), wrong[0].code),
+            ("/residentialAddress/state", FieldCode::StateInvalid)
+        );
+        assert_eq!((profile, identity), before);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let patch = CustomerPatch {
+            first_name: Change::Set(name("Ada")),
+            nationality: Change::Set(country("DE")),
+            birth_date: Change::Set(born("1990-05-15")),
+            documents: Change::Set(vec![document("C01X00T47")]),
+            metadata: Change::Set(metadata_patch(&json!({"key": "value"}))),
+            ..CustomerPatch::default()
+        };
+        let shown = format!("{patch:?}");
+        for value in ["Ada", "DE", "1990", "C01", "key", "value"] {
+            assert!(!shown.contains(value), "{value} in {shown}");
+        }
+    }
+}

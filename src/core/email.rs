@@ -21,7 +21,7 @@ impl Email {
         let wrong = |message: &'static str| Err(Invalid::new(FieldCode::EmailInvalid, message));
         if text.chars().count() > MAX_LENGTH {
             return Err(Invalid::new(
-                FieldCode::TooLong,
+                FieldCode::EmailInvalid,
                 format!("must have at most {MAX_LENGTH} characters"),
             ));
         }
@@ -111,6 +111,12 @@ mod tests {
             "ada@@example.com",
             "ada@[127.0.0.1]",
             "ada@example..com",
+            "ada@.example.com",
+            ".ada@example.com",
+            "ada..b@example.com",
+            "ada@b@example.com",
+            "ada@-example.com",
+            "ada@example.com, eve@example.com",
             "a\0@example.com",
             "mailto:ada@example.com,",
         ] {
@@ -120,7 +126,14 @@ mod tests {
                 "{text:?}"
             );
         }
+        let local = format!("{}@example.com", "l".repeat(65));
+        assert!(Email::parse(&local).is_err());
+        let labels = format!("{0}.{0}.{1}.com", "d".repeat(63), "d".repeat(57));
+        assert!(Email::parse(&format!("{}@{labels}", "l".repeat(64))).is_ok());
         let long = format!("{}@{}.com", "a".repeat(60), "b.".repeat(100));
-        assert_eq!(Email::parse(&long).unwrap_err().code, FieldCode::TooLong);
+        assert_eq!(
+            Email::parse(&long).unwrap_err().code,
+            FieldCode::EmailInvalid
+        );
     }
 }

@@ -142,6 +142,7 @@ impl IdDocument {
 
 /// Checks that no type stands twice for one country. The errors' pointers begin
 /// below the list; each document comes with its place in it.
+#[must_use]
 pub fn check_unique(documents: &[(usize, IdDocument)]) -> Vec<FieldError> {
     let key = |document: &IdDocument| (document.kind, document.issuing_country);
     documents
@@ -180,8 +181,8 @@ fn read_number(kind: DocumentType, text: &str) -> Result<Personal, Invalid> {
         ),
     };
     let number = match kind {
-        DocumentType::Ssn => nine_digits(text).filter(|digits| is_issued_ssn(digits)),
-        DocumentType::Itin => nine_digits(text).filter(|digits| is_issued_itin(digits)),
+        DocumentType::Ssn => nine_digits(text).filter(is_issued_ssn),
+        DocumentType::Itin => nine_digits(text).filter(is_issued_itin),
         DocumentType::DriversLicense => free_number(text, 1, 25),
         DocumentType::Passport => free_number(text, 5, 20),
     };
@@ -321,6 +322,7 @@ impl ToSchema for IdDocument {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::text::written_by;
     use super::*;
 
     fn read(kind: DocumentType, number: &str) -> Result<IdDocument, Vec<FieldError>> {
@@ -445,8 +447,8 @@ mod tests {
 
         #[test]
         fn what_the_patterns_write_is_accepted(
-            ssn in dashed_or_not(&SSN_PARTS), itin in dashed_or_not(&ITIN_PARTS),
-            license in DRIVERS_LICENSE_PATTERN, passport in PASSPORT_PATTERN,
+            ssn in written_by(&dashed_or_not(&SSN_PARTS)), itin in written_by(&dashed_or_not(&ITIN_PARTS)),
+            license in written_by(DRIVERS_LICENSE_PATTERN), passport in written_by(PASSPORT_PATTERN),
         ) {
             prop_assert!(read(DocumentType::Ssn, &ssn).is_ok());
             prop_assert!(read(DocumentType::Itin, &itin).is_ok());

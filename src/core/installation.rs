@@ -165,6 +165,19 @@ impl Installation {
         })
     }
 
+    /// Makes a sandbox project with a key when there is no key at all.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn first_key(&self) -> Result<Option<CreatedKey>> {
+        if self.store.read(api_key::any).await? {
+            return Ok(None);
+        }
+        self.create_key("default", Mode::Sandbox, Scopes::ALL)
+            .await
+            .map(Some)
+    }
+
     /// Revokes a key for good; its tokens end within a second.
     ///
     /// # Errors

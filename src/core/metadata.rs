@@ -72,7 +72,7 @@ impl Metadata {
         let bytes = serde_json::to_vec(&object).map_or(usize::MAX, |bytes| bytes.len());
         if bytes > MAX_BYTES {
             return Err(Invalid::new(
-                FieldCode::TooLong,
+                FieldCode::MetadataInvalid,
                 format!(
                     "must have at most {MAX_BYTES} bytes as JSON, all keys and values together"
                 ),
@@ -109,7 +109,7 @@ impl std::fmt::Debug for MetadataPatch {
 
 fn too_many_keys() -> Invalid {
     Invalid::new(
-        FieldCode::TooLong,
+        FieldCode::MetadataInvalid,
         format!("must have at most {MAX_KEYS} keys"),
     )
 }
@@ -238,7 +238,7 @@ mod tests {
             .collect();
         assert_eq!(
             Metadata::parse(&large).unwrap_err()[0].code,
-            FieldCode::TooLong
+            FieldCode::MetadataInvalid
         );
     }
 
@@ -256,7 +256,10 @@ mod tests {
         let full: Map<_, _> = (0..50).map(|key| (key.to_string(), json!(1))).collect();
         let metadata = Metadata::parse(&full).expect("fifty");
         let more = MetadataPatch::parse(&object(json!({"new": 1}))).expect("one");
-        assert_eq!(metadata.merged(more).unwrap_err().code, FieldCode::TooLong);
+        assert_eq!(
+            metadata.merged(more).unwrap_err().code,
+            FieldCode::MetadataInvalid
+        );
         let swap = MetadataPatch::parse(&object(json!({"new": 1, "0": null}))).expect("two");
         assert!(metadata.merged(swap).is_ok());
     }

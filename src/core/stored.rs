@@ -259,3 +259,48 @@ impl io::Write for Wiped {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn absent_fields_take_no_bytes() {
+        assert_eq!(write_profile(&Profile::default()).as_slice(), b"{}");
+        assert_eq!(write_identity(&Identity::default()).as_slice(), b"{}");
+        assert_eq!(read_profile(b"{}").expect("empty"), Profile::default());
+        assert_eq!(read_identity(b"{}").expect("empty"), Identity::default());
+    }
+
+    #[test]
+    fn what_does_not_decode_is_a_fault_that_quotes_nothing() {
+        for bytes in [
+            &b"{\"nationality\":\"Secret\"}"[..],
+            b"{\"firstName\":5}",
+            b"secret",
+            b"\xff",
+        ] {
+            let fault = format!("{:?}", read_profile(bytes).expect_err("not stored by us"));
+            assert!(!fault.contains("ecret"), "{fault}");
+        }
+        assert!(read_identity(b"{\"birthDate\":\"1990-02-30\"}").is_err());
+    }
+
+    #[test]
+    fn a_growing_buffer_keeps_what_it_has() {
+        let mut buffer = Wiped(Zeroizing::new(Vec::new()));
+        for byte in 0..200 {
+            buffer.write_all(&[byte; 7]).expect("memory");
+        }
+        assert_eq!(buffer.0.len(), 1400);
+        assert!(
+            buffer
+                .0
+                .chunks(7)
+                .zip(0u8..)
+                .all(|(chunk, byte)| chunk == [byte; 7])
+        );
+    }
+}

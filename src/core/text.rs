@@ -43,24 +43,26 @@ pub(super) fn is_in(ranges: &Ranges, character: char) -> bool {
 
 /// The ranges as they stand between the brackets of a regular expression.
 pub(super) fn class(tables: &[&Ranges]) -> String {
-    let mut class = String::new();
-    for (first, last) in tables.iter().flat_map(|table| table.iter()) {
-        push_escaped(&mut class, *first);
-        if first != last {
-            class.push('-');
-            push_escaped(&mut class, *last);
-        }
-    }
-    class
+    tables
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|(first, last)| {
+            if first == last {
+                escaped(*first)
+            } else {
+                format!("{}-{}", escaped(*first), escaped(*last))
+            }
+        })
+        .collect()
 }
 
 /// Escapes in the way that ECMA-262, Python and Rust all read; what lies
 /// beyond the four digits stands for itself.
-fn push_escaped(class: &mut String, character: char) {
+fn escaped(character: char) -> String {
     match u32::from(character) {
-        code @ 0..=0xff => class.push_str(&format!("\\x{code:02x}")),
-        code @ 0x100..=0xffff => class.push_str(&format!("\\u{code:04x}")),
-        _ => class.push(character),
+        code @ 0..=0xff => format!("\\x{code:02x}"),
+        code @ 0x100..=0xffff => format!("\\u{code:04x}"),
+        _ => character.into(),
     }
 }
 
@@ -73,13 +75,13 @@ pub(super) fn line_pattern() -> String {
 
 /// One line of text, trimmed, with something in it and at most `max` characters.
 pub(super) fn line(text: &str, max: usize) -> Result<&str, Invalid> {
+    let text = text.trim();
     if text.chars().any(|character| is_in(CONTROL, character)) {
         return Err(Invalid::new(
             FieldCode::CharacterInvalid,
             "must be one line without control characters",
         ));
     }
-    let text = text.trim();
     match text.chars().count() {
         0 => Err(Invalid::new(
             FieldCode::TooShort,
@@ -91,6 +93,13 @@ pub(super) fn line(text: &str, max: usize) -> Result<&str, Invalid> {
         )),
         _ => Ok(text),
     }
+}
+
+/// Texts that an anchored pattern of a schema describes.
+#[cfg(test)]
+pub(super) fn written_by(pattern: &str) -> impl proptest::strategy::Strategy<Value = String> {
+    let inner = pattern.trim_start_matches('^').trim_end_matches('$');
+    proptest::string::string_regex(inner).expect("a pattern of ours")
 }
 
 #[cfg(test)]
@@ -111,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_line_is_trimmed_and_bounded() {
-        assert_eq!(line(" Main Street 1 ", 13), Ok("Main Street 1"));
+        assert_eq!(line(" Main Street 1\n", 13), Ok("Main Street 1"));
+        assert_eq!(line("\t\n", 13).unwrap_err().code, FieldCode::TooShort);
         assert_eq!(line("\u{3000} ", 13).unwrap_err().code, FieldCode::TooShort);
         assert_eq!(
             line("Main Street 12", 13).unwrap_err().code,

@@ -13,7 +13,7 @@ use super::metrics::Metrics;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
-use crate::core::installation::Installation;
+use crate::core::installation::{CreatedKey, Installation};
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::store::{api_key, customer, key_register};
@@ -66,16 +66,22 @@ impl Deref for App {
 }
 
 impl App {
-    /// Opens the installation and reads what is kept in memory.
+    /// Opens the installation and reads what is kept in memory. Where there is
+    /// no API key yet, one is made, so that there is something to try.
     ///
     /// # Errors
     /// As [`Installation::open`].
-    pub async fn open(config: Config, context: Context, openapi: Bytes) -> Result<Self> {
+    pub async fn open(
+        config: Config,
+        context: Context,
+        openapi: Bytes,
+    ) -> Result<(Self, Option<CreatedKey>)> {
         let installation = Installation::open(&config, &context).await?;
         let signing_keys = installation.signing_keys().await?;
         if let Some(newest) = installation.store.read(customer::newest).await? {
             context.continue_after(newest);
         }
+        let first_key = installation.first_key().await?;
         let data_keys = start_pool(&installation, &context)?;
         let app = Self(Arc::new(Parts {
             signing_keys,
@@ -91,7 +97,7 @@ impl App {
             installation,
         }));
         app.refresh_keys().await?;
-        Ok(app)
+        Ok((app, first_key))
     }
 
     /// A data key that no resource has yet.

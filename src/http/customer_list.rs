@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::customers::{Customer, CustomerStatus};
-use super::idempotency::{key_hash, parse_key};
+use super::idempotency::{key_hash, oldest_kept, parse_key};
 use crate::context::Time;
 use crate::core::email::Email;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
@@ -283,10 +283,11 @@ async fn made_by(app: &App, project: i64, key: &str) -> Result<CustomerId> {
         fingerprint: [0; 16],
     };
     let hash = claim.lookup_hash(&app.installation.secrets);
+    let oldest = oldest_kept(app);
     let record = app
         .installation
         .store
-        .read(move |tx| idempotency::find(tx, &claim, hash))
+        .read(move |tx| idempotency::find(tx, &claim, hash, &oldest))
         .await?;
     let id = record.and_then(|record| CustomerId::parse(&record.resource));
     Ok(id.unwrap_or(CustomerId::from_bytes([0; 16])))

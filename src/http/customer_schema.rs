@@ -78,7 +78,7 @@ impl PartialSchema for UpdateCustomer {
             .description(Some(
                 "Changes to a customer (RFC 7396): absent keeps, null clears. `metadata` merges by key, `residentialAddress` by part; `identifyingInformation` is replaced whole; `endorsements` adds to what was requested.",
             ))
-            .property("signedAgreement", agreement)
+            .property("signedAgreement", nullable(agreement.into()))
             .property(
                 "endorsements",
                 endorsements("Endorsements to request besides those requested before, and to evaluate again."),
@@ -196,4 +196,73 @@ fn create_example() -> Value {
         "endorsements": ["cryptoCustody", "usd"],
         "metadata": {"plan": "gold"}
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::super::customer_body::{FIELDS, read_create};
+    use super::*;
+    use crate::config::UnknownFields;
+
+    const WRITE_ONLY: [&str; 4] = [
+        "birthDate",
+        "identifyingInformation",
+        "ipAddress",
+        "residentialAddress",
+    ];
+
+    fn shown(schema: Node) -> Value {
+        serde_json::to_value(schema).expect("a schema is JSON")
+    }
+
+    #[test]
+    fn the_schemas_have_the_fields_of_the_reader() {
+        let (create, update) = (
+            shown(CreateCustomer::schema()),
+            shown(UpdateCustomer::schema()),
+        );
+        let names = |schema: &Value| -> Vec<String> {
+            schema["properties"]
+                .as_object()
+                .expect("properties")
+                .keys()
+                .cloned()
+                .collect()
+        };
+        let mut known = FIELDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(names(&create), known);
+        known.retain(|name| *name != "type");
+        assert_eq!(names(&update), known);
+        for schema in [&create, &update] {
+            assert_eq!(schema["additionalProperties"], false);
+            for (name, field) in schema["properties"].as_object().expect("properties") {
+                assert_eq!(
+                    field["writeOnly"] == true,
+                    WRITE_ONLY.contains(&name.as_str()),
+                    "{name}"
+                );
+            }
+        }
+        assert_eq!(create["required"], json!(["type"]));
+        assert_eq!(update.get("required"), None);
+    }
+
+    #[test]
+    fn null_is_taken_where_the_reader_takes_it() {
+        let update = shown(UpdateCustomer::schema());
+        let takes_null = |field: &Value| field.to_string().contains("\"null\"");
+        for (name, field) in update["properties"].as_object().expect("properties") {
+            assert_eq!(takes_null(field), name != "endorsements", "{name}");
+        }
+    }
+
+    #[test]
+    fn the_example_is_accepted() {
+        let example = create_example();
+        let body = example.as_object().expect("an object");
+        assert!(read_create(body, date(2025, 3, 1), UnknownFields::Refuse).is_ok());
+    }
 }

@@ -15,7 +15,7 @@ use super::etag;
 use super::idempotency::{
     self, DataKey, Effect, OptionalKey, RequestText, RequiredKey, Written, exactly_once,
 };
-use super::request_body::JsonBody;
+use super::request_body::{JsonBody, NoQuery};
 use crate::context::Time;
 use crate::core::api_key::ApiKey;
 use crate::core::customer::Profile;
@@ -211,6 +211,7 @@ impl Endorsement {
 pub async fn create(
     State(app): State<App>,
     caller: Caller<CustomersWrite>,
+    _: NoQuery,
     RequiredKey(key): RequiredKey,
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
@@ -250,13 +251,14 @@ pub async fn create(
 pub async fn read(
     State(app): State<App>,
     caller: Caller<CustomersRead>,
+    _: NoQuery,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let customer = find(&app, &caller.key, &id).await?;
     let body = Customer::new(&customer.row, &customer.profile).to_json()?;
     let tag = etag::of(&body);
-    if etag::none_match(&headers, &tag) {
+    if etag::none_match(&headers, &tag)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     Ok(json(body, Some(tag)))
@@ -303,6 +305,7 @@ pub async fn list(
 pub async fn update(
     State(app): State<App>,
     caller: Caller<CustomersWrite>,
+    _: NoQuery,
     Path(id): Path<String>,
     OptionalKey(key): OptionalKey,
     headers: HeaderMap,
@@ -345,6 +348,7 @@ pub async fn update(
 pub async fn deactivate(
     State(app): State<App>,
     caller: Caller<CustomersWrite>,
+    _: NoQuery,
     Path(id): Path<String>,
     OptionalKey(key): OptionalKey,
     headers: HeaderMap,

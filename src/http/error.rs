@@ -109,8 +109,7 @@ impl<'a> From<&'a FieldError> for ProblemField<'a> {
 }
 
 /// The JSON text of an error.
-#[must_use]
-pub fn problem(error: &Error, type_base: &str, request_id: &str) -> Vec<u8> {
+pub(super) fn problem(error: &Error, type_base: &str, request_id: &str) -> Vec<u8> {
     let code = error.code();
     let problem = Problem {
         r#type: format!("{type_base}{}", code.name()),

@@ -17,18 +17,20 @@ pub fn of(body: &[u8]) -> HeaderValue {
 }
 
 /// Whether `If-None-Match` names the tag, so that 304 is the answer.
-#[must_use]
-pub fn none_match(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+///
+/// # Errors
+/// `headerInvalid` when it is no list of tags.
+pub fn none_match(headers: &HeaderMap, tag: &HeaderValue) -> Result<bool> {
     listed(headers, &header::IF_NONE_MATCH, tag, true)
 }
 
 /// Refuses unless `If-Match` is absent or names the tag.
 ///
 /// # Errors
-/// `preconditionFailed`.
+/// `preconditionFailed`; `headerInvalid` when it is no list of tags.
 pub fn check_match(headers: &HeaderMap, tag: &HeaderValue) -> Result<()> {
     let absent = !headers.contains_key(header::IF_MATCH);
-    if absent || listed(headers, &header::IF_MATCH, tag, false) {
+    if absent || listed(headers, &header::IF_MATCH, tag, false)? {
         return Ok(());
     }
     Err(Error::new(
@@ -38,20 +40,30 @@ pub fn check_match(headers: &HeaderMap, tag: &HeaderValue) -> Result<()> {
 }
 
 /// Whether a list of tags holds this one; `If-None-Match` also takes it when marked weak.
-fn listed(headers: &HeaderMap, name: &header::HeaderName, tag: &HeaderValue, weak: bool) -> bool {
-    let Ok(tag) = tag.to_str() else { return false };
-    let lists = headers.get_all(name).iter();
-    lists
-        .filter_map(|list| list.to_str().ok())
-        .flat_map(|list| list.split(',').map(str::trim))
-        .any(|item| {
-            let item = if weak {
-                item.strip_prefix("W/").unwrap_or(item)
-            } else {
-                item
-            };
-            item == "*" || item == tag
-        })
+fn listed(
+    headers: &HeaderMap,
+    name: &header::HeaderName,
+    tag: &HeaderValue,
+    weak: bool,
+) -> Result<bool> {
+    let malformed = || {
+        let detail = format!("{name} must be * or a list of entity tags in double quotes");
+        Error::new(Code::HeaderInvalid, detail)
+    };
+    let mut found = false;
+    for list in headers.get_all(name) {
+        let list = list.to_str().map_err(|_| malformed())?;
+        for item in list.split(',').map(str::trim) {
+            let plain = item.strip_prefix("W/").unwrap_or(item);
+            let quoted = plain.len() >= 2 && plain.starts_with('"') && plain.ends_with('"');
+            if item != "*" && !quoted {
+                return Err(malformed());
+            }
+            let item = if weak { plain } else { item };
+            found |= item == "*" || tag == item;
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -76,7 +88,7 @@ mod tests {
             (&weak, true, false),
         ] {
             assert_eq!(
-                none_match(&with(header::IF_NONE_MATCH, value), &tag),
+                none_match(&with(header::IF_NONE_MATCH, value), &tag).unwrap(),
                 none_matches,
                 "{value}"
             );
@@ -85,6 +97,10 @@ mod tests {
                 matches,
                 "{value}"
             );
+        }
+        for malformed in ["", "no-quotes", "\"open", "a, *"] {
+            let refused = none_match(&with(header::IF_NONE_MATCH, malformed), &tag).unwrap_err();
+            assert_eq!(refused.code(), Code::HeaderInvalid, "{malformed}");
         }
         assert!(check_match(&HeaderMap::new(), &tag).is_ok());
         assert_ne!(of(b"a"), of(b"b"));

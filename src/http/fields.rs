@@ -170,13 +170,13 @@ impl<'a, 'e> Fields<'a, 'e> {
         match self.value(name) {
             Change::Keep => Change::Keep,
             Change::Clear => Change::Clear,
-            Change::Set(value) => match read(value) {
-                Some(value) => Change::Set(value),
-                None => {
+            Change::Set(value) => read(value).map_or_else(
+                || {
                     self.refuse(name, Invalid::new(FieldCode::TypeInvalid, otherwise));
                     Change::Keep
-                }
-            },
+                },
+                Change::Set,
+            ),
         }
     }
 }

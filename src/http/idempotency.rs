@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
 
 use super::app::App;
 use super::etag;
 use super::json::canonical_object;
 use crate::error::{Code, Error, Result};
+use crate::id::first_at;
 use crate::store::idempotency::{self, Claim, Record};
 use crate::store::{Tx, key_register};
 use crate::vault::{Place, PooledKey, SealingKey};
@@ -210,8 +212,9 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     let Some(claim) = claim else {
         return without_key(app, prepare).await;
     };
-    let _running = app.in_flight.enter(claim)?;
+    let _running = app.in_flight.enter(claim).await?;
     let hash = claim.lookup_hash(&app.installation.secrets);
+    let oldest = oldest_kept(app);
     for _ in 0..ATTEMPTS {
         let effect = match prepare().await {
             Ok(effect) => effect,
@@ -219,7 +222,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
                 let known = app
                     .installation
                     .store
-                    .read(move |tx| known(tx, &claim, hash))
+                    .read(move |tx| known(tx, &claim, hash, &oldest))
                     .await?;
                 return match known {
                     Some((record, key)) => replay(app, claim, record, key),
@@ -246,7 +249,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         let outcome = app
             .installation
             .store
-            .write(move |tx| write_once(tx, &record, hash, &write))
+            .write(move |tx| write_once(tx, &record, hash, &oldest, &write))
             .await?;
         match outcome {
             Outcome::Done => return Ok(answer_of(effect.status, effect.body, false)),
@@ -282,9 +285,10 @@ fn write_once(
     tx: &mut Tx<'_>,
     record: &Record,
     hash: i64,
+    oldest: &[u8; 16],
     write: &(impl Fn(&mut Tx<'_>) -> Result<Written> + ?Sized),
 ) -> Result<Outcome> {
-    if let Some((known, key)) = known(tx, &record.claim, hash)? {
+    if let Some((known, key)) = known(tx, &record.claim, hash, oldest)? {
         return Ok(Outcome::Known(Box::new(known), key));
     }
     if write(tx)? == Written::Stale {
@@ -294,9 +298,21 @@ fn write_once(
     Ok(Outcome::Done)
 }
 
+/// Records before this id are forgotten, whether they are swept yet or not.
+#[must_use]
+pub fn oldest_kept(app: &App) -> [u8; 16] {
+    let kept_s = i64::try_from(app.config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
+    first_at(app.context.now().plus_seconds(kept_s.saturating_neg()))
+}
+
 /// What a key made, with the wrapped data key that opens the kept answer.
-fn known(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<(Record, Option<Vec<u8>>)>> {
-    let Some(record) = idempotency::find(tx, claim, hash)? else {
+fn known(
+    tx: &mut Tx<'_>,
+    claim: &Claim,
+    hash: i64,
+    oldest: &[u8; 16],
+) -> Result<Option<(Record, Option<Vec<u8>>)>> {
+    let Some(record) = idempotency::find(tx, claim, hash, oldest)? else {
         return Ok(None);
     };
     let key = key_register::data_key(tx, record.data_key)?;
@@ -306,7 +322,11 @@ fn known(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<(Record, Op
 /// The first answer again, or the refusal of another request with the same key.
 fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> Result<Response> {
     if record.claim.fingerprint != claim.fingerprint {
-        return Err(reused().with_resource(record.resource));
+        return Err(Error::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key came before with another method, path or body",
+        )
+        .with_resource(record.resource));
     }
     let wrapped = wrapped.ok_or_else(|| {
         Error::new(Code::NotFound, "what this key made has been erased")
@@ -330,13 +350,6 @@ fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> 
     Ok(answer_of(status, body.to_vec(), true))
 }
 
-fn reused() -> Error {
-    Error::new(
-        Code::IdempotencyKeyReused,
-        "this Idempotency-Key came before with another method, path or body",
-    )
-}
-
 fn answer_of(status: StatusCode, body: Vec<u8>, replayed: bool) -> Response {
     let tag = etag::of(&body);
     let json = HeaderValue::from_static("application/json");
@@ -353,37 +366,56 @@ fn answer_of(status: StatusCode, body: Vec<u8>, replayed: bool) -> Response {
     answer
 }
 
+/// The requests that run now, by key: what they ask, and when they end.
+type Runs = Mutex<HashMap<(i64, [u8; 16]), ([u8; 16], watch::Receiver<()>)>>;
+
 /// The requests that run now, by key.
 #[derive(Debug, Default)]
-pub struct InFlight(Arc<Mutex<HashMap<(i64, [u8; 16]), [u8; 16]>>>);
+pub struct InFlight(Arc<Runs>);
 
 /// Takes its request out of [`InFlight`] when it ends, however it ends.
 struct Running {
-    all: Arc<Mutex<HashMap<(i64, [u8; 16]), [u8; 16]>>>,
+    all: Arc<Runs>,
     key: (i64, [u8; 16]),
+    /// Dropped last of all, which wakes those who wait.
+    _end: watch::Sender<()>,
 }
 
 impl InFlight {
-    /// Notes that a request runs.
-    fn enter(&self, claim: Claim) -> Result<Running> {
+    /// Notes that a request runs. The same request again is refused; another
+    /// one with the same key waits, because only the end of the first tells
+    /// whether the key is taken, and by what.
+    async fn enter(&self, claim: Claim) -> Result<Running> {
+        loop {
+            match self.try_enter(claim)? {
+                Ok(running) => return Ok(running),
+                // An error is the end of the sender, which is what is waited for.
+                Err(mut end) => while end.changed().await.is_ok() {},
+            }
+        }
+    }
+
+    fn try_enter(&self, claim: Claim) -> Result<std::result::Result<Running, watch::Receiver<()>>> {
         let key = (claim.project, claim.key_hash);
         match lock(&self.0).entry(key) {
             Entry::Vacant(free) => {
-                free.insert(claim.fingerprint);
+                let (sender, end) = watch::channel(());
+                free.insert((claim.fingerprint, end));
+                Ok(Ok(Running {
+                    all: Arc::clone(&self.0),
+                    key,
+                    _end: sender,
+                }))
             }
-            Entry::Occupied(taken) if *taken.get() != claim.fingerprint => return Err(reused()),
-            Entry::Occupied(_) => {
-                return Err(Error::new(
-                    Code::IdempotencyInProgress,
-                    "the first request with this Idempotency-Key is still running",
-                )
-                .retry_after_s(1));
+            Entry::Occupied(taken) if taken.get().0 != claim.fingerprint => {
+                Ok(Err(taken.get().1.clone()))
             }
+            Entry::Occupied(_) => Err(Error::new(
+                Code::IdempotencyInProgress,
+                "the first request with this Idempotency-Key is still running",
+            )
+            .retry_after_s(1)),
         }
-        Ok(Running {
-            all: Arc::clone(&self.0),
-            key,
-        })
     }
 }
 

@@ -237,7 +237,7 @@ mod tests {
             r#"{"secret":}"#,
             r#"{"secret":01}"#,
             r#"{"secret":1e999}"#,
-            r#"{secret:1}"#,
+            r"{secret:1}",
             r#"{"secret":"\ud800"}"#,
             "{\"secret\":\"\n\"}",
             r#"{"secret":NaN}"#,
@@ -404,9 +404,9 @@ mod tests {
             .as_i64()
             .is_some_and(|whole| whole.unsigned_abs() < 1 << 53);
         match whim % 4 {
-            1 if fits => out.push_str(&format!("{text}.0")),
-            2 if fits => out.push_str(&format!("{text}e0")),
-            3 if fits => out.push_str(&format!("{text}0E-1")),
+            1 if fits => out.extend([text.as_str(), ".0"]),
+            2 if fits => out.extend([text.as_str(), "e0"]),
+            3 if fits => out.extend([text.as_str(), "0E-1"]),
             _ => out.push_str(&text),
         }
     }
@@ -415,11 +415,11 @@ mod tests {
         out.push('"');
         for character in text.chars() {
             let whim = whims.next().unwrap_or(0);
-            if whim % 3 == 0 || character.is_control() || matches!(character, '"' | '\\') {
+            if whim.is_multiple_of(3) || character.is_control() || matches!(character, '"' | '\\') {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let digits = format!("{unit:04x}");
                     out.push_str("\\u");
-                    out.push_str(&if whim % 2 == 0 {
+                    out.push_str(&if whim.is_multiple_of(2) {
                         digits
                     } else {
                         digits.to_uppercase()

@@ -279,7 +279,6 @@ fn add_errors(method: &str, operation: &mut Operation) {
     let secured = operation.security.is_some();
     let body = operation.request_body.is_some();
     let by_id = parameter(operation, "customerId");
-    let list = parameter(operation, "cursor");
     let key = parameter(operation, "Idempotency-Key");
     let sign_in = body && !secured;
     let ready = operation.operation_id.as_deref() == Some("readyz");
@@ -294,7 +293,7 @@ fn add_errors(method: &str, operation: &mut Operation) {
             ],
         ),
         (body, &[Code::RequestTimeout, Code::ValidationFailed]),
-        (list, &[Code::QueryInvalid]),
+        (secured, &[Code::QueryInvalid]),
         (key && method == "POST", &[Code::IdempotencyKeyMissing]),
         (
             key,

@@ -1,7 +1,7 @@
-//! The JSON object of a request body.
+//! What a request brings beside its path: the JSON object of its body, and no query.
 
-use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{HeaderMap, header, request::Parts};
 use serde_json::{Map, Value};
 
 use super::app::App;
@@ -22,6 +22,25 @@ impl FromRequest<App> for JsonBody {
         }
         let body = read_body(request.into_body(), &BodyLimits::from(&app.config)).await?;
         parse_object(&body).map(Self)
+    }
+}
+
+/// No query string: a parameter that nobody reads is a mistake, and says so.
+pub struct NoQuery;
+
+impl FromRequestParts<App> for NoQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        match form_urlencoded::parse(query.as_bytes()).next() {
+            None => Ok(Self),
+            Some((name, _)) => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+                let detail = format!("this call takes no query parameter, so also not {name}");
+                Err(Error::new(Code::QueryInvalid, detail))
+            }
+        }
     }
 }
 

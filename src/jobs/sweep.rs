@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::http::app::App;
-use crate::id::first_at;
+use crate::http::idempotency::oldest_kept;
 use crate::store::idempotency::{self, Claim};
 
 /// How often records are looked for.
@@ -29,8 +29,7 @@ pub async fn sweep_forever(app: App) {
 /// # Errors
 /// When the store is away.
 pub async fn sweep(app: &App) -> Result<usize> {
-    let retention_s = i64::try_from(app.config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
-    let edge = first_at(app.context.now().plus_seconds(-retention_s));
+    let edge = oldest_kept(app);
     let mut swept = 0;
     loop {
         let secrets = app.installation.secrets.clone();

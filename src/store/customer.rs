@@ -161,39 +161,40 @@ pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Vec<Found>> {
     };
     let values = [
         filter.project.into(),
+        filter.hash.into(),
         (&filter.before).into(),
         (&filter.from).into(),
         filter.status.map(|status| status as i64).into(),
         bits,
         wanted,
         filter.limit.into(),
-        filter.hash.into(),
     ];
-    match (filter.hash, filter.status) {
-        (Some(_), _) => tx.all(PAGE_BY_HASH, &values, read),
-        (None, Some(Status::Inactive)) => tx.all(PAGE_OF_INACTIVE, &values[..7], read),
-        (None, _) => tx.all(PAGE, &values[..7], read),
-    }
+    let statement = match (filter.hash, filter.status) {
+        (Some(_), _) => PAGE_BY_HASH,
+        (None, Some(Status::Inactive)) => PAGE_OF_INACTIVE,
+        (None, _) => PAGE,
+    };
+    tx.all(statement, &values, read)
 }
 
 const PAGE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
-      AND ($4 IS NULL OR c.status = $4)
-      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
-    ORDER BY c.id DESC LIMIT $7";
+    WHERE c.project = $1 AND $2 IS NULL AND c.id < $3 AND c.id >= $4
+      AND ($5 IS NULL OR c.status = $5)
+      AND ($6 IS NULL OR c.endorsements & $6 = $7 OR ($7 IS NULL AND c.endorsements & $6 <> 0))
+    ORDER BY c.id DESC LIMIT $8";
 
 /// The same with the literal that the partial index wants to see.
 const PAGE_OF_INACTIVE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
-      AND c.status = 1 AND $4 = 1
-      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
-    ORDER BY c.id DESC LIMIT $7";
+    WHERE c.project = $1 AND $2 IS NULL AND c.id < $3 AND c.id >= $4
+      AND c.status = 1 AND $5 = 1
+      AND ($6 IS NULL OR c.endorsements & $6 = $7 OR ($7 IS NULL AND c.endorsements & $6 <> 0))
+    ORDER BY c.id DESC LIMIT $8";
 
 /// The same, by way of a look-up.
 const PAGE_BY_HASH: &str = "
@@ -201,10 +202,10 @@ const PAGE_BY_HASH: &str = "
            c.endorsements, c.profile, c.identity, k.wrapped
     FROM lookups l JOIN customers c ON c.project = $1 AND c.id = l.target
          LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE l.hash = $8 AND l.target < $2 AND l.target >= $3
-      AND ($4 IS NULL OR c.status = $4)
-      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
-    ORDER BY l.target DESC LIMIT $7";
+    WHERE l.hash = $2 AND l.target < $3 AND l.target >= $4
+      AND ($5 IS NULL OR c.status = $5)
+      AND ($6 IS NULL OR c.endorsements & $6 = $7 OR ($7 IS NULL AND c.endorsements & $6 <> 0))
+    ORDER BY l.target DESC LIMIT $8";
 
 fn read(row: &Row<'_>) -> Result<Found> {
     let customer = CustomerRow {

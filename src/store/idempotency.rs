@@ -40,9 +40,17 @@ impl Claim {
     }
 }
 
-/// What a key made, if it was used.
-pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<Record>> {
+/// What a key made, if it was used and not before `oldest`, from where on keys are kept.
+pub fn find(
+    tx: &mut Tx<'_>,
+    claim: &Claim,
+    hash: i64,
+    oldest: &[u8; 16],
+) -> Result<Option<Record>> {
     for id in lookup::targets(tx, hash)? {
+        if id < *oldest {
+            continue;
+        }
         let record = tx.first(
             "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
              FROM idempotency WHERE id = $1",

@@ -100,7 +100,7 @@ impl fmt::Debug for Store {
 impl Tx<'_> {
     /// Runs a statement and gives the number of rows it changed.
     pub fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<usize> {
-        let mut statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let mut statement = self.prepare(sql)?;
         statement
             .execute(rusqlite::params_from_iter(values))
             .map_err(sqlite::error)
@@ -113,12 +113,24 @@ impl Tx<'_> {
         values: &[Value<'_>],
         read: impl FnOnce(&Row<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let mut statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let mut statement = self.prepare(sql)?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(values))
             .map_err(sqlite::error)?;
         let row = rows.next().map_err(sqlite::error)?;
         row.map(|row| read(&Row::new(row))).transpose()
+    }
+
+    /// Prepares a statement once. `$1` is a name to SQLite, so the arguments must
+    /// first stand in the order of their numbers.
+    fn prepare(&self, sql: &'static str) -> Result<rusqlite::CachedStatement<'_>> {
+        let statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        debug_assert!(
+            (1..=statement.parameter_count())
+                .all(|number| statement.parameter_name(number) == Some(&format!("${number}"))),
+            "the arguments of a statement are out of order: {sql}"
+        );
+        Ok(statement)
     }
 
     /// All rows of a result; the statement bounds their number.
@@ -128,7 +140,7 @@ impl Tx<'_> {
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let mut statement = self.prepare(sql)?;
         let mut rows = statement
             .query(rusqlite::params_from_iter(values))
             .map_err(sqlite::error)?;

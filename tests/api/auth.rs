@@ -57,7 +57,7 @@ fn a_malformed_token_is_token_invalid() {
 #[test]
 fn another_scheme_than_bearer_is_401() {
     let server = Server::shared();
-    for value in ["Basic YTpi", "Bearer", "Bearer ", "Token x", "b\u{e9}"] {
+    for value in ["Basic YTpi", "Bearer", "Bearer ", "Token x"] {
         let call = server
             .call("GET", "/v0.9/customers")
             .header("authorization", value);

@@ -17,13 +17,13 @@ fn an_unknown_field_names_the_nearest_known_one() {
         ],
     }));
     for (pointer, nearest) in [
-        ("/birthdate", "`birthDate`"),
-        ("/first_name", "`firstName`"),
-        ("/residentialAddress/zipcode", "`zipCode`"),
-        ("/residentialAddress/Line1", "`line1`"),
+        ("/birthdate", "did you mean birthDate?"),
+        ("/first_name", "did you mean firstName?"),
+        ("/residentialAddress/zipcode", "did you mean zipCode?"),
+        ("/residentialAddress/Line1", "did you mean line1?"),
         (
             "/identifyingInformation/0/issuing_country",
-            "`issuingCountry`",
+            "did you mean issuingCountry?",
         ),
     ] {
         let message = answer.field_error(pointer, "unknownField");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Extension;
 use axum::http::Request;
 use axum::routing::get;
 use oms::config::Config;
@@ -92,7 +93,7 @@ impl Write for Log {
 #[test]
 fn the_log_has_one_line_per_request_and_nothing_personal() {
     let config = Config::for_data(Path::new("unused"));
-    let handler = async || (axum::Extension(ProjectLabel(7)), "hello");
+    let handler = async |Extension(label): Extension<ProjectLabel>| label.set(7);
     let fault = async || Error::internal("the disk is full");
     let router = Router::new().nest(
         "/v0.9",

@@ -48,7 +48,7 @@ fn a_second_head_that_stops_midway_ends() {
 #[test]
 fn a_keep_alive_connection_outlives_the_head_timeout() {
     let mut config = quick();
-    config.idle_timeout = Duration::from_secs(60);
+    config.idle_timeout = Duration::from_mins(1);
     let server = Server::start(&config);
     let mut socket = server.connect();
     for _ in 0..3 {

@@ -16,7 +16,7 @@ use oms::config::Config;
 use oms::context::Context;
 use oms::error::Error;
 use oms::http::body::{BodyLimits, read_body};
-use oms::http::request_id::{Edge, ProjectLabel, RequestId};
+use oms::http::request_id::{Edge, RequestId};
 use oms::http::server::{Peer, ServerLimits, Stopped, serve};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
@@ -125,7 +125,7 @@ fn router(
         "counted"
     };
     let (release, held) = (Arc::clone(release), Arc::clone(held));
-    let hold = async move || {
+    let wait = async move || {
         held.notify_one();
         release.notified().await;
         "released"
@@ -138,12 +138,9 @@ fn router(
         .route("/", get(async || "hello"))
         .route("/echo", post(echo))
         .route("/counted", get(count))
-        .route("/held", get(hold))
+        .route("/held", get(wait))
         .route("/who", get(who))
-        .route(
-            "/path/{id}",
-            get(async |uri: Uri| (Extension(ProjectLabel(7)), uri.path().to_owned())),
-        )
+        .route("/path/{id}", get(async |uri: Uri| uri.path().to_owned()))
         .route(
             "/panic",
             get(async || -> &'static str { panic!("a private word") }),

@@ -5,23 +5,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::folder::files_under;
-
-const MAGIC: &[u8] = b"SQLite format 3\0";
-
 /// While this lives, nobody else can write to the store.
 pub struct WriteLock(Connection);
 
 impl WriteLock {
     /// Takes the write lock of the database under a data folder.
     pub fn take(data: &Path) -> Self {
-        let mut databases: Vec<_> = files_under(data)
-            .into_iter()
-            .filter(|(_, bytes)| bytes.starts_with(MAGIC))
-            .map(|(path, _)| path)
-            .collect();
-        assert_eq!(databases.len(), 1, "one database: {databases:?}");
-        let path = databases.remove(0);
+        let path = data.join("oms.db");
         let connection = Connection::open(path).expect("the database opens");
         connection
             .busy_timeout(Duration::from_secs(30))

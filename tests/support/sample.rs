@@ -33,6 +33,6 @@ pub fn full_customer() -> Value {
             { "type": "ssn", "issuingCountry": "US", "number": "123-45-6789" }
         ],
         "endorsements": ["basic", "cryptoCustody", "usd"],
-        "metadata": { "plan": "gold", "seats": 3, "trial": false, "coupon": null }
+        "metadata": { "plan": "gold", "seats": 3, "trial": false }
     })
 }
