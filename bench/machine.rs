@@ -82,6 +82,7 @@ pub fn describe(data: &Path) -> Vec<(&'static str, String)> {
         ("Processor", field("/proc/cpuinfo", "model name")),
         ("Memory", field("/proc/meminfo", "MemTotal")),
         ("Kernel", line_of("/proc/sys/kernel/osrelease")),
+        ("Load before", line_of("/proc/loadavg")),
         ("File system", file_system(data)),
         ("SQLite", rusqlite::version().to_owned()),
         (

@@ -40,12 +40,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 /// What can be measured, in the order in which it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Scenario {
-    /// One 4 KiB write and fdatasync after the other.
-    Fsync,
     /// The same body through a bare axum echo that stores nothing.
     Echo,
     /// POST /auth/token at 16 connections.
     Auth,
+    /// One 4 KiB write and fdatasync after the other.
+    Fsync,
     /// Durable POST /customers at 1, 16, 64 and 256 connections.
     Create,
     /// Bare batched inserts of the rows that a create leaves.
@@ -147,6 +147,9 @@ impl Options {
         }
         if self.threads != 1 {
             words.push(format!("--threads {}", self.threads));
+        }
+        if self.server.as_os_str() != env!("CARGO_BIN_EXE_oms") {
+            words.push("--server ANOTHER-BUILD".to_owned());
         }
         for argument in &self.server_arg {
             words.push(format!("--server-arg={argument}"));

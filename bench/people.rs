@@ -152,7 +152,9 @@ impl People {
         put_ssn(out, (turn % SSNS) * STRIDE % SSNS);
         put(
             out,
-            format_args!(r#""}}],"metadata":{{"plan":"standard","referrer":"partner-{host}"}}}}"#),
+            format_args!(
+                r#""}}],"metadata":{{"plan":"standard","referrer":"partner-{host}","source":"web","termsVersion":"2026-01"}}}}"#
+            ),
         );
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use rusqlite::{Connection, params};
 
-use super::rig::{CONNECTIONS, CUSTOMERS_MIN, Customers, Length, Rig, Target};
+use super::rig::{CONNECTIONS, Customers, Rig, Target};
 use crate::Result;
 use crate::client::{Talk, Verdict};
 use crate::http::Answer;
@@ -109,16 +109,8 @@ impl Talk for Echo {
 
 /// Bare batches of the server's own rows and of the plain two.
 pub fn sqlite(rig: &mut Rig) -> Result<()> {
-    let target = rig.target()?;
-    if rig.customers.count() < CUSTOMERS_MIN {
-        // Real rows to look at; how they came about does not matter here.
-        rig.creates(
-            &target,
-            "preload",
-            CONNECTIONS,
-            Length::Creates(CUSTOMERS_MIN),
-        )?;
-    }
+    // Real rows to look at; how they came about does not matter here.
+    rig.populated()?;
     rig.stop()?;
     let mirror = Mirror::read(&rig.data().join("oms.db"), rig.customers.count())?;
     let (seconds, seed) = (rig.options.seconds, rig.options.seed);
@@ -133,7 +125,7 @@ pub fn sqlite(rig: &mut Rig) -> Result<()> {
     let rows = vec![
         row("rows and indexes of the server", &same),
         row(
-            "plain: a customer row and an idempotency row of 1 KiB, ids in order",
+            "plain: a customer row by rising id, an idempotency row of 1 KiB by random key",
             &plain,
         ),
     ];
@@ -171,13 +163,13 @@ pub fn remove_database(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The plain variant: 600 bytes under an id in order of time, and 1 KiB under the key's hash.
+/// The plain variant: 600 bytes under an id in order of time, and 1 KiB with a unique index on a random key.
 fn plain(path: &Path, seconds: f64, seed: u64) -> Result<Batches> {
     let db = Connection::open(path)?;
     durable(&db)?;
     db.execute_batch(
         "CREATE TABLE customer (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-         CREATE TABLE idempotency (id INTEGER PRIMARY KEY, key BLOB NOT NULL, answer BLOB NOT NULL);",
+         CREATE TABLE idempotency (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, answer BLOB NOT NULL);",
     )?;
     let mut customer = db.prepare("INSERT INTO customer (id, body) VALUES (?1, ?2)")?;
     let mut idempotency = db.prepare("INSERT INTO idempotency (key, answer) VALUES (?1, ?2)")?;

@@ -26,21 +26,24 @@ pub fn measure(rig: &mut Rig) -> Result<()> {
     } else {
         "many"
     };
-    let stored = thousands(wanted as f64);
     let mut steps = Vec::new();
-    for part in 1..=PARTS {
+    // The last part again makes up for what was refused on the way.
+    for part in (1..=PARTS).chain([PARTS]) {
         let until = wanted * part / PARTS;
-        let step = format!("up to {}", thousands(until as f64));
-        let count = until.saturating_sub(rig.customers.asked());
-        steps.push(rig.creates(&empty, &step, CONNECTIONS, Length::Creates(count))?);
+        let missing = until.saturating_sub(rig.customers.count());
+        if missing > 0 {
+            let step = format!("up to {}", thousands(until as f64));
+            steps.push(rig.creates(&empty, &step, CONNECTIONS, Length::Creates(missing))?);
+        }
     }
+    let stored = thousands(rig.customers.count() as f64);
     rig.report.steps(
         &format!("On the way to {stored} customers"),
         "`POST /customers` at 64 connections.",
         &steps,
     );
-    if rig.customers.count() == 0 {
-        return Err("no customer could be created".into());
+    if rig.customers.count() < wanted {
+        return Err(format!("only {stored} customers could be created").into());
     }
     weigh(rig, name, &stored)?;
     let target = rig.target()?;

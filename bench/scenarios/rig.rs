@@ -20,7 +20,7 @@ use crate::{Options, Result, machine};
 /// Connections of every step that is compared with a goal.
 pub const CONNECTIONS: usize = 64;
 /// Customers that a scenario over existing ones needs at least.
-pub const CUSTOMERS_MIN: u64 = 20_000;
+const CUSTOMERS_MIN: u64 = 20_000;
 /// Name of the run's folder; the process id follows.
 const FOLDER: &str = "oms-bench-";
 

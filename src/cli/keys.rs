@@ -41,7 +41,7 @@ enum Command {
     },
     /// Revoke a key for good; its tokens end within a second.
     Revoke {
-        /// The key, sk_sdbx_… or sk_live_…
+        /// The key, `sk_sdbx`_… or `sk_live`_…
         api_key: String,
     },
 }

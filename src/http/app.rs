@@ -122,6 +122,7 @@ impl App {
     }
 
     /// Takes a key in that was just read from the store.
+    #[must_use]
     pub fn learn_key(&self, key: ApiKey) -> Arc<ApiKey> {
         let key = Arc::new(key);
         self.api_keys

@@ -157,13 +157,33 @@ impl<'a> Customer<'a> {
             id: row.id,
             object: "customer",
             r#type: "individual",
-            first_name: profile.first_name.as_ref().map(|name| name.expose()),
-            middle_name: profile.middle_name.as_ref().map(|name| name.expose()),
-            last_name: profile.last_name.as_ref().map(|name| name.expose()),
-            email: profile.email.as_ref().map(|email| email.expose()),
-            phone: profile.phone.as_ref().map(|phone| phone.expose()),
-            nationality: profile.nationality.map(|country| country.code()),
-            external_id: profile.external_id.as_ref().map(|id| id.expose()),
+            first_name: profile
+                .first_name
+                .as_ref()
+                .map(super::super::core::name::PersonName::expose),
+            middle_name: profile
+                .middle_name
+                .as_ref()
+                .map(super::super::core::name::PersonName::expose),
+            last_name: profile
+                .last_name
+                .as_ref()
+                .map(super::super::core::name::PersonName::expose),
+            email: profile
+                .email
+                .as_ref()
+                .map(super::super::core::email::Email::expose),
+            phone: profile
+                .phone
+                .as_ref()
+                .map(super::super::core::phone::Phone::expose),
+            nationality: profile
+                .nationality
+                .map(super::super::core::country::Country::code),
+            external_id: profile
+                .external_id
+                .as_ref()
+                .map(super::super::core::external_id::ExternalId::expose),
             status: row.status.name(),
             signed_agreement: row.signed_at.is_some(),
             signed_agreement_at: row.signed_at,

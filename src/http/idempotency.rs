@@ -143,6 +143,9 @@ pub struct RequestText<'a> {
     pub body: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
+/// What a transaction does; it may run more than once.
+pub type Write = Box<dyn Fn(&mut Tx<'_>) -> Result<Written> + Send>;
+
 /// A change that is ready to be written, and the answer that tells of it.
 pub struct Effect {
     /// The status of the answer.
@@ -154,7 +157,7 @@ pub struct Effect {
     /// The data key of the resource, which also seals the kept answer.
     pub key: DataKey,
     /// The change itself. It may run more than once.
-    pub write: Box<dyn Fn(&mut Tx<'_>) -> Result<Written> + Send>,
+    pub write: Write,
 }
 
 /// The data key of a resource.

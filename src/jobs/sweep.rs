@@ -8,7 +8,7 @@ use crate::http::idempotency::oldest_kept;
 use crate::store::idempotency::{self, Claim};
 
 /// How often records are looked for.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 
 /// Records forgotten in one transaction, so that no request waits long behind one.
 const BATCH: i64 = 200;

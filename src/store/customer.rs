@@ -91,7 +91,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
             row.signed_at.map(Time::as_millis).into(),
             row.updated_at.as_millis().into(),
             row.data_key.into(),
-            pack(&row.endorsements).into(),
+            pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
         ],
@@ -111,7 +111,7 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
             (row.status as i64).into(),
             row.signed_at.map(Time::as_millis).into(),
             row.updated_at.as_millis().into(),
-            pack(&row.endorsements).into(),
+            pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
             row.project.into(),
@@ -231,11 +231,11 @@ const BITS: usize = 4;
 
 /// The statuses in one number, four bits for each endorsement: 0 where it was
 /// not requested, else one more than the status's place in the list of all.
-fn pack(endorsements: &Endorsements) -> i64 {
-    let bits = |(place, status): (usize, &Option<EndorsementStatus>)| {
+fn pack(endorsements: Endorsements) -> i64 {
+    let bits = |(place, status): (usize, Option<EndorsementStatus>)| {
         status.map_or(0, |status| (status as i64 + 1) << (BITS * place))
     };
-    endorsements.iter().enumerate().map(bits).sum()
+    endorsements.into_iter().enumerate().map(bits).sum()
 }
 
 fn unpack(packed: i64) -> Result<Endorsements> {
@@ -271,7 +271,7 @@ mod tests {
     fn packed_endorsements_unpack() {
         for status in EndorsementStatus::ALL {
             let endorsements = [Some(status), None, Some(EndorsementStatus::Active)];
-            let packed = pack(&endorsements);
+            let packed = pack(endorsements);
             assert_eq!(unpack(packed).unwrap(), endorsements);
             let (bits, wanted) = mask(EndorsementName::Basic, Some(status));
             assert_eq!(Some(packed & bits), wanted);

@@ -100,12 +100,11 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
     lookup::insert(tx, hash, &record.id)
 }
 
+/// An old record: its project, the hash of its key, its id.
+pub type Old = (i64, [u8; 16], [u8; 16]);
+
 /// Records older than an id, the oldest first, to be swept.
-pub fn older_than(
-    tx: &mut Tx<'_>,
-    edge: &[u8; 16],
-    limit: i64,
-) -> Result<Vec<(i64, [u8; 16], [u8; 16])>> {
+pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Old>> {
     tx.all(
         "SELECT project, key_hash, id FROM idempotency WHERE id < $1 ORDER BY id LIMIT $2",
         &[edge.into(), limit.into()],

@@ -118,10 +118,6 @@ impl Queue {
 }
 
 /// The monotonic clock, for waiting times only; business time is the context's.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "queues measure how long work waited"
-)]
 pub(super) fn now() -> Instant {
     Instant::now()
 }

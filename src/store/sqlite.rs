@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -189,7 +189,7 @@ fn connect(data: &Path, access: Access) -> Result<Connection> {
     Ok(connection)
 }
 
-fn path_text(path: &PathBuf) -> Result<&str> {
+fn path_text(path: &Path) -> Result<&str> {
     path.to_str()
         .ok_or_else(|| Error::internal(format!("{} is not UTF-8", path.display())))
 }

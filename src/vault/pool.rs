@@ -78,14 +78,13 @@ impl DataKeyPool {
     /// # Errors
     /// `serviceUnavailable` when the key register gives none in time.
     pub fn take(&self) -> Result<PooledKey> {
-        let key = match self.ready.try_recv() {
-            Ok(key) => key,
-            Err(_) => {
-                self.wake();
-                self.ready
-                    .recv_timeout(PATIENCE)
-                    .map_err(|_| Error::unavailable("no data key is ready", 1))?
-            }
+        let key = if let Ok(key) = self.ready.try_recv() {
+            key
+        } else {
+            self.wake();
+            self.ready
+                .recv_timeout(PATIENCE)
+                .map_err(|_| Error::unavailable("no data key is ready", 1))?
         };
         if self.ready.len() < self.shared.batch.load(Ordering::Relaxed) / 2 {
             self.wake();

@@ -12,7 +12,7 @@ use serde_json::Value;
 fn compare(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("OMS_UPDATE").is_some() {
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("the file can be written");
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
@@ -22,7 +22,7 @@ fn compare(file: &str, text: &str) {
 }
 
 fn document() -> Value {
-    serde_json::to_value(router::document()).unwrap()
+    serde_json::to_value(router::document()).expect("the document is JSON")
 }
 
 #[test]
