@@ -13,7 +13,9 @@ pub mod lookup;
 mod migrate;
 mod queue;
 mod sqlite;
+mod tail;
 mod value;
+mod writer;
 
 use std::fmt;
 use std::path::Path;
@@ -25,9 +27,15 @@ pub use value::{Row, Value};
 use crate::config::Config;
 use crate::error::Result;
 use sqlite::Sqlite;
+use tail::{Op, Tail, Target};
 
 /// One transaction, as the statements of `store/<noun>.rs` see it.
-pub struct Tx<'a>(&'a rusqlite::Connection);
+pub struct Tx<'a> {
+    connection: &'a rusqlite::Connection,
+    tail: &'a Tail,
+    /// Look-ups of this commit.
+    journal: Vec<Op>,
+}
 
 /// The store: one engine behind one door.
 #[derive(Clone)]
@@ -98,7 +106,34 @@ impl fmt::Debug for Store {
     }
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    const fn new(connection: &'a rusqlite::Connection, tail: &'a Tail) -> Self {
+        Self {
+            connection,
+            tail,
+            journal: Vec::new(),
+        }
+    }
+
+    fn journal(&mut self, op: Op) {
+        self.journal.push(op);
+    }
+
+    /// The rows that a hash leads to and that are not in the table yet, those of
+    /// this commit included.
+    fn newest_lookups(&self, hash: i64) -> Vec<Target> {
+        let mut found = Vec::new();
+        self.tail.find(hash, &mut found);
+        for op in self.journal.iter().filter(|op| op.hash == hash) {
+            if op.removes {
+                found.retain(|target| *target != op.target);
+            } else {
+                found.push(op.target);
+            }
+        }
+        found
+    }
+
     /// Runs a statement and gives the number of rows it changed.
     pub fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<usize> {
         let mut statement = self.prepare(sql)?;
@@ -125,7 +160,7 @@ impl Tx<'_> {
     /// Prepares a statement once. `$1` is a name to SQLite, so the arguments must
     /// first stand in the order of their numbers.
     fn prepare(&self, sql: &'static str) -> Result<rusqlite::CachedStatement<'_>> {
-        let statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let statement = self.connection.prepare_cached(sql).map_err(sqlite::error)?;
         debug_assert!(
             (1..=statement.parameter_count())
                 .all(|number| statement.parameter_name(number) == Some(&format!("${number}"))),

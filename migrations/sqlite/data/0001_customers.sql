@@ -67,3 +67,11 @@ CREATE TABLE lookups (
     target BLOB NOT NULL,
     PRIMARY KEY (hash, target)
 ) WITHOUT ROWID;
+
+-- The newest look-ups, all those of a commit as one row in time order: 25 bytes
+-- each of hash, target and whether it removes. They are folded into `lookups` many
+-- at once, in the order of their hashes (src/store/tail.rs).
+CREATE TABLE lookup_journal (
+    id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    ops BLOB NOT NULL
+);

@@ -1,0 +1,264 @@
+//! The thread that writes: it drains its queue and commits many closures, a
+//! savepoint each, with one fsync. It also keeps the tail of look-ups true and
+//! folds it into its table, a little with every commit.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rusqlite::{Connection, ErrorCode};
+
+use super::Tx;
+use super::queue::{Job, now};
+use super::sqlite::checkpoint;
+use super::tail::{Op, Tail, Target};
+use crate::error::{Error, Result};
+
+/// Look-ups that are folded with one commit.
+const FOLD_STEP: usize = 512;
+
+/// How often a writer without work looks for what other processes wrote.
+const IDLE_PERIOD: Duration = Duration::from_millis(200);
+
+/// What the writing thread owns.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) tail: Arc<Tail>,
+    pub(super) largest_batch: usize,
+    pub(super) longest_wait: Duration,
+    /// Set when the log should begin anew.
+    pub(super) restart: Arc<AtomicBool>,
+    journal: Journal,
+    fold: Option<Fold>,
+}
+
+/// How far this process has read the journal.
+struct Journal {
+    /// The last row that is in the tail.
+    last: i64,
+    /// SQLite's mark of what other connections committed.
+    data_version: i64,
+}
+
+/// A part of the tail on its way into the table.
+struct Fold {
+    left: Vec<(i64, Target)>,
+    /// Journal rows that are done with when nothing is left.
+    through: i64,
+}
+
+impl Writer {
+    /// Takes the connection over and reads the journal.
+    pub(super) fn new(
+        connection: Connection,
+        tail: Arc<Tail>,
+        largest_batch: usize,
+        longest_wait: Duration,
+        restart: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let mut writer = Self {
+            connection,
+            tail,
+            largest_batch,
+            longest_wait,
+            restart,
+            journal: Journal {
+                last: 0,
+                data_version: -1,
+            },
+            fold: None,
+        };
+        writer.catch_up().map_err(super::sqlite::error)?;
+        Ok(writer)
+    }
+
+    /// Commits batch after batch until the queue is closed and empty.
+    pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
+        loop {
+            let mut batch = Vec::with_capacity(self.largest_batch);
+            let patience = if self.fold.is_some() {
+                Duration::ZERO
+            } else {
+                IDLE_PERIOD
+            };
+            match jobs.recv_timeout(patience) {
+                Ok(first) => self.admit(first, &mut batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while batch.len() < self.largest_batch {
+                let Ok(next) = jobs.try_recv() else { break };
+                self.admit(next, &mut batch);
+            }
+            if !batch.is_empty() || self.fold.is_some() {
+                self.commit(batch);
+            } else if let Err(cause) = self.catch_up() {
+                tracing::warn!(%cause, "the journal of look-ups could not be read");
+            }
+            if self.restart.swap(false, Ordering::AcqRel) {
+                // Most pages are copied already; the rest is short, and with
+                // nobody writing the log can begin anew.
+                checkpoint(&self.connection);
+            }
+        }
+        // Others may still use the files: what is left in the log stays there.
+        checkpoint(&self.connection);
+    }
+
+    /// Drops work whose caller has gone and refuses work that waited too long:
+    /// under overload, late answers help nobody.
+    fn admit(&self, job: Box<dyn Job>, batch: &mut Vec<Box<dyn Job>>) {
+        match job.waited(now()) {
+            None => {}
+            Some(waited) if waited > self.longest_wait => {
+                job.finish(Err(Error::unavailable("too many requests are waiting", 1)));
+            }
+            Some(_) => batch.push(job),
+        }
+    }
+
+    fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        if self.fold.is_none() && self.tail.is_full() {
+            self.fold = Some(Fold {
+                left: self.tail.freeze(),
+                through: self.journal.last,
+            });
+        }
+        let step = self
+            .fold
+            .as_ref()
+            .map_or(0, |fold| fold.left.len().min(FOLD_STEP));
+        match self.run_batch(&mut batch, step) {
+            Ok(ops) => {
+                self.tail.publish(ops);
+                self.folded(step);
+                for job in batch {
+                    job.finish(Ok(()));
+                }
+            }
+            Err(cause) => self.refuse(batch, &cause),
+        }
+    }
+
+    /// A batch that was not committed: nothing of it happened.
+    fn refuse(&self, batch: Vec<Box<dyn Job>>, cause: &rusqlite::Error) {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        if is_device_failure(cause) {
+            // After a failed sync nobody knows what the disk holds. Answer
+            // nobody; start again from what is really there.
+            tracing::error!(%cause, "the disk failed under a commit; stopping at once");
+            std::process::abort();
+        }
+        tracing::error!(%cause, "a batch could not be committed");
+        for job in batch {
+            job.finish(Err(Error::unavailable("the store cannot write now", 5)));
+        }
+    }
+
+    /// The transaction; gives the look-ups that came and went with it.
+    fn run_batch(&mut self, batch: &mut [Box<dyn Job>], step: usize) -> rusqlite::Result<Vec<Op>> {
+        self.run_sql("BEGIN IMMEDIATE")?;
+        // Nobody else can write now, so what is read here is all there is.
+        self.catch_up()?;
+        let mut tx = Tx::new(&self.connection, &self.tail);
+        for job in batch {
+            self.run_sql("SAVEPOINT job")?;
+            let kept = tx.journal.len();
+            if !job.run(&mut tx) {
+                tx.journal.truncate(kept);
+                self.run_sql("ROLLBACK TO job")?;
+            }
+            self.run_sql("RELEASE job")?;
+        }
+        let ops = tx.journal;
+        let row = (!ops.is_empty()).then(|| self.append(&ops)).transpose()?;
+        self.fold_step(step, &ops)?;
+        self.run_sql("COMMIT")?;
+        if let Some(row) = row {
+            self.journal.last = row;
+        }
+        Ok(ops)
+    }
+
+    fn run_sql(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    fn append(&self, ops: &[Op]) -> rusqlite::Result<i64> {
+        self.connection
+            .prepare_cached("INSERT INTO lookup_journal (ops) VALUES (?1)")?
+            .insert([Op::write_all(ops)])
+    }
+
+    /// Takes in what other processes journalled since.
+    fn catch_up(&mut self) -> rusqlite::Result<()> {
+        let version = |row: &rusqlite::Row<'_>| row.get(0);
+        let data_version: i64 = self
+            .connection
+            .prepare_cached("PRAGMA main.data_version")?
+            .query_row([], version)?;
+        if data_version == self.journal.data_version {
+            return Ok(());
+        }
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, ops FROM lookup_journal WHERE id > ?1 ORDER BY id")?;
+        let mut rows = statement.query([self.journal.last])?;
+        while let Some(row) = rows.next()? {
+            let ops = row.get_ref(1)?.as_blob().unwrap_or_default();
+            self.tail.publish(Op::read_all(ops));
+            self.journal.last = row.get(0)?;
+        }
+        self.journal.data_version = data_version;
+        Ok(())
+    }
+
+    /// Moves some look-ups into the table, in the order in which they lie there.
+    fn fold_step(&self, step: usize, ops: &[Op]) -> rusqlite::Result<()> {
+        let Some(fold) = &self.fold else {
+            return Ok(());
+        };
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO lookups (hash, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?;
+        let removed: HashSet<_> = ops
+            .iter()
+            .filter(|op| op.removes)
+            .map(|op| (op.hash, op.target))
+            .collect();
+        let rest = fold.left.len() - step;
+        for lookup in &fold.left[rest..] {
+            // What was removed since it was set aside must not come back.
+            if self.tail.is_frozen(lookup.0, lookup.1) && !removed.contains(lookup) {
+                insert.execute((lookup.0, lookup.1))?;
+            }
+        }
+        if rest == 0 {
+            self.connection
+                .prepare_cached("DELETE FROM lookup_journal WHERE id <= ?1")?
+                .execute([fold.through])?;
+        }
+        Ok(())
+    }
+
+    /// Notes what was folded, once it is committed.
+    fn folded(&mut self, step: usize) {
+        let Some(fold) = &mut self.fold else { return };
+        fold.left.truncate(fold.left.len() - step);
+        if fold.left.is_empty() {
+            self.tail.thaw();
+            self.fold = None;
+        }
+    }
+}
+
+fn is_device_failure(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
