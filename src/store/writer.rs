@@ -17,7 +17,7 @@ use super::tail::{Op, Tail, Target};
 use crate::error::{Error, Result};
 
 /// Look-ups that are folded with one commit.
-const FOLD_STEP: usize = 512;
+const FOLD_STEP: usize = if cfg!(test) { 7 } else { 512 };
 
 /// How often a writer without work looks for what other processes wrote.
 const IDLE_PERIOD: Duration = Duration::from_millis(200);
@@ -261,4 +261,123 @@ fn is_device_failure(cause: &rusqlite::Error) -> bool {
         cause.sqlite_error_code(),
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use crate::config::Config;
+    use crate::context::Random;
+    use crate::error::{Error, Result};
+    use crate::store::{Store, lookup};
+
+    /// A folder that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path =
+                std::env::temp_dir().join(format!("oms-writer-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            Store::create_folder(&path).unwrap();
+            Self(path)
+        }
+
+        fn open(&self) -> Store {
+            Store::open(&Config::for_data(&self.0)).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    type Pairs = BTreeSet<(i64, [u8; 16])>;
+
+    async fn found(store: &Store, hashes: i64) -> Pairs {
+        let read = store.read(move |tx| {
+            let mut all = Pairs::new();
+            for hash in 0..hashes {
+                let targets = lookup::targets(tx, hash, lookup::EVERYWHERE, 1000)?;
+                all.extend(targets.into_iter().map(|target| (hash, target)));
+            }
+            Ok(all)
+        });
+        read.await.unwrap()
+    }
+
+    async fn count(store: &Store, sql: &'static str) -> i64 {
+        let counted = store.read(move |tx| tx.first(sql, &[], |row| row.int(0)));
+        counted.await.unwrap().unwrap_or_default()
+    }
+
+    async fn write_one(
+        store: &Store,
+        pair: (i64, [u8; 16]),
+        removes: bool,
+        refuse: bool,
+    ) -> Result<()> {
+        let written = store.write(move |tx| {
+            if removes {
+                lookup::delete(tx, pair.0, &pair.1)?;
+            } else {
+                lookup::insert(tx, pair.0, &pair.1);
+            }
+            if refuse {
+                Err(Error::internal("on purpose"))
+            } else {
+                Ok(())
+            }
+        });
+        written.await
+    }
+
+    /// Whatever comes, goes, is rolled back, folded, left behind by a stop or
+    /// written by somebody else: what is found is what was committed.
+    #[tokio::test]
+    async fn what_is_found_is_what_was_committed() {
+        let seed = 7;
+        let random = Random::seeded(seed);
+        let folder = Folder::new("found");
+        let mut model = Pairs::new();
+        for round in 0..6 {
+            let (store, other) = (folder.open(), folder.open());
+            for step in 0..150 {
+                let [who, what, hash, target]: [u8; 4] = random.bytes();
+                let pair = (i64::from(hash % 40), [target % 8; 16]);
+                let (removes, refuse) = (what % 5 == 0, what % 7 == 0);
+                let writer = if who % 4 == 0 { &other } else { &store };
+                let outcome = write_one(writer, pair, removes, refuse).await;
+                assert_eq!(
+                    outcome.is_ok(),
+                    !refuse,
+                    "seed {seed}, round {round}, step {step}"
+                );
+                if !refuse && removes {
+                    model.remove(&pair);
+                } else if !refuse {
+                    model.insert(pair);
+                }
+                // The one that wrote has read what the other did before.
+                assert_eq!(
+                    found(writer, 40).await,
+                    model,
+                    "seed {seed}, round {round}, step {step}"
+                );
+            }
+            store.close();
+            other.close();
+        }
+        let store = folder.open();
+        assert_eq!(found(&store, 40).await, model, "seed {seed}, after all");
+        assert!(
+            count(&store, "SELECT COUNT(*) FROM lookups").await > 0,
+            "nothing was folded"
+        );
+        store.close();
+    }
 }
