@@ -105,6 +105,13 @@ impl Sqlite {
         self.reads.call(work).await
     }
 
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reads.call_blocking(work)
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
