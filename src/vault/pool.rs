@@ -131,7 +131,8 @@ fn fill(
                 .batch
                 .store((batch * 2).min(LARGEST_BATCH), Ordering::Relaxed);
         }
-        let (fresh, wrapped) = make(batch, &ring.current(), context);
+        let by = ring.current();
+        let (fresh, wrapped) = make(batch, &by, context);
         match register(&wrapped) {
             Ok(()) => {
                 // The channel holds two of the largest batches, so only a flood
@@ -141,7 +142,7 @@ fn fill(
                 }
             }
             // Another wrapping key took over: the keys are made anew under it.
-            Err(_) if ring.reload().unwrap_or(false) => {}
+            Err(_) if ring.reload().is_ok() && ring.current().id() != by.id() => {}
             Err(error) => {
                 tracing::error!(%error, "new data keys could not be stored");
                 thread::park_timeout(Duration::from_millis(100));
