@@ -27,7 +27,7 @@ pub struct Target {
     /// The file of the new master key: base64 of 32 random bytes, mode 0600.
     #[arg(long, value_name = "FILE", conflicts_with = "to_service")]
     to: Option<PathBuf>,
-    /// The key service (Vault, `OpenBao`) that holds the new master key.
+    /// The key service (Vault, OpenBao) that holds the new master key.
     #[arg(long, value_name = "URL")]
     to_service: Option<String>,
     /// The new key's name in the service; `master_key_name` when left away.
@@ -114,7 +114,7 @@ pub async fn master(target: Target, installation: &Installation, config: &Config
 fn what_to_do(source: Option<&MasterKeySource>) {
     match source {
         None => {
-            println!("running servers have learned the new wrapping key; nothing is left to do")
+            println!("running servers have learned the new wrapping key; nothing is left to do");
         }
         Some(MasterKeySource::Service(service)) => println!(
             "running servers go on; before the next start set\n  \

@@ -208,12 +208,11 @@ impl KeyRing {
     ) -> Result<Zeroizing<Vec<u8>>> {
         let unknown = || Error::internal(format!("a {name} was wrapped by an unknown key"));
         let by = wrapper_of(wrapped).ok_or_else(unknown)?;
-        let key = match self.key(by) {
-            Some(key) => key,
-            None => {
-                self.reload()?;
-                self.key(by).ok_or_else(unknown)?
-            }
+        let key = if let Some(key) = self.key(by) {
+            key
+        } else {
+            self.reload()?;
+            self.key(by).ok_or_else(unknown)?
         };
         key.key.open(place(name, id), &wrapped[KEY_ID_LENGTH..])
     }

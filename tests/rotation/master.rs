@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::folder::{base64_of, fill, key_file};
 use crate::support::{
-    Api, Folder, Mode, Output, Server, eventually, full_customer, minimal_customer, oms,
+    Api, Folder, Mode, Output, Server, Stopwatch, eventually, full_customer, minimal_customer, oms,
 };
 
 const CLIENTS: usize = 4;
@@ -32,9 +32,12 @@ fn list(data: &str, settings: &[(&str, &str)]) -> Output {
 }
 
 /// Creates, reads and lists until it is over; every answer must be a good one.
-fn load(api: &Api, over: &AtomicBool, made: &Mutex<Vec<String>>) {
+fn load(api: &Api, over: &AtomicBool, made: &Mutex<Vec<String>>) -> Duration {
+    let mut slowest = Duration::ZERO;
     while !over.load(Ordering::SeqCst) {
+        let watch = Stopwatch::start();
         let id = api.create(&full_customer()).id();
+        slowest = slowest.max(watch.elapsed());
         api.read(&id);
         let known = made.lock().expect("no panic holds this").first().cloned();
         if let Some(known) = known {
@@ -43,6 +46,7 @@ fn load(api: &Api, over: &AtomicBool, made: &Mutex<Vec<String>>) {
         api.list("?limit=5");
         made.lock().expect("no panic holds this").push(id);
     }
+    slowest
 }
 
 #[test]
@@ -54,9 +58,7 @@ fn under_load_nothing_fails_and_then_only_the_new_key_opens_everything() {
     let api = server.project(Mode::Sandbox);
     let (over, made) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let output = thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| load(&api, &over, &made));
-        }
+        let clients = [(); CLIENTS].map(|()| scope.spawn(|| load(&api, &over, &made)));
         eventually(Duration::from_mins(1), "customers are made", || {
             (made.lock().expect("no panic holds this").len() > 20).then_some(())
         });
@@ -68,9 +70,10 @@ fn under_load_nothing_fails_and_then_only_the_new_key_opens_everything() {
             || (made.lock().expect("no panic holds this").len() > during + 20).then_some(()),
         );
         over.store(true, Ordering::SeqCst);
+        let slowest = clients.map(|client| client.join().expect("every answer is good"));
+        println!("{}slowest creates: {slowest:?}", output.stdout);
         output
     });
-    println!("{}", output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(output.stdout.contains("OMS_MASTER_KEY_FILE="), "{output:?}");
     assert!(!format!("{output:?}").contains(&base64_of(2)), "{output:?}");

@@ -63,7 +63,7 @@ fn the_old_key_verifies_and_the_new_one_signs_without_a_restart() {
 
 #[test]
 fn a_retired_key_goes_when_its_last_token_has_expired() {
-    let server = InProcess::start(|config| config.token_lifetime = Duration::from_secs(600));
+    let server = InProcess::start(|config| config.token_lifetime = Duration::from_mins(10));
     let key = server.key("shop", crate::support::Mode::Sandbox, None);
     let old = server.connect(&key);
     let running = server.server();
