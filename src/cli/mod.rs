@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod keys;
+mod rotate;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
@@ -22,7 +23,7 @@ pub struct Arguments {
 enum Command {
     /// Run the server.
     Serve,
-    /// Make, list and revoke API keys, also while the server runs.
+    /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
 }
 

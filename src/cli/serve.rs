@@ -71,14 +71,13 @@ fn greet(server: &Server) -> std::io::Result<()> {
         writeln!(out, "operator listener on http://{operator}")?;
     }
     writeln!(out, "documentation at {url}/docs")?;
-    let master = &server.app().installation.master;
+    let master = server.app().installation.master.master();
     if master.is_generated() {
         writeln!(
             out,
-            "\nThe master key {path} was made for you and lies beside the data. Before real people's data \
+            "\nThe master key {master} was made for you and lies beside the data. Before real people's data \
              comes in, move it to another place, keep a copy of it elsewhere (without it nothing opens), and \
-             start with OMS_MASTER_KEY_FILE naming it. Until then live keys are refused.",
-            path = master.path().display()
+             start with OMS_MASTER_KEY_FILE naming it. Until then live keys are refused."
         )?;
     }
     if let Some(created) = server.first_key() {

@@ -3,6 +3,7 @@
 //! Each setting is one row of [`table::SETTINGS`] and one field of [`Config`].
 //! Nothing else in the crate reads the environment or a configuration file.
 
+mod master_key;
 mod settings;
 mod table;
 
@@ -11,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::master_key::{KeyService, MasterKeySource, Secret, is_service_name, is_service_url};
 use self::settings::Values;
 pub use self::settings::{Settings, SettingsError, example};
 
@@ -57,6 +59,18 @@ pub struct Config {
     pub api_versions: Vec<String>,
     /// The file that holds the master key; `None` to generate one in `data`.
     pub master_key_file: Option<PathBuf>,
+    /// The master key of `OMS_MASTER_KEY`, which no file may hold.
+    pub master_key_variable: Option<Secret>,
+    /// The address of the key service that holds the master key.
+    pub master_key_service: Option<String>,
+    /// The name of the master key in the key service.
+    pub master_key_name: String,
+    /// Where the transit engine is mounted in the key service.
+    pub master_key_mount: String,
+    /// The token of `OMS_MASTER_KEY_TOKEN`, which no file of ours may hold.
+    pub master_key_token: Option<Secret>,
+    /// The file that holds the token for the key service.
+    pub master_key_token_file: Option<PathBuf>,
     /// Whether a generated master key may protect live data.
     pub allow_live_with_generated_master_key: bool,
     /// How long an access token is good.

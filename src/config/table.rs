@@ -19,6 +19,10 @@ pub(super) enum Kind {
     Versions,
     /// An absolute URL that ends in a slash.
     Url,
+    /// The address of a key service; empty means none.
+    ServiceUrl,
+    /// A name in a key service.
+    ServiceName,
 }
 
 /// One setting. Its flag is `--some-name`, its variable `OMS_SOME_NAME`.
@@ -58,7 +62,15 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("api_versions", Kind::Versions, "v0.9,v0.11,v0.13",
         "The version prefixes that are served. All answer the same."),
     row("master_key_file", Kind::Path, "",
-        "The file that holds the master key. Without one a key is generated in `data`,\nwhich protects against nobody who can read that directory."),
+        "The file that holds the master key. The variable OMS_MASTER_KEY may hold the key itself\ninstead. Without either a key is generated in `data`, which protects against nobody who\ncan read that directory."),
+    row("master_key_service", Kind::ServiceUrl, "",
+        "The HashiCorp Vault or OpenBao whose transit engine holds the master key, instead of\na file. Its token stands in OMS_MASTER_KEY_TOKEN or in `master_key_token_file`."),
+    row("master_key_name", Kind::ServiceName, "oms",
+        "The name of the master key in the transit engine."),
+    row("master_key_mount", Kind::ServiceName, "transit",
+        "Where the transit engine is mounted."),
+    row("master_key_token_file", Kind::Path, "",
+        "The file that holds the token for the key service; it is read at every start."),
     row("allow_live_with_generated_master_key", Kind::Flag, "false",
         "Whether a generated master key may protect the data of live projects."),
     row("token_lifetime_s", Kind::Number(60, DAY_S), "3600",
@@ -121,7 +133,8 @@ impl Kind {
             Self::Flag => "BOOL",
             Self::Choice(_) => "WORD",
             Self::Versions => "LIST",
-            Self::Url => "URL",
+            Self::Url | Self::ServiceUrl => "URL",
+            Self::ServiceName => "NAME",
         }
     }
 
@@ -136,6 +149,10 @@ impl Kind {
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Versions => "different versions like v0.9".to_owned(),
             Self::Url => "an http or https URL that ends in a slash".to_owned(),
+            Self::ServiceUrl => {
+                "an address like https://vault.example:8200, or http on this machine".to_owned()
+            }
+            Self::ServiceName => "letters, digits, - _ . and / between them".to_owned(),
         }
     }
 

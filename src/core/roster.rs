@@ -13,7 +13,7 @@ use crate::store::event::{self as event_rows, EventRow};
 use crate::store::{Tx, lookup};
 use zeroize::Zeroizing;
 
-use crate::vault::{MasterKey, Place, SealingKey, Secrets};
+use crate::vault::{KeyRing, Place, SealingKey, Secrets};
 
 /// The project and mode in which a command runs, and for whom.
 #[derive(Clone, Debug)]
@@ -59,11 +59,11 @@ impl Customer {
     ///
     /// # Errors
     /// `internalError` when it does not open with its key.
-    pub fn open((row, wrapped): Found, master: &MasterKey) -> Result<Option<Self>> {
+    pub fn open((row, wrapped): Found, ring: &KeyRing) -> Result<Option<Self>> {
         let Some(wrapped) = wrapped else {
             return Ok(None);
         };
-        let key = master.unwrap_data_key(row.data_key, &wrapped)?;
+        let key = ring.unwrap_data_key(row.data_key, &wrapped)?;
         let place = place(row.project, &row.id, "customers.profile");
         let profile = Profile::from_opened(&key.open(place, &row.profile)?)?;
         Ok(Some(Self { row, profile, key }))

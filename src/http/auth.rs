@@ -136,7 +136,7 @@ fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
         check_time(&claims, now)?;
         return Ok(claims);
     }
-    let claims = Arc::new(app.signing_keys.verify(token, now)?);
+    let claims = Arc::new(app.signing_keys().verify(token, now)?);
     app.tokens.insert(hash, Arc::clone(&claims));
     Ok(claims)
 }
@@ -249,7 +249,7 @@ pub async fn create_token(
     let id = RequestId::from_bytes(app.context.new_id()).to_string();
     let claims = Claims::new(&key.api_key, key.mode.name(), now, lifetime_s, id);
     let token = AccessToken {
-        access_token: app.signing_keys.sign(&claims)?,
+        access_token: app.signing_keys().sign(&claims)?,
         token_type: "bearer",
         expires_in: lifetime_s,
         expires_at: Time::from_millis(claims.exp * 1000),

@@ -15,6 +15,7 @@ mod queue;
 mod sqlite;
 mod tail;
 mod value;
+pub mod wrapping_key;
 mod writer;
 
 use std::fmt;
@@ -73,6 +74,18 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.read(work).await
+    }
+
+    /// As [`Self::read`], holding up the thread of a caller that cannot wait
+    /// asynchronously; for what happens once in a while only.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.read_blocking(work)
     }
 
     /// Runs a closure in a transaction that is durable when this returns; when

@@ -78,6 +78,27 @@ impl Queue {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let answer = self.submit(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// As [`Self::call`] for a caller that cannot wait asynchronously.
+    pub(super) fn call_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.submit(work)?;
+        // The runtime forbids its own threads to block; another may.
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| answer.blocking_recv().unwrap_or_else(|_| Err(gone())));
+            waiting.join().unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Queued {
             since: now(),
@@ -87,17 +108,14 @@ impl Queue {
         });
         let sender = self.lock().clone();
         match sender.map(|sender| sender.try_send(job)) {
-            Some(Ok(())) => {}
+            Some(Ok(())) => Ok(answer),
             Some(Err(TrySendError::Full(_))) => {
-                return Err(Error::unavailable("too many requests are waiting", 1));
+                Err(Error::unavailable("too many requests are waiting", 1))
             }
             None | Some(Err(TrySendError::Disconnected(_))) => {
-                return Err(Error::unavailable("the store is closed", 5));
+                Err(Error::unavailable("the store is closed", 5))
             }
         }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::unavailable("the store is away", 5)))
     }
 
     /// Takes no more work; the thread ends when it has done what is queued.
@@ -115,6 +133,10 @@ impl Queue {
             .lock()
             .expect("no code panics while it holds this lock")
     }
+}
+
+fn gone() -> Error {
+    Error::unavailable("the store is away", 5)
 }
 
 /// The monotonic clock, for waiting times only; business time is the context's.

@@ -111,6 +111,13 @@ impl Sqlite {
         self.reads.call(work).await
     }
 
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reads.call_blocking(work)
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -243,12 +250,16 @@ fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, restart: &At
     }
 }
 
-/// The length of the data file's log, in pages of 4 KiB.
+/// The length of the longer of both files' logs, in pages of 4 KiB. That of the
+/// key register grows when the master key is changed.
 fn log_pages(connection: &Connection) -> i64 {
-    let log = connection.path().map(|path| format!("{path}-wal"));
-    let bytes = log
-        .and_then(|log| fs::metadata(log).ok())
-        .map_or(0, |log| log.len());
+    let folder = connection.path().and_then(|path| Path::new(path).parent());
+    let length = |file| {
+        let log = folder.map(|folder| folder.join(format!("{file}-wal")));
+        log.and_then(|log| fs::metadata(log).ok())
+            .map_or(0, |log| log.len())
+    };
+    let bytes = length(DATA_FILE).max(length(KEYS_FILE));
     i64::try_from(bytes / 4096).unwrap_or(i64::MAX)
 }
 

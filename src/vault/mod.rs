@@ -1,14 +1,17 @@
-//! Envelope encryption: the master key wraps data keys, a data key seals the
-//! personal data of one customer. AES-256-GCM throughout, by aws-lc-rs.
+//! Envelope encryption: the master key wraps a wrapping key, that one wraps data
+//! keys, a data key seals the personal data of one customer. AES-256-GCM throughout, by aws-lc-rs.
 //!
 //! Nothing here reads or writes the store, and no key ever leaves in the clear.
 
 mod master;
 mod pool;
+mod ring;
 mod secrets;
+mod transit;
 
 pub use master::{MASTER_KEY_FILE, MasterKey};
 pub use pool::{DataKeyPool, PooledKey};
+pub use ring::{KeyRing, WrappedWrappingKey, WrappingKey, wrapper_of};
 pub use secrets::Secrets;
 
 use std::fmt;

@@ -112,9 +112,13 @@ impl InProcess {
         self.client.call(method, &format!("{}{path}", self.base()))
     }
 
+    /// The server itself.
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("it runs until dropped")
+    }
+
     fn base(&self) -> String {
-        let server = self.server.as_ref().expect("it runs until dropped");
-        format!("http://{}", server.address())
+        format!("http://{}", self.server().address())
     }
 }
 
