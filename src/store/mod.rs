@@ -10,8 +10,10 @@ pub mod idempotency;
 pub mod key_register;
 pub mod lookup;
 mod migrate;
+mod pressure;
 mod queue;
 mod sqlite;
+mod trail;
 mod value;
 
 use std::fmt;
@@ -19,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use queue::Depth;
+pub use trail::TARGET as TRACE_TARGET;
 pub use value::{Row, Value};
 
 use crate::config::Config;
@@ -77,6 +80,13 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.write(work).await
+    }
+
+    /// Whether a write that came now would be refused or wait too long. Cheap
+    /// enough to be asked before anything else is done for a request.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.0.is_overloaded()
     }
 
     /// How full the queues are, for the metrics.

@@ -17,10 +17,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::pressure::Pressure;
 use super::queue::{Depth, Job, Queue, now};
 use super::{Tx, migrate};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::metrics::{self, Refusal};
 
 const DATA_FILE: &str = "oms.db";
 const KEYS_FILE: &str = "keys.db";
@@ -71,8 +73,9 @@ impl Sqlite {
             .collect::<Result<Vec<_>>>()?;
         let checkpointer = connect(data, Access::Write)?;
 
-        let (writes, write_jobs) = Queue::new(config.write_queue);
-        let (reads, read_jobs) = Queue::new(config.read_queue);
+        let wait = config.overload_wait;
+        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
+        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
         let (stop_checkpoints, stopped) = bounded(1);
         let restart = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
@@ -83,7 +86,8 @@ impl Sqlite {
         let writer = Writer {
             connection: writer,
             largest_batch: config.write_batch,
-            longest_wait: config.overload_wait,
+            longest_wait: wait,
+            pressure: Arc::clone(writes.pressure()),
             restart: Arc::clone(&restart),
         };
         threads.push(spawn("store-write", move || writer.run(&write_jobs))?);
@@ -110,6 +114,10 @@ impl Sqlite {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.writes.pressure().is_too_high()
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -226,6 +234,7 @@ struct Writer {
     connection: Connection,
     largest_batch: usize,
     longest_wait: Duration,
+    pressure: Arc<Pressure>,
     restart: Arc<AtomicBool>,
 }
 
@@ -258,6 +267,7 @@ impl Writer {
         match job.waited(now()) {
             None => {}
             Some(waited) if waited > self.longest_wait => {
+                Refusal::Waited.add();
                 job.finish(Err(Error::unavailable("too many requests are waiting", 1)));
             }
             Some(_) => batch.push(job),
@@ -265,7 +275,10 @@ impl Writer {
     }
 
     fn commit(&self, mut batch: Vec<Box<dyn Job>>) {
+        let jobs = batch.len();
+        self.pressure.batch_begins(jobs);
         let outcome = self.run_batch(&mut batch);
+        self.pressure.batch_ended(jobs);
         if let Err(cause) = &outcome {
             if !self.connection.is_autocommit() {
                 let _ = self.connection.execute_batch("ROLLBACK");
@@ -299,7 +312,10 @@ impl Writer {
             }
             run("RELEASE job")?;
         }
-        run("COMMIT")
+        let began = now();
+        run("COMMIT")?;
+        metrics::COMMIT_TIME.observe_time(began.elapsed());
+        Ok(())
     }
 }
 
@@ -328,6 +344,7 @@ fn log_pages(connection: &Connection) -> i64 {
 }
 
 fn checkpoint(connection: &Connection) {
+    let began = now();
     for sql in [
         "PRAGMA main.wal_checkpoint(PASSIVE)",
         "PRAGMA keys.wal_checkpoint(PASSIVE)",
@@ -336,6 +353,7 @@ fn checkpoint(connection: &Connection) {
             tracing::warn!(%cause, "a checkpoint failed; it is tried again");
         }
     }
+    metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
 }
 
 fn is_device_failure(cause: &rusqlite::Error) -> bool {
