@@ -391,11 +391,11 @@ fn problem_answer(codes: &[Code]) -> utoipa::openapi::Response {
     ) {
         header("Retry-After", "Seconds after which to try again");
     }
-    if first == Code::TooManyRequests {
-        answer.headers.extend(rate_headers());
-    }
     if status(first) == axum::http::StatusCode::UNAUTHORIZED {
         header("WWW-Authenticate", "RFC 6750");
+    }
+    if first == Code::TooManyRequests {
+        answer.headers.extend(rate_headers());
     }
     answer
 }

@@ -95,9 +95,7 @@ impl RateLimit {
         let after = before.saturating_add(self.interval);
         let allowed = after - now <= depth;
         let full_at = if allowed { after } else { before };
-        if allowed {
-            shard.remember(hash, full_at, now);
-        }
+        shard.remember(hash, full_at, now);
         drop(shard);
         let debt = full_at - now;
         Standing {
