@@ -4,6 +4,7 @@
 
 use axum::http::{HeaderMap, Method};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{Status, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::field::Empty;
 use tracing::{Level, Span};
@@ -22,7 +23,6 @@ pub(super) fn begin(headers: &HeaderMap, method: &Method, request_id: &str) -> S
         "request",
         otel.name = method.as_str(),
         otel.kind = "server",
-        otel.status_code = Empty,
         http.request.method = method.as_str(),
         http.route = Empty,
         http.response.status_code = Empty,
@@ -41,11 +41,12 @@ pub(super) fn end(span: &Span, method: &Method, route: &str, status: u16) {
     if span.is_none() {
         return;
     }
-    span.record("otel.name", format!("{method} {route}"));
     span.record("http.route", route);
     span.record("http.response.status_code", status);
+    let context = span.context();
+    context.span().update_name(format!("{method} {route}"));
     if status >= 500 {
-        span.record("otel.status_code", "ERROR");
+        context.span().set_status(Status::error(""));
     }
 }
 
