@@ -119,7 +119,9 @@ fn the_log_has_one_line_per_request_and_nothing_personal() {
                 "/v0.9/fault",
                 "/nowhere/grace",
             ] {
-                let request = Request::get(path).header("x-request-id", "r-1");
+                let request = Request::get(path)
+                    .header("host", "oms")
+                    .header("x-request-id", "r-1");
                 edge.answer(request.body(Body::empty()).unwrap()).await;
             }
         });
