@@ -1,5 +1,6 @@
 //! Traces over OTLP: what is sent, to whom it belongs, and what is not in it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::collector::{Collector, Span};
@@ -9,7 +10,10 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 /// The spans of the trace that a test began, once all of them have come.
