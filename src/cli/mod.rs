@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand.
 
 pub mod keys;
+mod log;
+mod otlp;
 mod rotate;
 pub mod serve;
 

@@ -77,6 +77,14 @@ pub struct Config {
     pub token_lifetime: Duration,
     /// Failed sign-ins a minute for one key or address before 429.
     pub auth_failures_per_minute: u32,
+    /// Requests a second of one API key in the long run; 0 for any number.
+    pub rate_limit_per_key_per_s: u32,
+    /// Requests of one API key at once.
+    pub rate_limit_per_key_burst: u32,
+    /// Requests a second of one address in the long run; 0 for any number.
+    pub rate_limit_per_address_per_s: u32,
+    /// Requests of one address at once.
+    pub rate_limit_per_address_burst: u32,
     /// How long an idempotency key is kept.
     pub idempotency_retention: Duration,
     /// What to do with a request field that does not exist.
@@ -121,6 +129,10 @@ pub struct Config {
     pub log_level: tracing::Level,
     /// How the log is written.
     pub log_format: LogFormat,
+    /// Where traces are sent; `None` when nowhere.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that is traced, in percent.
+    pub otlp_sample_percent: u32,
 }
 
 impl Config {

@@ -200,6 +200,10 @@ impl Values {
                 .parse("allow_live_with_generated_master_key")?,
             token_lifetime: self.seconds("token_lifetime_s")?,
             auth_failures_per_minute: self.number("auth_failures_per_minute")?,
+            rate_limit_per_key_per_s: self.number("rate_limit_per_key_per_s")?,
+            rate_limit_per_key_burst: self.number("rate_limit_per_key_burst")?,
+            rate_limit_per_address_per_s: self.number("rate_limit_per_address_per_s")?,
+            rate_limit_per_address_burst: self.number("rate_limit_per_address_burst")?,
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
             unknown_fields: match self.choice("unknown_fields")? {
                 "ignore" => UnknownFields::Ignore,
@@ -233,6 +237,8 @@ impl Values {
                 "text" => LogFormat::Text,
                 _ => LogFormat::Auto,
             },
+            otlp_endpoint: self.endpoint("otlp_endpoint")?,
+            otlp_sample_percent: self.number("otlp_sample_percent")?,
         };
         if config.request_timeout < config.body_read_timeout {
             return Err(self.refuse("request_timeout_s"));
@@ -331,6 +337,22 @@ impl Values {
         let text = &self.value(key).text;
         if is_service_name(text) {
             Ok(text.clone())
+        } else {
+            Err(self.refuse(key))
+        }
+    }
+
+    fn endpoint(&self, key: &str) -> Result<Option<String>, SettingsError> {
+        let text = &self.value(key).text;
+        let Some(rest) = text.strip_prefix("http://") else {
+            return match text.as_str() {
+                "" => Ok(None),
+                _ => Err(self.refuse(key)),
+            };
+        };
+        let named = rest.split('/').next().is_some_and(|host| !host.is_empty());
+        if named && rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Some(text.trim_end_matches('/').to_owned()))
         } else {
             Err(self.refuse(key))
         }

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     ServiceUrl,
     /// A name in a key service.
     ServiceName,
+    /// An `http://` URL; empty means none.
+    Endpoint,
 }
 
 /// One setting. Its flag is `--some-name`, its variable `OMS_SOME_NAME`.
@@ -77,6 +79,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Seconds for which an access token is good."),
     row("auth_failures_per_minute", Kind::Number(1, 1_000_000), "10",
         "Failed sign-ins a minute for one key or one address before the answer is 429."),
+    row("rate_limit_per_key_per_s", Kind::Number(0, 1_000_000), "0",
+        "Requests a second that one API key may send in the long run; more are answered\n429. 0: any number. What the machine can carry is guarded by `overload_wait_ms`."),
+    row("rate_limit_per_key_burst", Kind::Number(1, 1_000_000), "200",
+        "Requests that one API key may send at once after a pause, when it has a limit."),
+    row("rate_limit_per_address_per_s", Kind::Number(0, 1_000_000), "0",
+        "The same for one address (one /64 network for IPv6), counted before the token is\nlooked at. Behind a proxy all requests come from the proxy's address."),
+    row("rate_limit_per_address_burst", Kind::Number(1, 1_000_000), "200",
+        "Requests that one address may send at once after a pause, when it has a limit."),
     row("idempotency_retention_h", Kind::Number(24, 8784), "168",
         "Hours for which an idempotency key is kept."),
     row("unknown_fields", Kind::Choice(&["refuse", "ignore"]), "refuse",
@@ -121,6 +131,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "The least important level that is logged."),
     row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",
         "How the log is written. auto: text on a terminal, json otherwise."),
+    row("otlp_endpoint", Kind::Endpoint, "",
+        "Where traces are sent by OTLP over HTTP, a collector's address without /v1/traces.\nEmpty: nothing is traced. For TLS, let a collector on this machine do it."),
+    row("otlp_sample_percent", Kind::Number(0, 100), "100",
+        "The share of requests that is traced, in percent; a caller's `traceparent` decides\nfor its own requests."),
 ];
 
 impl Kind {
@@ -133,7 +147,7 @@ impl Kind {
             Self::Flag => "BOOL",
             Self::Choice(_) => "WORD",
             Self::Versions => "LIST",
-            Self::Url | Self::ServiceUrl => "URL",
+            Self::Url | Self::ServiceUrl | Self::Endpoint => "URL",
             Self::ServiceName => "NAME",
         }
     }
@@ -153,6 +167,7 @@ impl Kind {
                 "an address like https://vault.example:8200, or http on this machine".to_owned()
             }
             Self::ServiceName => "letters, digits, - _ . and / between them".to_owned(),
+            Self::Endpoint => "an http URL like http://127.0.0.1:4318, or empty".to_owned(),
         }
     }
 

@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use super::failures::Failures;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
+use super::rate::{Policy, RateLimit};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub tokens: Cache<[u8; 32], Arc<Claims>>,
     /// Failed sign-ins.
     pub failures: Failures,
+    /// How many requests one API key may send.
+    pub key_limit: Option<RateLimit>,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
     /// What `/metrics` shows.
@@ -86,6 +89,11 @@ impl App {
             signing_keys: RwLock::new(Arc::new(signing_keys)),
             tokens: Cache::new(REMEMBERED_TOKENS),
             failures: Failures::new(config.auth_failures_per_minute),
+            key_limit: RateLimit::new(
+                Policy::Key,
+                config.rate_limit_per_key_per_s,
+                config.rate_limit_per_key_burst,
+            ),
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             openapi,
@@ -108,6 +116,15 @@ impl App {
             .lock()
             .expect("no code panics while it holds this lock")
             .take()
+    }
+
+    /// How many data keys are ready.
+    #[must_use]
+    pub fn data_keys_ready(&self) -> usize {
+        self.data_keys
+            .lock()
+            .expect("no code panics while it holds this lock")
+            .ready()
     }
 
     /// The API key, as it was at most a second ago.

@@ -11,9 +11,11 @@ pub mod idempotency;
 pub mod key_register;
 pub mod lookup;
 mod migrate;
+mod pressure;
 mod queue;
 mod sqlite;
 mod tail;
+mod trail;
 mod value;
 pub mod wrapping_key;
 mod writer;
@@ -23,6 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use queue::Depth;
+pub use trail::TARGET as TRACE_TARGET;
 pub use value::{Row, Value};
 
 use crate::config::Config;
@@ -99,6 +102,13 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.write(work).await
+    }
+
+    /// Whether a write that came now would be refused or wait too long. Cheap
+    /// enough to be asked before anything else is done for a request.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.0.is_overloaded()
     }
 
     /// How full the queues are, for the metrics.

@@ -22,6 +22,7 @@ use super::writer::Writer;
 use super::{Tx, migrate};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::metrics;
 
 const DATA_FILE: &str = "oms.db";
 const KEYS_FILE: &str = "keys.db";
@@ -72,8 +73,9 @@ impl Sqlite {
             .collect::<Result<Vec<_>>>()?;
         let checkpointer = connect(data, Access::Write)?;
 
-        let (writes, write_jobs) = Queue::new(config.write_queue);
-        let (reads, read_jobs) = Queue::new(config.read_queue);
+        let wait = config.overload_wait;
+        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
+        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
         let (stop_checkpoints, stopped) = bounded(1);
         let restart = Arc::new(AtomicBool::new(false));
         let tail = Arc::new(Tail::default());
@@ -89,7 +91,8 @@ impl Sqlite {
             writer,
             Arc::clone(&tail),
             config.write_batch,
-            config.overload_wait,
+            wait,
+            Arc::clone(writes.pressure()),
             Arc::clone(&restart),
         )?;
         threads.push(spawn("store-write", move || writer.run(&write_jobs))?);
@@ -123,6 +126,10 @@ impl Sqlite {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.writes.pressure().is_too_high()
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -264,6 +271,7 @@ fn log_pages(connection: &Connection) -> i64 {
 }
 
 pub(super) fn checkpoint(connection: &Connection) {
+    let began = now();
     for sql in [
         "PRAGMA main.wal_checkpoint(PASSIVE)",
         "PRAGMA keys.wal_checkpoint(PASSIVE)",
@@ -272,6 +280,7 @@ pub(super) fn checkpoint(connection: &Connection) {
             tracing::warn!(%cause, "a checkpoint failed; it is tried again");
         }
     }
+    metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
 }
 
 /// An engine error as the caller may see it: away for now, or a fault of ours.

@@ -168,6 +168,16 @@ impl Tail {
         frozen.first.get(&hash) == Some(&target) || frozen.more.contains(&(hash, target))
     }
 
+    /// Becomes another one, in one step for those who look.
+    pub(super) fn replace(&self, other: Self) {
+        let parts = other.0.into_inner();
+        let parts = parts.expect("no code panics while it holds this lock");
+        *self
+            .0
+            .write()
+            .expect("no code panics while it holds this lock") = parts;
+    }
+
     /// Forgets what was set aside: it is in the table now.
     pub(super) fn thaw(&self) {
         let mut parts = self

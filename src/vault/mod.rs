@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Random;
 use crate::error::{Error, Result};
+use crate::metrics;
 
 /// Bytes of every symmetric key here.
 pub const KEY_LENGTH: usize = 32;
@@ -70,6 +71,7 @@ impl SealingKey {
     /// Seals a value for its place: format, nonce, ciphertext, tag.
     #[must_use]
     pub fn seal(&self, place: Place<'_>, plain: &[u8], random: &Random) -> Vec<u8> {
+        metrics::SEALED.add();
         let nonce: [u8; NONCE_LEN] = random.bytes();
         let mut sealed = Vec::with_capacity(plain.len() + SEALED_OVERHEAD);
         sealed.push(FORMAT);
@@ -111,6 +113,7 @@ impl SealingKey {
             .map_err(|_| refuse())?
             .len();
         plain.truncate(length);
+        metrics::OPENED.add();
         Ok(plain)
     }
 

@@ -95,6 +95,12 @@ impl DataKeyPool {
         })
     }
 
+    /// How many keys are ready.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Ends the filling thread and gives the ids of the keys that nobody took.
     pub fn stop(&mut self) -> Vec<i64> {
         self.shared.stopping.store(true, Ordering::Release);

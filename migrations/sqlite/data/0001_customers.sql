@@ -75,3 +75,10 @@ CREATE TABLE lookup_journal (
     id  INTEGER PRIMARY KEY AUTOINCREMENT,
     ops BLOB NOT NULL
 );
+
+-- The last journal row that was folded and deleted. A process that has not read
+-- so far reads the journal anew.
+CREATE TABLE lookup_fold (
+    through INTEGER NOT NULL
+);
+INSERT INTO lookup_fold (through) VALUES (0);
