@@ -75,7 +75,7 @@ impl Writer {
             },
             fold: None,
         };
-        writer.catch_up().map_err(super::sqlite::error)?;
+        writer.look_around().map_err(super::sqlite::error)?;
         Ok(writer)
     }
 
@@ -99,7 +99,7 @@ impl Writer {
             }
             if !batch.is_empty() || self.fold.is_some() {
                 self.commit(batch);
-            } else if let Err(cause) = self.catch_up() {
+            } else if let Err(cause) = self.look_around() {
                 tracing::warn!(%cause, "the journal of look-ups could not be read");
             }
             if self.restart.swap(false, Ordering::AcqRel) {
@@ -204,6 +204,15 @@ impl Writer {
         self.connection
             .prepare_cached("INSERT INTO lookup_journal (ops) VALUES (?1)")?
             .insert([Op::write_all(ops)])
+    }
+
+    /// Catches up between two commits of its own, on one snapshot: a fold of
+    /// somebody else must be seen whole or not at all.
+    fn look_around(&mut self) -> rusqlite::Result<()> {
+        self.run_sql("BEGIN")?;
+        let outcome = self.catch_up();
+        self.run_sql("ROLLBACK")?;
+        outcome
     }
 
     /// Takes in what other processes journalled since.
