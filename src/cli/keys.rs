@@ -1,11 +1,12 @@
 //! `oms keys create|list|revoke`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::terminal::ModeArgument;
 use crate::config::Config;
 use crate::context::Context;
-use crate::core::api_key::{ApiKey, Mode, Scopes};
+use crate::core::api_key::{ApiKey, Scopes};
 use crate::core::installation::{CreatedKey, Installation};
 use crate::error::{Error, Result};
 
@@ -44,21 +45,6 @@ enum Command {
         /// The key, `sk_sdbx`_… or `sk_live`_…
         api_key: String,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeArgument {
-    Sandbox,
-    Live,
-}
-
-impl From<ModeArgument> for Mode {
-    fn from(mode: ModeArgument) -> Self {
-        match mode {
-            ModeArgument::Sandbox => Self::Sandbox,
-            ModeArgument::Live => Self::Live,
-        }
-    }
 }
 
 fn parse_scopes(text: &str) -> Result<Scopes, String> {

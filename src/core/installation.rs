@@ -10,7 +10,7 @@ use super::token::{SigningKey, SigningKeys};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, api_key, key_register};
+use crate::store::{Store, Tx, api_key, key_register};
 use crate::vault::{KEY_LENGTH, MasterKey, Secrets};
 
 /// The name of the root secret in the key register.
@@ -35,6 +35,26 @@ pub struct CreatedKey {
     pub key: ApiKey,
     /// The secret in the clear.
     pub api_secret: String,
+}
+
+/// What follows from the stored root secret, which must be there: for those who
+/// look at a store and change nothing.
+///
+/// # Errors
+/// When there is none, or another master key wrapped it.
+pub fn stored_secrets(tx: &mut Tx<'_>, master: &MasterKey) -> Result<Secrets> {
+    let stored = key_register::secret(tx, ROOT)?;
+    let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
+    open_secrets(&stored, master)
+}
+
+fn open_secrets(stored: &[u8], master: &MasterKey) -> Result<Secrets> {
+    let root = master.unwrap(ROOT, b"", stored)?;
+    let root: &[u8; KEY_LENGTH] = root
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::internal("the root secret has the wrong length"))?;
+    Ok(Secrets::derive(root))
 }
 
 impl Installation {
@@ -69,12 +89,7 @@ impl Installation {
             })
             .await?;
         let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
-        let root = master.unwrap(ROOT, b"", &stored)?;
-        let root: &[u8; KEY_LENGTH] = root
-            .as_slice()
-            .try_into()
-            .map_err(|_| Error::internal("the root secret has the wrong length"))?;
-        Ok(Secrets::derive(root))
+        open_secrets(&stored, master)
     }
 
     /// The keys that sign tokens; the first is made when there is none.
@@ -186,6 +201,17 @@ impl Installation {
         let now = self.context.now();
         self.store
             .write(move |tx| api_key::revoke(tx, &api_key, now))
+            .await
+    }
+
+    /// The number of a project, if there is one of this name and mode.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn project(&self, name: &str, mode: Mode) -> Result<Option<i64>> {
+        let name = name.to_owned();
+        self.store
+            .read(move |tx| api_key::project(tx, &name, mode))
             .await
     }
 
