@@ -10,12 +10,12 @@ use rusqlite::Connection;
 
 use crate::support::{Folder, Output, Server, full_customer, minimal_customer, oms};
 
-/// A master key of its own, so that it need not lie beside the data.
-pub fn master_key(folder: &Folder) -> PathBuf {
+/// A server, and a copy of its master key that does not lie beside the data.
+pub fn server_and_key(folder: &Folder) -> (Server, PathBuf) {
+    let server = Server::start(&[]);
     let path = folder.path().join("master");
-    fs::write(&path, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path
+    fs::copy(server.data.join("master.key"), &path).unwrap();
+    (server, path)
 }
 
 pub fn run(master: &Path, data: &Path, arguments: &[&str]) -> Output {
@@ -58,9 +58,7 @@ pub fn destroy_key(data: &Path, customer: &str) {
 #[test]
 fn who_was_erased_since_the_backup_stays_erased() {
     let folder = Folder::new();
-    let master = master_key(&folder);
-    let setting = [("OMS_MASTER_KEY_FILE", master.to_str().unwrap())];
-    let server = Server::start(&setting);
+    let (server, master) = server_and_key(&folder);
     let api = server.sandbox();
     let keep = api.create(&full_customer());
     let lost = api
@@ -90,6 +88,7 @@ fn who_was_erased_since_the_backup_stays_erased() {
     assert!(told.contains("erased      1 have"), "{told}");
     let doctor = run(&master, &restored, &["doctor"]);
     assert!(doctor.status.success(), "{doctor:?}");
+    let setting = [("OMS_MASTER_KEY_FILE", master.to_str().unwrap())];
     let server = Server::start_owning_with(again, &setting);
     let api = api.at(&server.base);
     assert_eq!(api.read(&keep.id()).body, keep.body);
@@ -105,9 +104,7 @@ fn who_was_erased_since_the_backup_stays_erased() {
 #[test]
 fn a_backup_of_a_busy_server_is_one_moment() {
     let folder = Folder::new();
-    let master = master_key(&folder);
-    let setting = [("OMS_MASTER_KEY_FILE", master.to_str().unwrap())];
-    let server = Server::start(&setting);
+    let (server, master) = server_and_key(&folder);
     let api = server.sandbox();
     let (done, stop) = std::sync::mpsc::channel::<()>();
     let writer = {
@@ -144,7 +141,10 @@ fn a_backup_of_a_busy_server_is_one_moment() {
         let count: i64 = database
             .query_row("SELECT COUNT(*) FROM customers", [], |row| row.get(0))
             .unwrap();
-        assert!(usize::try_from(count).unwrap() >= before, "{count} of {before}");
+        assert!(
+            usize::try_from(count).unwrap() >= before,
+            "{count} of {before}"
+        );
     }
     done.send(()).unwrap();
     assert!(writer.join().unwrap() > 0);
@@ -153,8 +153,7 @@ fn a_backup_of_a_busy_server_is_one_moment() {
 #[test]
 fn what_is_not_in_order_is_not_restored() {
     let folder = Folder::new();
-    let master = master_key(&folder);
-    let server = Server::start(&[("OMS_MASTER_KEY_FILE", master.to_str().unwrap())]);
+    let (server, master) = server_and_key(&folder);
     server.sandbox().create(&full_customer());
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (data, keys) = (path("data"), path("keys"));

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::copies::{destroy_key, master_key, run};
-use crate::support::{Folder, Server, full_customer, minimal_customer};
+use super::copies::{destroy_key, run, server_and_key};
+use crate::support::{Folder, full_customer, minimal_customer};
 
 /// A store with a few customers that nobody uses.
 struct Patient {
@@ -20,8 +20,7 @@ struct Patient {
 impl Patient {
     fn new() -> Self {
         let keys = Folder::new();
-        let master = master_key(&keys);
-        let mut server = Server::start(&[("OMS_MASTER_KEY_FILE", master.to_str().unwrap())]);
+        let (mut server, master) = server_and_key(&keys);
         let api = server.sandbox();
         let customer = api.create(&full_customer()).id();
         for _ in 0..20 {
@@ -95,7 +94,7 @@ fn a_sound_store_has_no_problems_and_stays_as_it_is() {
 #[test]
 fn an_altered_or_moved_sealed_value_is_named() {
     let patient = Patient::new();
-    patient.sql("UPDATE customers SET identity = substr(identity, 1, 20) || x'00' || substr(identity, 22) WHERE rowid = 1");
+    patient.sql("UPDATE customers SET identity = CAST(substr(identity, 1, 20) || x'5a' || substr(identity, 22) AS BLOB) WHERE rowid = 1");
     assert!(
         patient
             .has_only("sealedCustomer")

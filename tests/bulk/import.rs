@@ -120,6 +120,7 @@ fn the_key_of_a_row_replays_through_the_api() {
 #[test]
 fn refused_rows_are_told_of_by_line_and_pointer_and_never_by_value() {
     let place = Place::new();
+    let api = place.api();
     let mut changed = full_customer();
     changed["firstName"] = json!("Grace");
     let text = format!(
@@ -150,6 +151,7 @@ fn refused_rows_are_told_of_by_line_and_pointer_and_never_by_value() {
             assert!(told.contains(wanted), "{wanted} in {told}");
         }
     }
+    assert_eq!(api.all_customers().len(), 1);
     let told = fs::read_to_string(place.folder.path().join("report.jsonl")).unwrap();
     let numbers: Vec<_> = told
         .lines()
