@@ -14,7 +14,7 @@ use crate::support::{Folder, Output, Server, full_customer, minimal_customer, om
 pub fn server_and_key(folder: &Folder) -> (Server, PathBuf) {
     let server = Server::start(&[]);
     let path = folder.path().join("master");
-    fs::copy(server.data.join("master.key"), &path).unwrap();
+    fs::copy(server.data.join("master.key"), &path).expect("in order");
     (server, path)
 }
 
@@ -22,9 +22,15 @@ pub fn run(master: &Path, data: &Path, arguments: &[&str]) -> Output {
     let all: Vec<&str> = arguments
         .iter()
         .copied()
-        .chain(["--data", data.to_str().unwrap()])
+        .chain(["--data", data.to_str().expect("a path of plain text")])
         .collect();
-    oms(&all, &[("OMS_MASTER_KEY_FILE", master.to_str().unwrap())])
+    oms(
+        &all,
+        &[(
+            "OMS_MASTER_KEY_FILE",
+            master.to_str().expect("a path of plain text"),
+        )],
+    )
 }
 
 #[track_caller]
@@ -36,22 +42,22 @@ fn runs(master: &Path, data: &Path, arguments: &[&str]) -> String {
 
 /// The erasure of a person, as far as keys go.
 pub fn destroy_key(data: &Path, customer: &str) {
-    let database = Connection::open(data.join("oms.db")).unwrap();
-    let id = oms::id::CustomerId::parse(customer).unwrap();
+    let database = Connection::open(data.join("oms.db")).expect("in order");
+    let id = oms::id::CustomerId::parse(customer).expect("in order");
     let key: i64 = database
         .query_row(
             "SELECT data_key FROM customers WHERE id = ?1",
             [&id.as_bytes()[..]],
             |row| row.get(0),
         )
-        .unwrap();
+        .expect("in order");
     drop(database);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .unwrap();
-    let store = Store::open(&Config::for_data(data)).unwrap();
+        .expect("in order");
+    let store = Store::open(&Config::for_data(data)).expect("in order");
     let deleted = runtime.block_on(store.write(move |tx| key_register::delete_data_key(tx, key)));
-    assert!(deleted.unwrap());
+    assert!(deleted.expect("in order"));
     store.close();
 }
 
@@ -65,7 +71,14 @@ fn who_was_erased_since_the_backup_stays_erased() {
         .post_keyed("/customers", "lost", &full_customer())
         .wants(201);
 
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = |name: &str| {
+        folder
+            .path()
+            .join(name)
+            .to_str()
+            .expect("a path of plain text")
+            .to_owned()
+    };
     let (data, keys) = (path("oms.backup"), path("keys.backup"));
     runs(
         &master,
@@ -77,7 +90,7 @@ fn who_was_erased_since_the_backup_stays_erased() {
     runs(&master, &server.data, &["backup-keys", &keys]);
     for file in [&data, &keys] {
         assert_eq!(
-            fs::metadata(file).unwrap().permissions().mode() & 0o777,
+            fs::metadata(file).expect("in order").permissions().mode() & 0o777,
             0o600
         );
     }
@@ -88,7 +101,10 @@ fn who_was_erased_since_the_backup_stays_erased() {
     assert!(told.contains("erased      1 have"), "{told}");
     let doctor = run(&master, &restored, &["doctor"]);
     assert!(doctor.status.success(), "{doctor:?}");
-    let setting = [("OMS_MASTER_KEY_FILE", master.to_str().unwrap())];
+    let setting = [(
+        "OMS_MASTER_KEY_FILE",
+        master.to_str().expect("a path of plain text"),
+    )];
     let server = Server::start_owning_with(again, &setting);
     let api = api.at(&server.base);
     assert_eq!(api.read(&keep.id()).body, keep.body);
@@ -125,7 +141,7 @@ fn a_backup_of_a_busy_server_is_one_moment() {
                 .path()
                 .join(format!("{name}{round}"))
                 .to_str()
-                .unwrap()
+                .expect("in order")
                 .to_owned()
         };
         let (data, keys) = (path("data"), path("keys"));
@@ -137,17 +153,17 @@ fn a_backup_of_a_busy_server_is_one_moment() {
         let restored = folder.path().join(format!("restored{round}"));
         let told = runs(&master, &restored, &["restore", &data, "--keys", &keys]);
         assert!(told.contains("erased      0"), "{told}");
-        let database = Connection::open(restored.join("oms.db")).unwrap();
+        let database = Connection::open(restored.join("oms.db")).expect("in order");
         let count: i64 = database
             .query_row("SELECT COUNT(*) FROM customers", [], |row| row.get(0))
-            .unwrap();
+            .expect("in order");
         assert!(
-            usize::try_from(count).unwrap() >= before,
+            usize::try_from(count).expect("in order") >= before,
             "{count} of {before}"
         );
     }
-    done.send(()).unwrap();
-    assert!(writer.join().unwrap() > 0);
+    done.send(()).expect("in order");
+    assert!(writer.join().expect("in order") > 0);
 }
 
 #[test]
@@ -155,7 +171,14 @@ fn what_is_not_in_order_is_not_restored() {
     let folder = Folder::new();
     let (server, master) = server_and_key(&folder);
     server.sandbox().create(&full_customer());
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = |name: &str| {
+        folder
+            .path()
+            .join(name)
+            .to_str()
+            .expect("a path of plain text")
+            .to_owned()
+    };
     let (data, keys) = (path("data"), path("keys"));
     runs(
         &master,
@@ -175,22 +198,22 @@ fn what_is_not_in_order_is_not_restored() {
     refused(&["restore", &keys, "--keys", &data], "does not hold");
     refused(&["restore", &data, "--keys", &path("none")], "none");
     let damaged = path("damaged");
-    fs::copy(&data, &damaged).unwrap();
+    fs::copy(&data, &damaged).expect("in order");
     Connection::open(&damaged)
-        .unwrap()
+        .expect("in order")
         .execute(
             "UPDATE customers SET profile = zeroblob(length(profile))",
             [],
         )
-        .unwrap();
+        .expect("in order");
     refused(&["restore", &damaged, "--keys", &keys], "do not open");
     let other = folder.path().join("other-master");
-    fs::write(&other, "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
-    fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&other, "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").expect("in order");
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).expect("in order");
     let output = run(&other, &target, &["restore", &data, "--keys", &keys]);
     assert!(output.stderr.contains("another master key"), "{output:?}");
-    fs::create_dir_all(&target).unwrap();
-    fs::write(target.join("file"), "x").unwrap();
+    fs::create_dir_all(&target).expect("in order");
+    fs::write(target.join("file"), "x").expect("in order");
     let output = run(&master, &target, &["restore", &data, "--keys", &keys]);
     assert!(output.stderr.contains("is not empty"), "{output:?}");
     let output = run(&master, &server.data, &["backup", &data]);

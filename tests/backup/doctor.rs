@@ -30,7 +30,7 @@ impl Patient {
         server.ended(std::time::Duration::from_secs(20));
         let folder = server.into_folder();
         let kept = folder.path().join("master");
-        fs::rename(&master, &kept).unwrap();
+        fs::rename(&master, &kept).expect("in order");
         Self {
             folder,
             master: kept,
@@ -44,9 +44,9 @@ impl Patient {
 
     fn sql(&self, sql: &str) {
         let changed = Connection::open(self.data().join("oms.db"))
-            .unwrap()
+            .expect("in order")
             .execute(sql, []);
-        assert!(changed.unwrap() > 0, "{sql}");
+        assert!(changed.expect("in order") > 0, "{sql}");
     }
 
     /// The problems by name, with all that is said of each.
@@ -55,10 +55,15 @@ impl Patient {
         let output = run(&self.master, &self.data(), &["doctor", "--json"]);
         let report: Value =
             serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-        let findings = report["findings"].as_array().unwrap().iter();
+        let findings = report["findings"].as_array().expect("in order").iter();
         let problems: Vec<_> = findings
             .filter(|one| one["problem"] == true)
-            .map(|one| (one["check"].as_str().unwrap().to_owned(), one.to_string()))
+            .map(|one| {
+                (
+                    one["check"].as_str().expect("in order").to_owned(),
+                    one.to_string(),
+                )
+            })
             .collect();
         assert_eq!(output.status.success(), problems.is_empty(), "{output:?}");
         problems
@@ -75,15 +80,18 @@ impl Patient {
 }
 
 fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("in order");
 }
 
 #[test]
 fn a_sound_store_has_no_problems_and_stays_as_it_is() {
     let patient = Patient::new();
-    let before = fs::read(patient.data().join("oms.db")).unwrap();
+    let before = fs::read(patient.data().join("oms.db")).expect("in order");
     assert_eq!(patient.problems(), []);
-    assert_eq!(fs::read(patient.data().join("oms.db")).unwrap(), before);
+    assert_eq!(
+        fs::read(patient.data().join("oms.db")).expect("in order"),
+        before
+    );
     let text = run(&patient.master, &patient.data(), &["doctor"]);
     assert!(
         text.stdout.contains("21 customers and 21 kept answers"),
@@ -179,27 +187,27 @@ fn open_files_are_named() {
 fn a_page_of_garbage_a_newer_schema_and_a_clock_that_is_behind_are_named() {
     let patient = Patient::new();
     let path = patient.data().join("oms.db");
-    let whole = fs::read(&path).unwrap();
+    let whole = fs::read(&path).expect("in order");
     let last = whole.len() - 4096;
     for place in [4096 * 3, last] {
         let mut bytes = whole.clone();
         bytes[place..place + 4096].fill(0x5a);
-        fs::write(&path, &bytes).unwrap();
+        fs::write(&path, &bytes).expect("in order");
         let problems = patient.problems();
         assert!(
             problems.iter().any(|(name, _)| name == "integrity"),
             "{problems:?}"
         );
     }
-    fs::write(&path, b"not a database at all, but long enough to look at").unwrap();
+    fs::write(&path, b"not a database at all, but long enough to look at").expect("in order");
     assert_eq!(patient.problems()[0].0, "integrity");
-    fs::write(&path, &whole).unwrap();
+    fs::write(&path, &whole).expect("in order");
     Connection::open(&path)
-        .unwrap()
+        .expect("in order")
         .execute_batch("PRAGMA user_version = 99")
-        .unwrap();
+        .expect("in order");
     assert!(patient.has_only("migrations").contains("newer oms"));
-    fs::write(&path, &whole).unwrap();
+    fs::write(&path, &whole).expect("in order");
     // An id of the year 10000 or so: its seal no longer fits, and its time is far off.
     patient.sql("UPDATE customers SET id = x'ffff00000000700080000000000000ff' WHERE rowid = 2");
     let problems = patient.problems();

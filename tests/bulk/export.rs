@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 fn export(server: &Server, project: &str, more: &[&str]) -> Output {
-    let data = server.data.to_str().unwrap();
+    let data = server.data.to_str().expect("a path of plain text");
     let mut arguments = vec!["customers", "export", "--project", project, "--data", data];
     arguments.extend(more);
     oms(&arguments, &[])
@@ -30,7 +30,7 @@ fn an_export_is_what_answers_show() {
     let rows: Vec<Value> = output
         .stdout
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("in order"))
         .collect();
     assert_eq!(rows, api.all_customers(), "{output:?}");
     let output = export(&server, &project, &["--order", "oldest"]);
@@ -45,10 +45,10 @@ fn an_export_is_what_answers_show() {
 
     let folder = Folder::new();
     let file = folder.path().join("people.csv");
-    let name = file.to_str().unwrap();
+    let name = file.to_str().expect("a path of plain text");
     let output = export(&server, &project, &["--format", "csv", "--output", name]);
     assert!(output.status.success(), "{output:?}");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = fs::read_to_string(&file).expect("in order");
     assert!(text.starts_with("id,status,firstName,"), "{text}");
     assert!(
         text.contains("Lovelace") && text.contains("inactive"),
@@ -59,7 +59,7 @@ fn an_export_is_what_answers_show() {
         "{text}"
     );
     assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        fs::metadata(&file).expect("in order").permissions().mode() & 0o777,
         0o600
     );
 }
@@ -82,7 +82,7 @@ fn write_only_fields_leave_for_a_reason_only() {
         );
     }
     let output = export(&server, &project, &["--with-pii", "--reason", "an audit"]);
-    let row: Value = serde_json::from_str(output.stdout.trim()).unwrap();
+    let row: Value = serde_json::from_str(output.stdout.trim()).expect("in order");
     assert_eq!(row["birthDate"], "1990-05-15");
     assert_eq!(row["residentialAddress"]["zipCode"], "94105");
     assert_eq!(

@@ -35,7 +35,7 @@ impl Place {
 
     fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("in order");
         path
     }
 
@@ -43,12 +43,12 @@ impl Place {
         let mut arguments = vec![
             "customers",
             "import",
-            file.to_str().unwrap(),
+            file.to_str().expect("a path of plain text"),
             "--json",
             "--project",
             &self.project,
             "--data",
-            self.server.data.to_str().unwrap(),
+            self.server.data.to_str().expect("a path of plain text"),
         ];
         arguments.extend(more);
         oms(&arguments, &[])
@@ -58,11 +58,13 @@ impl Place {
 #[track_caller]
 fn counts(output: &Output) -> [u64; 4] {
     let told: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    ["rows", "created", "alreadyThere", "refused"].map(|name| told[name].as_u64().unwrap())
+    ["rows", "created", "alreadyThere", "refused"]
+        .map(|name| told[name].as_u64().expect("in order"))
 }
 
 fn lines(rows: &[Value]) -> String {
-    rows.iter().map(|row| format!("{row}\n")).collect()
+    rows.iter()
+        .fold(String::new(), |text, row| text + &row.to_string() + "\n")
 }
 
 /// Rows of which every other has an external id.
@@ -133,11 +135,14 @@ fn refused_rows_are_told_of_by_line_and_pointer_and_never_by_value() {
     let file = place.file("people.jsonl", &text);
     for name in ["report.jsonl", "report.csv"] {
         let report = place.folder.path().join(name);
-        let output = place.import(&file, &["--report", report.to_str().unwrap()]);
+        let output = place.import(
+            &file,
+            &["--report", report.to_str().expect("a path of plain text")],
+        );
         assert!(!output.status.success(), "{output:?}");
         let [rows, _, _, refused] = counts(&output);
         assert_eq!((rows, refused), (5, 4), "{output:?}");
-        let told = fs::read_to_string(&report).unwrap();
+        let told = fs::read_to_string(&report).expect("in order");
         assert!(!told.contains("Zyxq"), "{told}");
         for wanted in [
             "/birthDate",
@@ -152,10 +157,10 @@ fn refused_rows_are_told_of_by_line_and_pointer_and_never_by_value() {
         }
     }
     assert_eq!(api.all_customers().len(), 1);
-    let told = fs::read_to_string(place.folder.path().join("report.jsonl")).unwrap();
+    let told = fs::read_to_string(place.folder.path().join("report.jsonl")).expect("in order");
     let numbers: Vec<_> = told
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].clone())
+        .map(|line| serde_json::from_str::<Value>(line).expect("in order")["line"].clone())
         .collect();
     assert_eq!(numbers, [3, 4, 5, 6]);
 }
@@ -174,13 +179,22 @@ fn csv_is_read_by_its_header() {
          Joan,joan@example.com,c,,,,,ssn,US,Zyxq\n",
     );
     let report = place.folder.path().join("report.jsonl");
-    let output = place.import(&file, &["--report", report.to_str().unwrap()]);
+    let output = place.import(
+        &file,
+        &["--report", report.to_str().expect("a path of plain text")],
+    );
     assert_eq!(counts(&output), [4, 1, 0, 3], "{output:?}");
     let customers = api.all_customers();
     assert_eq!(customers[0]["firstName"], "Ada");
     assert_eq!(customers[0]["metadata"], json!({ "plan": "gold" }));
-    assert_eq!(customers[0]["endorsements"].as_array().unwrap().len(), 2);
-    let told = fs::read_to_string(report).unwrap();
+    assert_eq!(
+        customers[0]["endorsements"]
+            .as_array()
+            .expect("in order")
+            .len(),
+        2
+    );
+    let told = fs::read_to_string(report).expect("in order");
     for wanted in [
         "/signedAgreement",
         "\"line\":3",
@@ -207,13 +221,13 @@ fn a_killed_import_goes_on_where_it_was_while_the_server_answers() {
             .arg(&place.server.data)
             .stdout(Stdio::null())
             .spawn()
-            .unwrap();
-        eventually(Duration::from_secs(60), "some rows are there", || {
-            (import.try_wait().unwrap().is_some() || api.all_customers().len() > before)
+            .expect("in order");
+        eventually(Duration::from_mins(1), "some rows are there", || {
+            (import.try_wait().expect("in order").is_some() || api.all_customers().len() > before)
                 .then_some(())
         });
         drop(import.kill());
-        import.wait().unwrap();
+        import.wait().expect("in order");
         api.create(&minimal_customer());
     }
     let output = place.import(&file, &[]);
@@ -230,12 +244,12 @@ fn a_project_must_be_there_and_a_folder_too() {
     let output = place.import(&file, &[]);
     assert!(output.stderr.contains("there is no project"), "{output:?}");
     let empty = place.folder.path().join("none");
-    let data = empty.to_str().unwrap();
+    let data = empty.to_str().expect("a path of plain text");
     let output = oms(
         &[
             "customers",
             "import",
-            file.to_str().unwrap(),
+            file.to_str().expect("a path of plain text"),
             "--data",
             data,
         ],

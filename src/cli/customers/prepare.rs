@@ -55,12 +55,15 @@ impl Reader<'_> {
     }
 }
 
+/// Writes a customer; may run more than once.
+type Make = Box<dyn Fn(&mut Tx<'_>) -> Result<bool> + Send + Sync>;
+
 /// What a row becomes in the store.
 pub(super) struct Write {
     record: Record,
     hash: i64,
     oldest: [u8; 16],
-    write: Box<dyn Fn(&mut Tx<'_>) -> Result<bool> + Send + Sync>,
+    make: Make,
 }
 
 /// What became of a row.
@@ -93,7 +96,7 @@ pub(super) fn seal(
         record,
         hash: claim.lookup_hash(secrets),
         oldest: oldest_kept_at(reader.config, context.now()),
-        write: Box::new(draft.writer()),
+        make: Box::new(draft.writer()),
     };
     Ok((write, key))
 }
@@ -106,7 +109,7 @@ impl Write {
     pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Written> {
         let record = &self.record;
         let Some(known) = idempotency::find(tx, &record.claim, self.hash, &self.oldest)? else {
-            (self.write)(tx)?;
+            (self.make)(tx)?;
             idempotency::insert(tx, record, self.hash)?;
             return Ok(Written::Created);
         };
