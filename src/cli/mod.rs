@@ -1,10 +1,16 @@
 //! The command line: one file per subcommand.
 
+pub mod backup;
+pub mod customers;
+pub mod doctor;
 pub mod keys;
 mod log;
+mod origin;
 mod otlp;
+pub mod restore;
 mod rotate;
 pub mod serve;
+mod terminal;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +33,16 @@ enum Command {
     Serve,
     /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
+    /// Import and export customers, also while the server runs.
+    Customers(customers::Arguments),
+    /// Copy the data, also while the server runs; verified, sealed as it is.
+    Backup(backup::Arguments),
+    /// Copy the key register, in place of the copy before.
+    BackupKeys(backup::KeysArguments),
+    /// Make a store of a copy of the data and the newest key register, in an empty folder.
+    Restore(restore::Arguments),
+    /// Check everything, change nothing, and say what to do about each finding.
+    Doctor(doctor::Arguments),
 }
 
 impl Arguments {
@@ -39,6 +55,11 @@ impl Arguments {
         match self.command {
             Command::Serve => serve::run(config),
             Command::Keys(arguments) => keys::run(arguments, &config),
+            Command::Customers(arguments) => customers::run(arguments, config),
+            Command::Backup(arguments) => backup::run(&arguments, &config),
+            Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
+            Command::Restore(arguments) => restore::run(&arguments, &config),
+            Command::Doctor(arguments) => doctor::run(&arguments, &config),
         }
     }
 }

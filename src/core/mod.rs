@@ -6,6 +6,7 @@ pub mod address;
 pub mod api_key;
 pub mod birth_date;
 pub mod change;
+pub mod checkup;
 pub mod country;
 pub mod customer;
 pub mod email;
