@@ -1,6 +1,8 @@
 //! Blind look-ups: a keyed hash leads to the ids of rows. Where they lie is told
 //! in `tail.rs`.
 
+use std::collections::HashSet;
+
 use super::Tx;
 use super::tail::{Op, Target};
 use crate::error::Result;
@@ -93,10 +95,25 @@ pub fn after(tx: &mut Tx<'_>, edge: (i64, [u8; 16]), limit: i64) -> Result<Vec<(
 /// Forgets every look-up that leads to a customer whose data key is destroyed;
 /// gives their number. Reads the whole table.
 pub fn delete_of_erased(tx: &mut Tx<'_>) -> Result<usize> {
-    tx.execute(
+    let erased: HashSet<Target> = tx
+        .all(
+            "SELECT c.id FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+             WHERE k.id IS NULL",
+            &[],
+            |row| row.array(0),
+        )?
+        .into_iter()
+        .collect();
+    let mut newest = newest(tx);
+    newest.retain(|(_, target)| erased.contains(target));
+    for (hash, target) in &newest {
+        delete(tx, *hash, target)?;
+    }
+    let folded = tx.execute(
         "DELETE FROM lookups WHERE target IN (
-             SELECT c.id FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-             WHERE k.id IS NULL)",
+              SELECT c.id FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+              WHERE k.id IS NULL)",
         &[],
-    )
+    )?;
+    Ok(newest.len() + folded)
 }

@@ -17,6 +17,32 @@ struct Patient {
     customer: String,
 }
 
+/// Moves the journalled look-ups into their table, as the server does once many
+/// have gathered, so that single ones can be damaged there.
+fn fold(data: &std::path::Path) {
+    let data = Connection::open(data).expect("in order");
+    let mut statement = data
+        .prepare("SELECT ops FROM lookup_journal ORDER BY id")
+        .expect("in order");
+    let rows = statement
+        .query_map([], |row| row.get::<_, Vec<u8>>(0))
+        .expect("in order");
+    for ops in rows {
+        for op in ops.expect("in order").chunks_exact(25) {
+            let hash = i64::from_be_bytes(op[..8].try_into().expect("eight bytes"));
+            assert_eq!(op[24], 0, "nothing was removed");
+            data.execute(
+                "INSERT OR IGNORE INTO lookups VALUES (?1, ?2)",
+                (hash, &op[8..24]),
+            )
+            .expect("in order");
+        }
+    }
+    drop(statement);
+    let done = "UPDATE lookup_fold SET through = (SELECT MAX(id) FROM lookup_journal); DELETE FROM lookup_journal";
+    data.execute_batch(done).expect("in order");
+}
+
 impl Patient {
     fn new() -> Self {
         let keys = Folder::new();
@@ -29,6 +55,7 @@ impl Patient {
         server.signal("TERM");
         server.ended(std::time::Duration::from_secs(20));
         let folder = server.into_folder();
+        fold(&folder.path().join("data").join("oms.db"));
         let kept = folder.path().join("master");
         fs::rename(&master, &kept).expect("in order");
         Self {
