@@ -10,13 +10,17 @@ use crate::error::{Error, Result};
 const STEPS: [(&str, &[&str]); 2] = [
     (
         "keys",
-        &[include_str!("../../migrations/sqlite/keys/0001_keys.sql")],
+        &[
+            include_str!("../../migrations/sqlite/keys/0001_keys.sql"),
+            include_str!("../../migrations/sqlite/keys/0005_audit.sql"),
+        ],
     ),
     (
         "main",
         &[
             include_str!("../../migrations/sqlite/data/0001_customers.sql"),
             include_str!("../../migrations/sqlite/data/0002_events.sql"),
+            include_str!("../../migrations/sqlite/data/0005_audit.sql"),
         ],
     ),
 ];

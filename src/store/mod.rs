@@ -5,7 +5,10 @@
 //! Personal data passes this door only sealed.
 
 pub mod api_key;
+pub mod audit;
+mod chain;
 pub mod customer;
+pub mod erasure;
 pub mod event;
 pub mod idempotency;
 pub mod key_register;
@@ -19,15 +22,22 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use chain::Head;
 pub use queue::Depth;
 pub use value::{Row, Value};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::vault::{ChainKey, LINK_LENGTH};
+use chain::Audit;
 use sqlite::Sqlite;
 
 /// One transaction, as the statements of `store/<noun>.rs` see it.
-pub struct Tx<'a>(&'a rusqlite::Connection);
+pub struct Tx<'a> {
+    connection: &'a rusqlite::Connection,
+    /// Only a writer has a chain, once it was told the key.
+    chain: Option<(&'a Audit, Head)>,
+}
 
 /// The store: one engine behind one door.
 #[derive(Clone)]
@@ -80,6 +90,20 @@ impl Store {
         self.0.write(work).await
     }
 
+    /// Gives the writer what it links the rows of the audit log with: the key, and a number
+    /// that no writer had before. Until then no event can be written.
+    pub fn begin_audit(&self, key: ChainKey, writer: i64) {
+        self.0.begin_audit(Audit { key, writer });
+    }
+
+    /// Empties the key register's log, so that a key that was deleted stands in no file.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when somebody keeps reading what was there before.
+    pub async fn scrub_keys(&self) -> Result<()> {
+        self.0.scrub_keys().await
+    }
+
     /// How full the queues are, for the metrics.
     #[must_use]
     pub fn depth(&self) -> Depth {
@@ -99,6 +123,22 @@ impl fmt::Debug for Store {
 }
 
 impl Tx<'_> {
+    /// The next place in this writer's chain, and what links it to the one before.
+    fn next_link(&self) -> Result<(&ChainKey, Head)> {
+        match &self.chain {
+            Some((audit, head)) => Ok((&audit.key, *head)),
+            None => Err(Error::internal("the audit log has no key here")),
+        }
+    }
+
+    /// Goes on from a row that was just linked.
+    fn advance(&mut self, hash: [u8; LINK_LENGTH]) {
+        if let Some((_, head)) = &mut self.chain {
+            head.position += 1;
+            head.hash = hash;
+        }
+    }
+
     /// Runs a statement and gives the number of rows it changed.
     pub fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<usize> {
         let mut statement = self.prepare(sql)?;
@@ -125,7 +165,7 @@ impl Tx<'_> {
     /// Prepares a statement once. `$1` is a name to SQLite, so the arguments must
     /// first stand in the order of their numbers.
     fn prepare(&self, sql: &'static str) -> Result<rusqlite::CachedStatement<'_>> {
-        let statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let statement = self.connection.prepare_cached(sql).map_err(sqlite::error)?;
         debug_assert!(
             (1..=statement.parameter_count())
                 .all(|number| statement.parameter_name(number) == Some(&format!("${number}"))),

@@ -6,17 +6,19 @@
 //! stands in a writer's way. Two files: `oms.db` holds the data, `keys.db` the
 //! key register, which travels apart so that a backup of the data alone opens nothing.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::chain::{Audit, Head};
 use super::queue::{Depth, Job, Queue, now};
 use super::{Tx, migrate};
 use crate::config::Config;
@@ -48,6 +50,8 @@ pub(super) struct Sqlite {
     writes: Queue,
     reads: Queue,
     stop_checkpoints: Sender<()>,
+    audit: Arc<OnceLock<Audit>>,
+    keys_file: PathBuf,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -80,8 +84,11 @@ impl Sqlite {
             let jobs = read_jobs.clone();
             threads.push(spawn("store-read", move || read_loop(&reader, &jobs))?);
         }
+        let audit = Arc::new(OnceLock::new());
         let writer = Writer {
             connection: writer,
+            audit: Arc::clone(&audit),
+            head: Cell::new(None),
             largest_batch: config.write_batch,
             longest_wait: config.overload_wait,
             restart: Arc::clone(&restart),
@@ -94,6 +101,8 @@ impl Sqlite {
             writes,
             reads,
             stop_checkpoints,
+            audit,
+            keys_file: data.join(KEYS_FILE),
             threads: Mutex::new(threads),
         })
     }
@@ -110,6 +119,22 @@ impl Sqlite {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    /// The first to tell wins; there is one key and one writer number for each opening.
+    pub(super) fn begin_audit(&self, audit: Audit) {
+        let _ = self.audit.set(audit);
+    }
+
+    pub(super) async fn scrub_keys(&self) -> Result<()> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let file = self.keys_file.clone();
+        spawn("store-scrub", move || {
+            let _ = reply.send(empty_log(&file));
+        })?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("the store is away", 5)))
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -211,7 +236,10 @@ fn read_loop(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
             .and_then(|mut begin| begin.execute([]));
         match begun {
             Ok(_) => {
-                job.run(&mut Tx(connection));
+                job.run(&mut Tx {
+                    connection,
+                    chain: None,
+                });
                 let ended = connection
                     .prepare_cached("ROLLBACK")
                     .and_then(|mut end| end.execute([]));
@@ -224,6 +252,9 @@ fn read_loop(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
 
 struct Writer {
     connection: Connection,
+    audit: Arc<OnceLock<Audit>>,
+    /// Where the audit log's chain stands after the last commit.
+    head: Cell<Option<Head>>,
     largest_batch: usize,
     longest_wait: Duration,
     restart: Arc<AtomicBool>,
@@ -267,6 +298,11 @@ impl Writer {
     fn commit(&self, mut batch: Vec<Box<dyn Job>>) {
         let outcome = self.run_batch(&mut batch);
         if let Err(cause) = &outcome {
+            // Of two files one may be committed: then the chain's end is not what
+            // this thread believes, and only a new chain is surely whole.
+            if let (Some(audit), Some(head)) = (self.audit.get(), self.head.get()) {
+                self.head.set(Some(audit.after(&head)));
+            }
             if !self.connection.is_autocommit() {
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
@@ -291,14 +327,26 @@ impl Writer {
 
     fn run_batch(&self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let run = |sql| self.connection.prepare_cached(sql)?.execute([]).map(drop);
+        let mut chain = self
+            .audit
+            .get()
+            .map(|audit| (audit, self.head.get().unwrap_or_else(|| audit.first())));
         run("BEGIN IMMEDIATE")?;
         for job in batch {
             run("SAVEPOINT job")?;
-            if !job.run(&mut Tx(&self.connection)) {
+            let mut tx = Tx {
+                connection: &self.connection,
+                chain,
+            };
+            if job.run(&mut tx) {
+                chain = tx.chain;
+            } else {
                 run("ROLLBACK TO job")?;
             }
             run("RELEASE job")?;
         }
+        // Before the commit: when that fails, the chain it may have written is left.
+        self.head.set(chain.map(|(_, head)| head));
         run("COMMIT")
     }
 }
@@ -336,6 +384,20 @@ fn checkpoint(connection: &Connection) {
             tracing::warn!(%cause, "a checkpoint failed; it is tried again");
         }
     }
+}
+
+/// Copies the whole log back and cuts it to nothing.
+fn empty_log(file: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let connection = connection.map_err(error)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
+    let busy: i64 = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(error)?;
+    if busy == 0 {
+        return Ok(());
+    }
+    Err(Error::unavailable("the key register is being read", 5))
 }
 
 fn is_device_failure(cause: &rusqlite::Error) -> bool {

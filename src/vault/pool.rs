@@ -162,6 +162,14 @@ fn make(count: usize, master: &MasterKey, context: &Context) -> (Vec<SealingKey>
         .unzip()
 }
 
+/// One new data key, for whoever has no pool. It must be stored before anything is
+/// sealed with it.
+#[must_use]
+pub fn fresh_data_key(master: &MasterKey, context: &Context) -> Option<(SealingKey, WrappedKey)> {
+    let (mut keys, mut wrapped) = make(1, master, context);
+    keys.pop().zip(wrapped.pop())
+}
+
 impl PooledKey {
     /// Puts the key back: nothing was stored under it, and nothing ever will be
     /// by this hand. A key that is merely dropped is not used again.
