@@ -3,9 +3,11 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::origin::origin;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::{ApiKey, Mode, Scopes};
+use crate::core::event::Origin;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::error::{Error, Result};
 
@@ -78,14 +80,15 @@ pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {
-        let installation = Installation::open(config, &Context::system()).await?;
-        let done = carry_out(arguments.command, &installation).await;
-        installation.store.close();
+        let context = Context::system();
+        let installation = Installation::open(config, &context).await?;
+        let done = carry_out(arguments.command, &installation, &origin(&context)).await;
+        installation.close().await;
         done
     })
 }
 
-async fn carry_out(command: Command, installation: &Installation) -> Result<()> {
+async fn carry_out(command: Command, installation: &Installation, origin: &Origin) -> Result<()> {
     match command {
         Command::Create {
             project,
@@ -98,13 +101,13 @@ async fn carry_out(command: Command, installation: &Installation) -> Result<()> 
                 return Err(Error::internal("a project's name has 1 to 100 characters"));
             }
             let created = installation
-                .create_key(project, mode.into(), scopes)
+                .create_key(project, mode.into(), scopes, origin)
                 .await?;
             show_created(&created, json);
         }
         Command::List { json } => show_list(&installation.keys().await?, json),
         Command::Revoke { api_key } => {
-            if !installation.revoke_key(api_key.clone()).await? {
+            if !installation.revoke_key(api_key.clone(), origin).await? {
                 return Err(Error::internal(format!(
                     "there is no key {api_key}; `oms keys list` shows those there are"
                 )));

@@ -1,6 +1,9 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
+pub mod customers;
 pub mod keys;
+pub mod origin;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +27,10 @@ enum Command {
     Serve,
     /// Make, list and revoke API keys, also while the server runs.
     Keys(keys::Arguments),
+    /// Erase customers and hold them from erasure, also while the server runs.
+    Customers(customers::Arguments),
+    /// Verify and read out the audit log, also while the server runs.
+    Audit(audit::Arguments),
 }
 
 impl Arguments {
@@ -36,6 +43,8 @@ impl Arguments {
         match self.command {
             Command::Serve => serve::run(config),
             Command::Keys(arguments) => keys::run(arguments, &config),
+            Command::Customers(arguments) => customers::run(arguments, &config),
+            Command::Audit(arguments) => audit::run(arguments, &config),
         }
     }
 }

@@ -188,6 +188,8 @@ impl Values {
             token_lifetime: self.seconds("token_lifetime_s")?,
             auth_failures_per_minute: self.number("auth_failures_per_minute")?,
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
+            retention_days: self.number("retention_days")?,
+            audit_checkpoint: self.seconds("audit_checkpoint_s")?,
             unknown_fields: match self.choice("unknown_fields")? {
                 "ignore" => UnknownFields::Ignore,
                 _ => UnknownFields::Refuse,

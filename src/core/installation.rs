@@ -6,11 +6,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
+use super::event::{self, Detail, Event, EventKind, Origin};
 use super::token::{SigningKey, SigningKeys};
+use super::{audit, erasure};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, api_key, key_register};
+use crate::store::{Store, api_key, event as event_rows, key_register};
 use crate::vault::{KEY_LENGTH, MasterKey, Secrets};
 
 /// The name of the root secret in the key register.
@@ -25,7 +27,8 @@ pub struct Installation {
     pub master: Arc<MasterKey>,
     /// What hashes and cursors are keyed with.
     pub secrets: Arc<Secrets>,
-    context: Context,
+    pub(super) context: Context,
+    pub(super) retention_days: u32,
     live_allowed: bool,
 }
 
@@ -49,13 +52,26 @@ impl Installation {
         let master = MasterKey::load(file, &config.data, existed, &context.random)?;
         let store = Store::open(config)?;
         let secrets = Self::secrets(&store, &master, context).await?;
-        Ok(Self {
+        let writer = i64::from_be_bytes(context.random.bytes()) & i64::MAX;
+        store.begin_audit(secrets.chain.clone(), writer);
+        let installation = Self {
+            retention_days: config.retention_days,
             live_allowed: !master.is_generated() || config.allow_live_with_generated_master_key,
             store,
             master: Arc::new(master),
             secrets: Arc::new(secrets),
             context: context.clone(),
-        })
+        };
+        erasure::recover(&installation).await?;
+        Ok(installation)
+    }
+
+    /// Signs what was written and closes the store.
+    pub async fn close(&self) {
+        if let Err(error) = audit::checkpoint(self).await {
+            tracing::warn!(%error, "the end of the audit log is not signed; the next start does it");
+        }
+        self.store.close();
     }
 
     /// The root secret, made at the first start, and what follows from it.
@@ -126,6 +142,7 @@ impl Installation {
         project: &str,
         mode: Mode,
         scopes: Scopes,
+        origin: &Origin,
     ) -> Result<CreatedKey> {
         if mode == Mode::Live && !self.live_allowed {
             return Err(Error::internal(format!(
@@ -147,6 +164,8 @@ impl Installation {
             created_at: now,
             revoked_at: None,
         };
+        let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
+        let origin = origin.clone();
         let key = self
             .store
             .write(move |tx| {
@@ -156,6 +175,11 @@ impl Installation {
                     ..key.clone()
                 };
                 api_key::insert(tx, &key)?;
+                let kind = EventKind::ApiKeyCreated;
+                let event = key_event(kind, &key.api_key, Some(key.scopes.to_string()));
+                let place = (project, event::INSTALLATION);
+                let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
+                event_rows::append(tx, &row, false)?;
                 Ok(key)
             })
             .await?;
@@ -173,7 +197,11 @@ impl Installation {
         if self.store.read(api_key::any).await? {
             return Ok(None);
         }
-        self.create_key("default", Mode::Sandbox, Scopes::ALL)
+        let origin = Origin {
+            actor: "first start".into(),
+            request_id: audit::run_id(&self.context),
+        };
+        self.create_key("default", Mode::Sandbox, Scopes::ALL, &origin)
             .await
             .map(Some)
     }
@@ -182,11 +210,21 @@ impl Installation {
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn revoke_key(&self, api_key: String) -> Result<bool> {
+    pub async fn revoke_key(&self, api_key: String, origin: &Origin) -> Result<bool> {
         let now = self.context.now();
-        self.store
-            .write(move |tx| api_key::revoke(tx, &api_key, now))
-            .await
+        let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
+        let origin = origin.clone();
+        let revoke = self.store.write(move |tx| {
+            let Some(key) = api_key::find(tx, &api_key)? else {
+                return Ok(false);
+            };
+            let event = key_event(EventKind::ApiKeyRevoked, &api_key, None);
+            let place = (key.project, event::INSTALLATION);
+            let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
+            event_rows::append(tx, &row, false)?;
+            api_key::revoke(tx, &api_key, now)
+        });
+        revoke.await
     }
 
     /// Every key, by project and age.
@@ -196,4 +234,14 @@ impl Installation {
     pub async fn keys(&self) -> Result<Vec<ApiKey>> {
         self.store.read(api_key::all).await
     }
+}
+
+/// What is told of an API key.
+fn key_event(kind: EventKind, api_key: &str, scopes: Option<String>) -> Event {
+    let detail = Detail {
+        subject: Some(api_key.to_owned()),
+        to: scopes,
+        ..Detail::default()
+    };
+    Event { kind, detail }
 }
