@@ -35,7 +35,9 @@ fn signed() -> Server {
 /// Meddles with the file and expects this finding.
 #[track_caller]
 fn check_found(sql: &str, fault: &str) {
-    let server = signed();
+    let mut server = signed();
+    // So that nobody signs what the meddling left.
+    server.crash();
     check_whole(&server);
     data_file(&server).execute_batch(sql).expect("it meddles");
     let (whole, text) = verify(&server);
