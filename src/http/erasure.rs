@@ -69,7 +69,7 @@ fn read_reason(app: &App, body: &Map<String, Value>) -> Result<String> {
 ///
 /// The key that seals the customer's personal data is destroyed: nothing of it can be read
 /// again, here or in a backup. What stays is an inactive customer whose personal fields are
-/// null, whose `metadata` is empty and whose endorsements are `offboarded`. Answers with a
+/// null, whose `metadata` is empty and whose endorsements are `OFFBOARDED`. Answers with a
 /// signed certificate; again: with the same one. Answers kept for idempotency keys of this
 /// customer are `notFound` from then on.
 #[utoipa::path(

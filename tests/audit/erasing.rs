@@ -44,7 +44,7 @@ fn an_erased_customer_is_an_empty_inactive_tombstone() {
     }
     assert_eq!(left["createdAt"], made.json()["createdAt"]);
     for endorsement in left["endorsements"].as_array().expect("a list") {
-        assert_eq!(endorsement["status"], "offboarded");
+        assert_eq!(endorsement["status"], "OFFBOARDED");
     }
     let patch = json!({ "firstName": "Ada" });
     api.patch(&format!("/customers/{}", made.id()), &patch)
