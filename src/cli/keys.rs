@@ -1,14 +1,16 @@
-//! `oms keys create|list|revoke`.
+//! `oms keys create|list|revoke`, and the way to `rotate-master|rotate-signing`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::origin::origin;
+use super::rotate;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::{ApiKey, Mode, Scopes};
 use crate::core::event::Origin;
 use crate::core::installation::{CreatedKey, Installation};
+use crate::core::signing::OldKey;
 use crate::error::{Error, Result};
 
 /// What follows `oms keys`.
@@ -46,6 +48,14 @@ enum Command {
         /// The key, `sk_sdbx`_… or `sk_live`_…
         api_key: String,
     },
+    /// Change the master key while servers run; killed, run it again.
+    RotateMaster(rotate::Target),
+    /// Change the key that signs tokens; the old one verifies until its last token has expired.
+    RotateSigning {
+        /// End the old keys and all their tokens now: somebody else knows them.
+        #[arg(long)]
+        end_old_now: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,13 +92,19 @@ pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
     runtime.block_on(async {
         let context = Context::system();
         let installation = Installation::open(config, &context).await?;
-        let done = carry_out(arguments.command, &installation, &origin(&context)).await;
+        let origin = origin(&context);
+        let done = carry_out(arguments.command, &installation, config, &origin).await;
         installation.close().await;
         done
     })
 }
 
-async fn carry_out(command: Command, installation: &Installation, origin: &Origin) -> Result<()> {
+async fn carry_out(
+    command: Command,
+    installation: &Installation,
+    config: &Config,
+    origin: &Origin,
+) -> Result<()> {
     match command {
         Command::Create {
             project,
@@ -113,6 +129,15 @@ async fn carry_out(command: Command, installation: &Installation, origin: &Origi
                 )));
             }
             println!("revoked {api_key}; its tokens end within a second");
+        }
+        Command::RotateMaster(target) => rotate::master(target, installation, config).await?,
+        Command::RotateSigning { end_old_now } => {
+            let old = if end_old_now {
+                OldKey::EndsNow
+            } else {
+                OldKey::Retires
+            };
+            rotate::signing(old, installation).await?;
         }
     }
     Ok(())

@@ -3,7 +3,10 @@
 pub mod audit;
 pub mod customers;
 pub mod keys;
+mod log;
 pub mod origin;
+mod otlp;
+mod rotate;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
@@ -25,7 +28,7 @@ pub struct Arguments {
 enum Command {
     /// Run the server.
     Serve,
-    /// Make, list and revoke API keys, also while the server runs.
+    /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
     /// Erase customers and hold them from erasure, also while the server runs.
     Customers(customers::Arguments),

@@ -25,7 +25,7 @@ use crate::id::CustomerId;
 use crate::store::customer;
 use crate::store::erasure::{self, ErasureRow};
 use crate::store::event as event_rows;
-use crate::store::{Tx, key_register};
+use crate::store::{Tx, key_register, lookup};
 use crate::vault::{SealingKey, Secrets, fresh_data_key};
 
 /// Erasures that are looked at in one transaction.
@@ -215,13 +215,22 @@ pub async fn erase(
 
 /// A data key for a tombstone, durable before it seals.
 async fn new_key(installation: &Installation) -> Result<SealingKey> {
-    let (key, wrapped) = fresh_data_key(&installation.master, &installation.context)
-        .ok_or_else(|| Error::internal("no data key could be made"))?;
-    let store = installation
-        .store
-        .write(move |tx| key_register::insert_data_keys(tx, std::slice::from_ref(&wrapped)));
-    store.await?;
-    Ok(key)
+    loop {
+        let by = installation.master.current();
+        let (key, wrapped) = fresh_data_key(&by, &installation.context)
+            .ok_or_else(|| Error::internal("no data key could be made"))?;
+        let stored = installation
+            .store
+            .write(move |tx| key_register::insert_data_keys(tx, std::slice::from_ref(&wrapped)));
+        let Err(error) = stored.await else {
+            return Ok(key);
+        };
+        // Another wrapping key took over: the key is made anew under it.
+        installation.refresh_ring().await?;
+        if installation.master.current().id() == by.id() {
+            return Err(error);
+        }
+    }
 }
 
 /// The second and third step of every erasure that has not come so far.
@@ -293,7 +302,7 @@ async fn erase_again(installation: &Installation, row: ErasureRow) -> Result<()>
         };
         let tombstone = roster::emptied(&old, &key, &context);
         if customer::replace(tx, &tombstone)? {
-            erasure::delete_lookups(tx, id)?;
+            lookup::delete_all(tx, id.as_bytes())?;
             event_rows::append(tx, &event, false)?;
             erasure::insert(tx, &row)?;
         }

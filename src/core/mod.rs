@@ -22,6 +22,8 @@ pub mod name;
 pub mod personal;
 pub mod phone;
 pub mod roster;
+pub mod rotation;
+pub mod signing;
 mod stored;
 mod text;
 pub mod token;

@@ -127,16 +127,6 @@ pub fn undone_by_restore(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<ErasureRow>>
     )
 }
 
-/// Forgets every look-up that leads to a customer, whatever its hash. Slow: it reads
-/// all look-ups, and is for restored data only.
-pub fn delete_lookups(tx: &mut Tx<'_>, customer: CustomerId) -> Result<()> {
-    tx.execute(
-        "DELETE FROM lookups WHERE target = $1",
-        &[customer.as_bytes().into()],
-    )?;
-    Ok(())
-}
-
 fn read(row: &Row<'_>) -> Result<ErasureRow> {
     Ok(ErasureRow {
         customer: CustomerId::from_bytes(row.array(0)?),

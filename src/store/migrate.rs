@@ -12,6 +12,7 @@ const STEPS: [(&str, &[&str]); 2] = [
         "keys",
         &[
             include_str!("../../migrations/sqlite/keys/0001_keys.sql"),
+            include_str!("../../migrations/sqlite/keys/0002_wrapping_keys.sql"),
             include_str!("../../migrations/sqlite/keys/0005_audit.sql"),
         ],
     ),

@@ -14,9 +14,14 @@ pub mod idempotency;
 pub mod key_register;
 pub mod lookup;
 mod migrate;
+mod pressure;
 mod queue;
 mod sqlite;
+mod tail;
+mod trail;
 mod value;
+pub mod wrapping_key;
+mod writer;
 
 use std::fmt;
 use std::path::Path;
@@ -24,6 +29,7 @@ use std::sync::Arc;
 
 pub use chain::Head;
 pub use queue::Depth;
+pub use trail::TARGET as TRACE_TARGET;
 pub use value::{Row, Value};
 
 use crate::config::Config;
@@ -31,10 +37,14 @@ use crate::error::{Error, Result};
 use crate::vault::{ChainKey, LINK_LENGTH};
 use chain::Audit;
 use sqlite::Sqlite;
+use tail::{Op, Tail, Target};
 
 /// One transaction, as the statements of `store/<noun>.rs` see it.
 pub struct Tx<'a> {
     connection: &'a rusqlite::Connection,
+    tail: &'a Tail,
+    /// Look-ups of this commit.
+    journal: Vec<Op>,
     /// Only a writer has a chain, once it was told the key.
     chain: Option<(&'a Audit, Head)>,
 }
@@ -77,6 +87,18 @@ impl Store {
         self.0.read(work).await
     }
 
+    /// As [`Self::read`], holding up the thread of a caller that cannot wait
+    /// asynchronously; for what happens once in a while only.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.read_blocking(work)
+    }
+
     /// Runs a closure in a transaction that is durable when this returns; when
     /// the closure fails, nothing of it stays.
     ///
@@ -88,6 +110,13 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.write(work).await
+    }
+
+    /// Whether a write that came now would be refused or wait too long. Cheap
+    /// enough to be asked before anything else is done for a request.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.0.is_overloaded()
     }
 
     /// Gives the writer what it links the rows of the audit log with: the key, and a number
@@ -122,7 +151,20 @@ impl fmt::Debug for Store {
     }
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    const fn new(
+        connection: &'a rusqlite::Connection,
+        tail: &'a Tail,
+        chain: Option<(&'a Audit, Head)>,
+    ) -> Self {
+        Self {
+            connection,
+            tail,
+            journal: Vec::new(),
+            chain,
+        }
+    }
+
     /// The next place in this writer's chain, and what links it to the one before.
     fn next_link(&self) -> Result<(&ChainKey, Head)> {
         match &self.chain {
@@ -137,6 +179,34 @@ impl Tx<'_> {
             head.position += 1;
             head.hash = hash;
         }
+    }
+
+    fn journal(&mut self, op: Op) {
+        self.journal.push(op);
+    }
+
+    /// The rows that a hash leads to and that are not in the table yet, those of
+    /// this commit included.
+    fn newest_lookups(&self, hash: i64) -> Vec<Target> {
+        let mut found = Vec::new();
+        self.tail.find(hash, &mut found);
+        for op in self.journal.iter().filter(|op| op.hash == hash) {
+            if op.removes {
+                found.retain(|target| *target != op.target);
+            } else {
+                found.push(op.target);
+            }
+        }
+        found
+    }
+
+    /// The hashes that lead to a row and that are not in the table yet, those of this
+    /// commit included, perhaps more. Slow: it looks at every new look-up.
+    fn newest_hashes(&self, target: &Target) -> Vec<i64> {
+        let mut found = self.tail.hashes(target);
+        let own = self.journal.iter().filter(|op| op.target == *target);
+        found.extend(own.map(|op| op.hash));
+        found
     }
 
     /// Runs a statement and gives the number of rows it changed.

@@ -1,16 +1,19 @@
-//! Envelope encryption: the master key wraps data keys, a data key seals the
-//! personal data of one customer. AES-256-GCM throughout, by aws-lc-rs.
+//! Envelope encryption: the master key wraps a wrapping key, that one wraps data
+//! keys, a data key seals the personal data of one customer. AES-256-GCM throughout, by aws-lc-rs.
 //!
 //! Nothing here reads or writes the store, and no key ever leaves in the clear.
 
 mod audit;
 mod master;
 mod pool;
+mod ring;
 mod secrets;
+mod transit;
 
 pub use audit::{ChainKey, LINK_LENGTH, Signer};
 pub use master::{MASTER_KEY_FILE, MasterKey};
 pub use pool::{DataKeyPool, PooledKey, WrappedKey, fresh_data_key};
+pub use ring::{KeyRing, WrappedWrappingKey, WrappingKey, wrapper_of};
 pub use secrets::Secrets;
 
 use std::fmt;
@@ -20,6 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Random;
 use crate::error::{Error, Result};
+use crate::metrics;
 
 /// Bytes of every symmetric key here.
 pub const KEY_LENGTH: usize = 32;
@@ -69,6 +73,7 @@ impl SealingKey {
     /// Seals a value for its place: format, nonce, ciphertext, tag.
     #[must_use]
     pub fn seal(&self, place: Place<'_>, plain: &[u8], random: &Random) -> Vec<u8> {
+        metrics::SEALED.add();
         let nonce: [u8; NONCE_LEN] = random.bytes();
         let mut sealed = Vec::with_capacity(plain.len() + SEALED_OVERHEAD);
         sealed.push(FORMAT);
@@ -110,6 +115,7 @@ impl SealingKey {
             .map_err(|_| refuse())?
             .len();
         plain.truncate(length);
+        metrics::OPENED.add();
         Ok(plain)
     }
 
