@@ -3,11 +3,13 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::origin::origin;
 use super::rotate;
 use super::terminal::ModeArgument;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::{ApiKey, Scopes};
+use crate::core::event::Origin;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::signing::OldKey;
 use crate::error::{Error, Result};
@@ -74,14 +76,21 @@ pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {
-        let installation = Installation::open(config, &Context::system()).await?;
-        let done = carry_out(arguments.command, &installation, config).await;
-        installation.store.close();
+        let context = Context::system();
+        let installation = Installation::open(config, &context).await?;
+        let origin = origin(&context);
+        let done = carry_out(arguments.command, &installation, config, &origin).await;
+        installation.close().await;
         done
     })
 }
 
-async fn carry_out(command: Command, installation: &Installation, config: &Config) -> Result<()> {
+async fn carry_out(
+    command: Command,
+    installation: &Installation,
+    config: &Config,
+    origin: &Origin,
+) -> Result<()> {
     match command {
         Command::Create {
             project,
@@ -94,13 +103,13 @@ async fn carry_out(command: Command, installation: &Installation, config: &Confi
                 return Err(Error::internal("a project's name has 1 to 100 characters"));
             }
             let created = installation
-                .create_key(project, mode.into(), scopes)
+                .create_key(project, mode.into(), scopes, origin)
                 .await?;
             show_created(&created, json);
         }
         Command::List { json } => show_list(&installation.keys().await?, json),
         Command::Revoke { api_key } => {
-            if !installation.revoke_key(api_key.clone()).await? {
+            if !installation.revoke_key(api_key.clone(), origin).await? {
                 return Err(Error::internal(format!(
                     "there is no key {api_key}; `oms keys list` shows those there are"
                 )));

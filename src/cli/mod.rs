@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
 pub mod backup;
 pub mod customers;
 pub mod doctor;
@@ -33,7 +34,7 @@ enum Command {
     Serve,
     /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
-    /// Import and export customers, also while the server runs.
+    /// Import and export customers, erase them and hold them from erasure, also while the server runs.
     Customers(customers::Arguments),
     /// Copy the data, also while the server runs; verified, sealed as it is.
     Backup(backup::Arguments),
@@ -43,6 +44,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Check everything, change nothing, and say what to do about each finding.
     Doctor(doctor::Arguments),
+    /// Verify and read out the audit log, also while the server runs.
+    Audit(audit::Arguments),
 }
 
 impl Arguments {
@@ -60,6 +63,7 @@ impl Arguments {
             Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
             Command::Restore(arguments) => restore::run(&arguments, &config),
             Command::Doctor(arguments) => doctor::run(&arguments, &config),
+            Command::Audit(arguments) => audit::run(arguments, &config),
         }
     }
 }

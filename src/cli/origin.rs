@@ -4,16 +4,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::context::Context;
-
+use crate::core::audit::run_id;
 use crate::core::event::Origin;
-use crate::id::RequestId;
 
 /// `cli:` and the user of this process, with an id for this run.
 #[must_use]
 pub fn origin(context: &Context) -> Origin {
     Origin {
         actor: format!("cli:{}", user()),
-        request_id: RequestId::from_bytes(context.new_id()).to_string(),
+        request_id: run_id(context),
     }
 }
 

@@ -87,6 +87,10 @@ pub struct Config {
     pub rate_limit_per_address_burst: u32,
     /// How long an idempotency key is kept.
     pub idempotency_retention: Duration,
+    /// Days for which a customer must be kept.
+    pub retention_days: u32,
+    /// How often the audit log is signed.
+    pub audit_checkpoint: Duration,
     /// What to do with a request field that does not exist.
     pub unknown_fields: UnknownFields,
     /// What stands before the code in the `type` of a problem.

@@ -205,6 +205,8 @@ impl Values {
             rate_limit_per_address_per_s: self.number("rate_limit_per_address_per_s")?,
             rate_limit_per_address_burst: self.number("rate_limit_per_address_burst")?,
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
+            retention_days: self.number("retention_days")?,
+            audit_checkpoint: self.seconds("audit_checkpoint_s")?,
             unknown_fields: match self.choice("unknown_fields")? {
                 "ignore" => UnknownFields::Ignore,
                 _ => UnknownFields::Refuse,

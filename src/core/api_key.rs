@@ -55,11 +55,17 @@ pub enum Scope {
     CustomersRead,
     /// Create, change and deactivate customers.
     CustomersWrite,
+    /// Erase customers for good.
+    CustomersErase,
 }
 
 impl Scope {
     /// Every scope, in the order in which they are written.
-    pub const ALL: [Self; 2] = [Self::CustomersRead, Self::CustomersWrite];
+    pub const ALL: [Self; 3] = [
+        Self::CustomersRead,
+        Self::CustomersWrite,
+        Self::CustomersErase,
+    ];
 
     /// The scope in words.
     #[must_use]
@@ -67,6 +73,7 @@ impl Scope {
         match self {
             Self::CustomersRead => "customers:read",
             Self::CustomersWrite => "customers:write",
+            Self::CustomersErase => "customers:erase",
         }
     }
 }

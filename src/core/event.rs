@@ -37,16 +37,49 @@ pub enum EventKind {
     /// An endorsement became active.
     #[serde(rename = "endorsement.active")]
     EndorsementActive,
+    /// Somebody opened a customer's personal data. Audit only.
+    #[serde(rename = "customer.opened")]
+    CustomerOpened,
+    /// A customer was erased. Audit only.
+    #[serde(rename = "customer.erased")]
+    CustomerErased,
+    /// A customer must not be erased for a while. Audit only.
+    #[serde(rename = "customer.held")]
+    CustomerHeld,
+    /// A customer may be erased again. Audit only.
+    #[serde(rename = "customer.released")]
+    CustomerReleased,
+    /// An API key was made. Audit only.
+    #[serde(rename = "apiKey.created")]
+    ApiKeyCreated,
+    /// An API key was revoked. Audit only.
+    #[serde(rename = "apiKey.revoked")]
+    ApiKeyRevoked,
 }
 
 impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 5] = [
+    /// Every kind that the contract names; the others are for the audit log only.
+    pub const PUBLISHED: [Self; 5] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
         Self::EndorsementUpdated,
         Self::EndorsementActive,
+    ];
+
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::CustomerCreated,
+        Self::CustomerUpdated,
+        Self::CustomerDeactivated,
+        Self::EndorsementUpdated,
+        Self::EndorsementActive,
+        Self::CustomerOpened,
+        Self::CustomerErased,
+        Self::CustomerHeld,
+        Self::CustomerReleased,
+        Self::ApiKeyCreated,
+        Self::ApiKeyRevoked,
     ];
 
     /// The kind on the wire.
@@ -58,6 +91,12 @@ impl EventKind {
             Self::CustomerDeactivated => "customer.deactivated",
             Self::EndorsementUpdated => "endorsement.updated",
             Self::EndorsementActive => "endorsement.active",
+            Self::CustomerOpened => "customer.opened",
+            Self::CustomerErased => "customer.erased",
+            Self::CustomerHeld => "customer.held",
+            Self::CustomerReleased => "customer.released",
+            Self::ApiKeyCreated => "apiKey.created",
+            Self::ApiKeyRevoked => "apiKey.revoked",
         }
     }
 
@@ -83,9 +122,15 @@ pub struct Detail {
     /// Its status after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Why, for the developer.
+    /// Why, for the developer or the auditor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What it was done to, when that is not the resource: an API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// Something that happened.
@@ -105,6 +150,16 @@ impl Event {
         let changed = changed.iter().map(|name| (*name).to_owned()).collect();
         let detail = Detail {
             changed,
+            ..Detail::default()
+        };
+        Self { kind, detail }
+    }
+
+    /// Somebody did something for a reason.
+    #[must_use]
+    pub fn with_reason(kind: EventKind, reason: &str) -> Self {
+        let detail = Detail {
+            reason: Some(reason.to_owned()),
             ..Detail::default()
         };
         Self { kind, detail }
@@ -133,7 +188,11 @@ impl Event {
     }
 }
 
-/// The row of a change, sealed with the customer's data key.
+/// The resource of what happens to the installation itself.
+pub const INSTALLATION: CustomerId = CustomerId::from_bytes([0; 16]);
+
+/// The row of a change, sealed with the customer's data key, or with the installation's
+/// own where it must outlive the customer's.
 ///
 /// # Errors
 /// `internalError` when the events are no JSON, which they always are.

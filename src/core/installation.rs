@@ -6,10 +6,12 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
+use super::event::{self, Detail, Event, EventKind, Origin};
+use super::{audit, erasure};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, Tx, api_key, key_register, wrapping_key};
+use crate::store::{Store, Tx, api_key, event as event_rows, key_register, wrapping_key};
 use crate::vault::{KEY_LENGTH, KeyRing, MasterKey, Secrets, WrappingKey, wrapper_of};
 
 /// The name of the root secret in the key register.
@@ -31,6 +33,8 @@ pub struct Installation {
     pub(super) context: Context,
     /// How long a retired signing key still verifies.
     pub(super) token_lifetime_s: i64,
+    /// How long customers are kept from erasure.
+    pub(super) retention_days: u32,
     live_allowed: bool,
 }
 
@@ -75,14 +79,27 @@ impl Installation {
         let store = Store::open(config)?;
         let ring = Self::open_ring(&store, master, context).await?;
         let secrets = Self::secrets(&store, &ring, context).await?;
-        Ok(Self {
+        let writer = i64::from_be_bytes(context.random.bytes()) & i64::MAX;
+        store.begin_audit(secrets.chain.clone(), writer);
+        let installation = Self {
             live_allowed,
             store,
             master: Arc::new(ring),
             secrets: Arc::new(secrets),
             context: context.clone(),
             token_lifetime_s: i64::try_from(config.token_lifetime.as_secs()).unwrap_or(i64::MAX),
-        })
+            retention_days: config.retention_days,
+        };
+        erasure::recover(&installation).await?;
+        Ok(installation)
+    }
+
+    /// Signs what was written and closes the store.
+    pub async fn close(&self) {
+        if let Err(error) = audit::checkpoint(self).await {
+            tracing::warn!(%error, "the end of the audit log is not signed; the next start does it");
+        }
+        self.store.close();
     }
 
     /// Opens the wrapping keys; the first is made when there is none.
@@ -143,6 +160,7 @@ impl Installation {
         project: &str,
         mode: Mode,
         scopes: Scopes,
+        origin: &Origin,
     ) -> Result<CreatedKey> {
         if mode == Mode::Live && !self.live_allowed {
             return Err(Error::internal(format!(
@@ -164,6 +182,8 @@ impl Installation {
             created_at: now,
             revoked_at: None,
         };
+        let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
+        let origin = origin.clone();
         let key = self
             .store
             .write(move |tx| {
@@ -173,6 +193,11 @@ impl Installation {
                     ..key.clone()
                 };
                 api_key::insert(tx, &key)?;
+                let kind = EventKind::ApiKeyCreated;
+                let event = key_event(kind, &key.api_key, Some(key.scopes.to_string()));
+                let place = (project, event::INSTALLATION);
+                let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
+                event_rows::append(tx, &row, false)?;
                 Ok(key)
             })
             .await?;
@@ -190,7 +215,11 @@ impl Installation {
         if self.store.read(api_key::any).await? {
             return Ok(None);
         }
-        self.create_key("default", Mode::Sandbox, Scopes::ALL)
+        let origin = Origin {
+            actor: "first start".into(),
+            request_id: audit::run_id(&self.context),
+        };
+        self.create_key("default", Mode::Sandbox, Scopes::ALL, &origin)
             .await
             .map(Some)
     }
@@ -199,11 +228,21 @@ impl Installation {
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn revoke_key(&self, api_key: String) -> Result<bool> {
+    pub async fn revoke_key(&self, api_key: String, origin: &Origin) -> Result<bool> {
         let now = self.context.now();
-        self.store
-            .write(move |tx| api_key::revoke(tx, &api_key, now))
-            .await
+        let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
+        let origin = origin.clone();
+        let revoke = self.store.write(move |tx| {
+            let Some(key) = api_key::find(tx, &api_key)? else {
+                return Ok(false);
+            };
+            let event = key_event(EventKind::ApiKeyRevoked, &api_key, None);
+            let place = (key.project, event::INSTALLATION);
+            let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
+            event_rows::append(tx, &row, false)?;
+            api_key::revoke(tx, &api_key, now)
+        });
+        revoke.await
     }
 
     /// The number of a project, if there is one of this name and mode.
@@ -224,6 +263,16 @@ impl Installation {
     pub async fn keys(&self) -> Result<Vec<ApiKey>> {
         self.store.read(api_key::all).await
     }
+}
+
+/// What is told of an API key.
+fn key_event(kind: EventKind, api_key: &str, scopes: Option<String>) -> Event {
+    let detail = Detail {
+        subject: Some(api_key.to_owned()),
+        to: scopes,
+        ..Detail::default()
+    };
+    Event { kind, detail }
 }
 
 /// A new wrapping key; in a register from before there were any, the master

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod api_key;
+pub mod audit;
 pub mod birth_date;
 pub mod change;
 pub mod checkup;
@@ -11,6 +12,7 @@ pub mod country;
 pub mod customer;
 pub mod email;
 pub mod endorsement;
+pub mod erasure;
 pub mod event;
 pub mod external_id;
 pub mod id_document;

@@ -241,6 +241,54 @@ pub fn deactivate(
     }))
 }
 
+/// What is left of an erased customer: an inactive row under a key of its own, in which
+/// every personal field is empty, with the look-ups that led to it taken away.
+///
+/// # Errors
+/// `internalError` when the customer does not open.
+pub fn tombstone(
+    customer: &Customer,
+    event: EventRow,
+    key: &SealingKey,
+    context: &Context,
+    secrets: &Secrets,
+) -> Result<Draft> {
+    let old = &customer.row;
+    let identity = customer.open_identity()?;
+    Ok(Draft {
+        row: emptied(old, key, context),
+        profile: Profile::default(),
+        change: Change {
+            new: false,
+            event,
+            lookups_added: Vec::new(),
+            lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
+        },
+    })
+}
+
+/// The row of a tombstone. What had been granted is withdrawn.
+#[must_use]
+pub fn emptied(old: &CustomerRow, key: &SealingKey, context: &Context) -> CustomerRow {
+    let withdrawn = |status: Option<_>| status.map(|_| EndorsementStatus::Offboarded);
+    let mut row = CustomerRow {
+        version: old.version + 1,
+        status: Status::Inactive,
+        updated_at: context.now().max(old.updated_at),
+        data_key: key.id(),
+        endorsements: old.endorsements.map(withdrawn),
+        ..old.clone()
+    };
+    seal(
+        &mut row,
+        &Profile::default(),
+        &Identity::default(),
+        key,
+        context,
+    );
+    row
+}
+
 /// What became of each endorsement.
 fn endorsement_events<'a>(
     before: &'a Endorsements,

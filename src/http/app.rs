@@ -229,7 +229,7 @@ impl App {
         if let Err(error) = forgotten.await {
             tracing::warn!(%error, "unused data keys stay in the key register");
         }
-        self.installation.store.close();
+        self.installation.close().await;
     }
 }
 

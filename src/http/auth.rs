@@ -41,6 +41,13 @@ pub struct CustomersRead;
 /// `customers:write`.
 pub struct CustomersWrite;
 
+/// `customers:erase`.
+pub struct CustomersErase;
+
+impl Permission for CustomersErase {
+    const SCOPE: Scope = Scope::CustomersErase;
+}
+
 impl Permission for CustomersRead {
     const SCOPE: Scope = Scope::CustomersRead;
 }

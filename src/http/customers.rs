@@ -398,7 +398,7 @@ pub const fn create_request(body: &Map<String, Value>) -> RequestText<'_> {
 }
 
 /// The customer of a path; anything that is none of this project's is not found.
-async fn find(app: &App, project: i64, id: &str) -> Result<roster::Customer> {
+pub(super) async fn find(app: &App, project: i64, id: &str) -> Result<roster::Customer> {
     let missing = || Error::new(Code::NotFound, "there is no such customer");
     let id = CustomerId::parse(id).ok_or_else(missing)?;
     let found = app

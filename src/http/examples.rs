@@ -76,6 +76,7 @@ pub fn request(operation: &str) -> Option<Value> {
         })),
         "create" => Some(create_customer()),
         "update" => Some(update_customer()),
+        "erase" => Some(json!({"reason": "request of the customer of 2026-01-30, ticket 4711"})),
         _ => None,
     }
 }
@@ -89,6 +90,12 @@ pub fn answer(operation: &str) -> Option<Value> {
             "tokenType": "bearer", "expiresIn": 3600, "expiresAt": NOW.plus_seconds(3600)
         })),
         "create" | "read" | "update" => Some(customer(Status::Active)),
+        "erase" => Some(json!({
+            "object": "erasureCertificate", "customerId": "cst_01kg9y4g00ehk8awn1t2e5c7vd", "erasedAt": NOW,
+            "destroyedKey": "1855833489408000123", "text": "oms certificate of erasure, version 1\ncustomer: …",
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "signature": "Kx0m2Y0v…", "publicKey": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+        })),
         "deactivate" => Some(customer(Status::Inactive)),
         "list" => {
             Some(json!({"data": [customer(Status::Active)], "hasMore": false, "cursor": null}))

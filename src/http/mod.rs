@@ -9,6 +9,7 @@ pub mod customer_list;
 mod customer_schema;
 pub mod customers;
 pub mod docs;
+pub mod erasure;
 pub mod error;
 pub mod etag;
 pub mod examples;

@@ -330,6 +330,10 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn],
         ),
         (
+            operation.operation_id.as_deref() == Some("erase"),
+            &[Code::CustomerOnHold],
+        ),
+        (
             method == "PATCH" || method == "DELETE",
             &[Code::PreconditionFailed],
         ),

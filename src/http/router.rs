@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
-use super::{auth, customers, docs, health, openapi};
+use super::{auth, customers, docs, erasure, health, openapi};
 use crate::error::{Code, Error};
 
 /// The calls that stand under each version prefix.
@@ -21,6 +21,7 @@ fn versioned() -> OpenApiRouter<App> {
             customers::update,
             customers::deactivate
         ))
+        .routes(routes!(erasure::erase))
 }
 
 /// The calls that stand under none.

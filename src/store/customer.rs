@@ -2,6 +2,7 @@
 
 use super::{Row, Tx, lookup};
 use crate::context::Time;
+use crate::core::api_key::Mode;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
@@ -112,13 +113,14 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
 pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
     let changed = tx.execute(
         "UPDATE customers SET version = $1, status = $2, signed_at = $3, updated_at = $4,
-                endorsements = $5, profile = $6, identity = $7
-         WHERE project = $8 AND id = $9 AND version = $10",
+                data_key = $5, endorsements = $6, profile = $7, identity = $8
+         WHERE project = $9 AND id = $10 AND version = $11",
         &[
             row.version.into(),
             (row.status as i64).into(),
             row.signed_at.map(Time::as_millis).into(),
             row.updated_at.as_millis().into(),
+            row.data_key.into(),
             pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
@@ -140,6 +142,20 @@ pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Foun
         &[project.into(), id.as_bytes().into()],
         read,
     )
+}
+
+/// One customer of whatever project, for the command line, with the project's mode.
+pub fn find_anywhere(tx: &mut Tx<'_>, id: CustomerId) -> Result<Option<(Found, Mode)>> {
+    let project = tx.first(
+        "SELECT p.id, p.mode FROM projects p JOIN customers c ON c.project = p.id AND c.id = $1",
+        &[id.as_bytes().into()],
+        |row| Ok((row.int(0)?, row.text(1)?)),
+    )?;
+    let Some((project, mode)) = project else {
+        return Ok(None);
+    };
+    let mode = Mode::parse(&mode).ok_or_else(|| Error::internal("an unknown mode is stored"))?;
+    Ok(find(tx, project, id)?.map(|found| (found, mode)))
 }
 
 /// The newest id of all, after which ids go on.

@@ -1,7 +1,8 @@
-//! The rows of events: appended, never changed.
+//! The rows of events: appended, linked into their writer's chain, never changed.
 
-use super::{Row, Tx};
+use super::{Head, Row, Tx};
 use crate::error::Result;
+use crate::vault::{ChainKey, LINK_LENGTH};
 
 /// A change as it is stored: one or more events of one resource.
 #[derive(Clone, Debug)]
@@ -22,36 +23,80 @@ pub struct EventRow {
     pub actor: String,
     /// In which request.
     pub request_id: String,
-    /// The data key that seals `detail`.
+    /// The data key that seals `detail`; 0 is the installation's own.
     pub data_key: i64,
     /// Sealed: the events.
     pub detail: Vec<u8>,
 }
 
-/// Appends a change behind those that the resource has.
+/// A row as the audit log sees it.
+#[derive(Clone, Debug)]
+pub struct LinkedRow {
+    /// Its place in the order of writing.
+    pub place: i64,
+    /// Whose chain it is in, where, and with which hash.
+    pub head: Head,
+    /// What it says.
+    pub row: EventRow,
+    /// The wrapped data key, if it was asked for and is still there.
+    pub key: Option<Vec<u8>>,
+}
+
+impl EventRow {
+    /// The hash of this row behind the one of `before`.
+    #[must_use]
+    pub fn link(&self, key: &ChainKey, before: &Head) -> [u8; LINK_LENGTH] {
+        let mut link = key.link(&before.hash);
+        link.int(before.writer)
+            .int(before.position + 1)
+            .bytes(&self.id)
+            .int(self.project)
+            .bytes(&self.resource)
+            .int(self.sequence)
+            .int(self.count)
+            .bytes(self.kinds.as_bytes())
+            .bytes(self.actor.as_bytes())
+            .bytes(self.request_id.as_bytes())
+            .int(self.data_key)
+            .bytes(&self.detail);
+        link.end()
+    }
+}
+
+/// Appends a change behind those that the resource has and behind what this writer wrote.
 pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<()> {
     let sequence = if resource_is_new {
         1
     } else {
         next_sequence(tx, &row.resource)?
     };
+    let row = &EventRow {
+        sequence,
+        ..row.clone()
+    };
+    let (key, before) = tx.next_link()?;
+    let hash = row.link(key, &before);
     tx.execute(
-        "INSERT INTO events
-         (id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO events (id, project, resource, sequence, count, kinds, actor, request_id,
+                             data_key, detail, writer, position, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &[
             (&row.id).into(),
             row.project.into(),
             (&row.resource).into(),
-            sequence.into(),
+            row.sequence.into(),
             row.count.into(),
             row.kinds.as_str().into(),
             row.actor.as_str().into(),
             row.request_id.as_str().into(),
             row.data_key.into(),
             row.detail.as_slice().into(),
+            before.writer.into(),
+            (before.position + 1).into(),
+            (&hash).into(),
         ],
     )?;
+    tx.advance(hash);
     Ok(())
 }
 
@@ -77,6 +122,70 @@ pub fn of_resource(
         &[resource.into(), project.into(), limit.into()],
         read,
     )
+}
+
+/// Rows behind a place in the order of writing.
+pub fn behind(tx: &mut Tx<'_>, place: i64, limit: i64) -> Result<Vec<LinkedRow>> {
+    tx.all(
+        "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
+                place, writer, position, hash, NULL
+         FROM events WHERE place > $1 ORDER BY place LIMIT $2",
+        &[place.into(), limit.into()],
+        read_linked,
+    )
+}
+
+/// Rows after an id and before another, by time, with the keys that open them.
+pub fn between(
+    tx: &mut Tx<'_>,
+    after: &[u8; 16],
+    before: &[u8; 16],
+    limit: i64,
+) -> Result<Vec<LinkedRow>> {
+    tx.all(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $3",
+        &[after.into(), before.into(), limit.into()],
+        read_linked,
+    )
+}
+
+/// The last place, which is about the number of rows.
+pub fn last_place(tx: &mut Tx<'_>) -> Result<i64> {
+    let last = tx.first("SELECT COALESCE(MAX(place), 0) FROM events", &[], |row| {
+        row.int(0)
+    })?;
+    Ok(last.unwrap_or(0))
+}
+
+/// The last row of every writer that wrote behind a place.
+pub fn heads_behind(tx: &mut Tx<'_>, place: i64) -> Result<Vec<Head>> {
+    tx.all(
+        "SELECT writer, position, hash FROM events
+         WHERE place IN (SELECT MAX(place) FROM events WHERE place > $1 GROUP BY writer)
+         ORDER BY place",
+        &[place.into()],
+        |row| read_head(row, 0),
+    )
+}
+
+fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
+    Ok(LinkedRow {
+        place: row.int(10)?,
+        head: read_head(row, 11)?,
+        row: read(row)?,
+        key: row.optional_bytes(14)?,
+    })
+}
+
+fn read_head(row: &Row<'_>, first: usize) -> Result<Head> {
+    Ok(Head {
+        writer: row.int(first)?,
+        position: row.int(first + 1)?,
+        hash: row.array(first + 2)?,
+    })
 }
 
 fn read(row: &Row<'_>) -> Result<EventRow> {

@@ -150,7 +150,8 @@ impl Inspection {
         let begin = "BEGIN; SELECT COUNT(*) FROM main.sqlite_schema; SELECT COUNT(*) FROM keys.sqlite_schema";
         self.0.execute_batch(begin).map_err(sqlite::error)?;
         let tail = Tail::default();
-        let done = read_journal(&self.0, &tail).and_then(|()| work(&mut Tx::new(&self.0, &tail)));
+        let done =
+            read_journal(&self.0, &tail).and_then(|()| work(&mut Tx::new(&self.0, &tail, None)));
         self.0.execute_batch("ROLLBACK").map_err(sqlite::error)?;
         done
     }

@@ -30,6 +30,23 @@ pub fn delete(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) -> Result<()> {
     Ok(())
 }
 
+/// Forgets every look-up that leads to a row, whatever its hash. Slow: it reads all
+/// look-ups, and is for restored data only.
+pub fn delete_all(tx: &mut Tx<'_>, target: &Target) -> Result<()> {
+    // The tail first: what leaves it meanwhile is in the table already.
+    let mut hashes = tx.newest_hashes(target);
+    hashes.extend(tx.all(
+        "SELECT hash FROM lookups WHERE target = $1",
+        &[target.into()],
+        |row| row.int(0),
+    )?);
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+        .into_iter()
+        .try_for_each(|hash| delete(tx, hash, target))
+}
+
 /// At most so many of the rows that a hash leads to, the newest first, between
 /// `from` (included) and `before` (not included). Whoever asks compares the rows:
 /// two values may share a hash.

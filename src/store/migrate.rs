@@ -13,6 +13,7 @@ const STEPS: [(&str, &[&str]); 2] = [
         &[
             include_str!("../../migrations/sqlite/keys/0001_keys.sql"),
             include_str!("../../migrations/sqlite/keys/0002_wrapping_keys.sql"),
+            include_str!("../../migrations/sqlite/keys/0005_audit.sql"),
         ],
     ),
     (
@@ -20,6 +21,7 @@ const STEPS: [(&str, &[&str]); 2] = [
         &[
             include_str!("../../migrations/sqlite/data/0001_customers.sql"),
             include_str!("../../migrations/sqlite/data/0002_events.sql"),
+            include_str!("../../migrations/sqlite/data/0005_audit.sql"),
         ],
     ),
 ];

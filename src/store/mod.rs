@@ -5,8 +5,11 @@
 //! Personal data passes this door only sealed.
 
 pub mod api_key;
+pub mod audit;
 pub mod backup;
+mod chain;
 pub mod customer;
+pub mod erasure;
 pub mod event;
 pub mod idempotency;
 pub mod inspect;
@@ -26,12 +29,15 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use chain::Head;
 pub use queue::Depth;
 pub use trail::TARGET as TRACE_TARGET;
 pub use value::{Row, Value};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::vault::{ChainKey, LINK_LENGTH};
+use chain::Audit;
 use sqlite::Sqlite;
 use tail::{Op, Tail, Target};
 
@@ -41,6 +47,8 @@ pub struct Tx<'a> {
     tail: &'a Tail,
     /// Look-ups of this commit.
     journal: Vec<Op>,
+    /// Only a writer has a chain, once it was told the key.
+    chain: Option<(&'a Audit, Head)>,
 }
 
 /// The store: one engine behind one door.
@@ -113,6 +121,20 @@ impl Store {
         self.0.is_overloaded()
     }
 
+    /// Gives the writer what it links the rows of the audit log with: the key, and a number
+    /// that no writer had before. Until then no event can be written.
+    pub fn begin_audit(&self, key: ChainKey, writer: i64) {
+        self.0.begin_audit(Audit { key, writer });
+    }
+
+    /// Empties the key register's log, so that a key that was deleted stands in no file.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when somebody keeps reading what was there before.
+    pub async fn scrub_keys(&self) -> Result<()> {
+        self.0.scrub_keys().await
+    }
+
     /// How full the queues are, for the metrics.
     #[must_use]
     pub fn depth(&self) -> Depth {
@@ -132,11 +154,32 @@ impl fmt::Debug for Store {
 }
 
 impl<'a> Tx<'a> {
-    const fn new(connection: &'a rusqlite::Connection, tail: &'a Tail) -> Self {
+    const fn new(
+        connection: &'a rusqlite::Connection,
+        tail: &'a Tail,
+        chain: Option<(&'a Audit, Head)>,
+    ) -> Self {
         Self {
             connection,
             tail,
             journal: Vec::new(),
+            chain,
+        }
+    }
+
+    /// The next place in this writer's chain, and what links it to the one before.
+    fn next_link(&self) -> Result<(&ChainKey, Head)> {
+        match &self.chain {
+            Some((audit, head)) => Ok((&audit.key, *head)),
+            None => Err(Error::internal("the audit log has no key here")),
+        }
+    }
+
+    /// Goes on from a row that was just linked.
+    fn advance(&mut self, hash: [u8; LINK_LENGTH]) {
+        if let Some((_, head)) = &mut self.chain {
+            head.position += 1;
+            head.hash = hash;
         }
     }
 
@@ -156,6 +199,15 @@ impl<'a> Tx<'a> {
                 found.push(op.target);
             }
         }
+        found
+    }
+
+    /// The hashes that lead to a row and that are not in the table yet, those of this
+    /// commit included, perhaps more. Slow: it looks at every new look-up.
+    fn newest_hashes(&self, target: &Target) -> Vec<i64> {
+        let mut found = self.tail.hashes(target);
+        let own = self.journal.iter().filter(|op| op.target == *target);
+        found.extend(own.map(|op| op.hash));
         found
     }
 

@@ -7,15 +7,16 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::chain::Audit;
 use super::queue::{Depth, Job, Queue, now};
 use super::tail::Tail;
 use super::writer::Writer;
@@ -50,6 +51,8 @@ pub(super) struct Sqlite {
     writes: Queue,
     reads: Queue,
     stop_checkpoints: Sender<()>,
+    audit: Arc<OnceLock<Audit>>,
+    keys_file: PathBuf,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -87,9 +90,11 @@ impl Sqlite {
                 read_loop(&reader, &tail, &jobs);
             })?);
         }
+        let audit = Arc::new(OnceLock::new());
         let writer = Writer::new(
             writer,
             Arc::clone(&tail),
+            Arc::clone(&audit),
             config.write_batch,
             wait,
             Arc::clone(writes.pressure()),
@@ -103,6 +108,8 @@ impl Sqlite {
             writes,
             reads,
             stop_checkpoints,
+            audit,
+            keys_file: data.join(KEYS_FILE),
             threads: Mutex::new(threads),
         })
     }
@@ -130,6 +137,22 @@ impl Sqlite {
 
     pub(super) fn is_overloaded(&self) -> bool {
         self.writes.pressure().is_too_high()
+    }
+
+    /// The first to tell wins; there is one key and one writer number for each opening.
+    pub(super) fn begin_audit(&self, audit: Audit) {
+        let _ = self.audit.set(audit);
+    }
+
+    pub(super) async fn scrub_keys(&self) -> Result<()> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let file = self.keys_file.clone();
+        spawn("store-scrub", move || {
+            let _ = reply.send(empty_log(&file));
+        })?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("the store is away", 5)))
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -231,7 +254,7 @@ fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>
             .and_then(|mut begin| begin.execute([]));
         match begun {
             Ok(_) => {
-                job.run(&mut Tx::new(connection, tail));
+                job.run(&mut Tx::new(connection, tail, None));
                 let ended = connection
                     .prepare_cached("ROLLBACK")
                     .and_then(|mut end| end.execute([]));
@@ -281,6 +304,20 @@ pub(super) fn checkpoint(connection: &Connection) {
         }
     }
     metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
+}
+
+/// Copies the whole log back and cuts it to nothing.
+fn empty_log(file: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let connection = connection.map_err(error)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
+    let busy: i64 = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(error)?;
+    if busy == 0 {
+        return Ok(());
+    }
+    Err(Error::unavailable("the key register is being read", 5))
 }
 
 /// An engine error as the caller may see it: away for now, or a fault of ours.

@@ -140,15 +140,18 @@ impl Tail {
             .0
             .read()
             .expect("no code panics while it holds this lock");
-        let each = |lookups: &Lookups| {
-            let first = lookups.first.iter().map(|(hash, target)| (*hash, *target));
-            first
-                .chain(lookups.more.iter().copied())
-                .collect::<Vec<_>>()
-        };
-        let mut all = each(&parts.active);
-        all.extend(each(&parts.frozen));
-        all
+        let all = [&parts.active, &parts.frozen].into_iter().flat_map(|part| {
+            let first = part.first.iter().map(|(hash, target)| (*hash, *target));
+            first.chain(part.more.iter().copied())
+        });
+        all.collect()
+    }
+
+    /// The hashes that lead to a row. Slow: it looks at all of them.
+    pub(super) fn hashes(&self, target: &Target) -> Vec<i64> {
+        let mut all = self.all();
+        all.retain(|lookup| lookup.1 == *target);
+        all.into_iter().map(|lookup| lookup.0).collect()
     }
 
     /// Whether enough have gathered to be folded.

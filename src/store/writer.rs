@@ -3,14 +3,15 @@
 //! folds it into its table, a little with every commit.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, ErrorCode};
 
 use super::Tx;
+use super::chain::{Audit, Head};
 use super::pressure::Pressure;
 use super::queue::{Job, now};
 use super::sqlite::checkpoint;
@@ -33,6 +34,9 @@ pub(super) struct Writer {
     pub(super) pressure: Arc<Pressure>,
     /// Set when the log should begin anew.
     pub(super) restart: Arc<AtomicBool>,
+    audit: Arc<OnceLock<Audit>>,
+    /// Where the audit log's chain stands after the last commit.
+    head: Option<Head>,
     journal: Journal,
     fold: Option<Fold>,
 }
@@ -57,6 +61,7 @@ impl Writer {
     pub(super) fn new(
         connection: Connection,
         tail: Arc<Tail>,
+        audit: Arc<OnceLock<Audit>>,
         largest_batch: usize,
         longest_wait: Duration,
         pressure: Arc<Pressure>,
@@ -69,6 +74,8 @@ impl Writer {
             longest_wait,
             pressure,
             restart,
+            audit,
+            head: None,
             journal: Journal {
                 last: 0,
                 data_version: -1,
@@ -153,7 +160,13 @@ impl Writer {
     }
 
     /// A batch that was not committed: nothing of it happened.
-    fn refuse(&self, batch: Vec<Box<dyn Job>>, cause: &rusqlite::Error) {
+    fn refuse(&mut self, batch: Vec<Box<dyn Job>>, cause: &rusqlite::Error) {
+        // Of two files one may be committed: then the chain's end is not what
+        // this thread believes, and only a new chain is surely whole.
+        if let Some(audit) = self.audit.get() {
+            let lost = self.head.unwrap_or_else(|| audit.first());
+            self.head = Some(audit.after(&lost));
+        }
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -174,22 +187,29 @@ impl Writer {
         self.run_sql("BEGIN IMMEDIATE")?;
         // Nobody else can write now, so what is read here is all there is.
         self.catch_up()?;
-        let mut tx = Tx::new(&self.connection, &self.tail);
+        let chain = self
+            .audit
+            .get()
+            .map(|audit| (audit, self.head.unwrap_or_else(|| audit.first())));
+        let mut tx = Tx::new(&self.connection, &self.tail, chain);
         for job in batch {
             self.run_sql("SAVEPOINT job")?;
-            let kept = tx.journal.len();
+            let (kept, chain) = (tx.journal.len(), tx.chain);
             if !job.run(&mut tx) {
                 tx.journal.truncate(kept);
+                tx.chain = chain;
                 self.run_sql("ROLLBACK TO job")?;
             }
             self.run_sql("RELEASE job")?;
         }
+        let head = tx.chain.map(|(_, head)| head);
         let ops = tx.journal;
         let row = (!ops.is_empty()).then(|| self.append(&ops)).transpose()?;
         self.fold_step(step, &ops)?;
         let began = now();
         self.run_sql("COMMIT")?;
         metrics::COMMIT_TIME.observe_time(began.elapsed());
+        self.head = head;
         if let Some(row) = row {
             self.journal.last = row;
         }
@@ -423,6 +443,32 @@ mod tests {
             count(&store, "SELECT COUNT(*) FROM lookups").await > 0,
             "nothing was folded"
         );
+        store.close();
+    }
+
+    /// Folded, about to be or of this very commit: what leads to a row is forgotten, and
+    /// nothing else.
+    #[tokio::test]
+    async fn every_lookup_of_a_row_is_forgotten_at_once() {
+        let folder = Folder::new("forgotten");
+        let store = folder.open();
+        for hash in 0..100 {
+            for target in [1, 2] {
+                write_one(&store, (hash, [target; 16]), false, false)
+                    .await
+                    .unwrap();
+            }
+        }
+        let forgotten = store.write(|tx| {
+            lookup::insert(tx, 100, &[1; 16]);
+            lookup::delete_all(tx, &[1; 16])
+        });
+        forgotten.await.unwrap();
+        let others: Pairs = (0..100).map(|hash| (hash, [2; 16])).collect();
+        assert_eq!(found(&store, 101).await, others);
+        store.close();
+        let store = folder.open();
+        assert_eq!(found(&store, 101).await, others, "after a start");
         store.close();
     }
 }

@@ -3,14 +3,16 @@
 //!
 //! Nothing here reads or writes the store, and no key ever leaves in the clear.
 
+mod audit;
 mod master;
 mod pool;
 mod ring;
 mod secrets;
 mod transit;
 
+pub use audit::{ChainKey, LINK_LENGTH, Signer};
 pub use master::{MASTER_KEY_FILE, MasterKey};
-pub use pool::{DataKeyPool, PooledKey};
+pub use pool::{DataKeyPool, PooledKey, WrappedKey, fresh_data_key};
 pub use ring::{KeyRing, WrappedWrappingKey, WrappingKey, wrapper_of};
 pub use secrets::Secrets;
 

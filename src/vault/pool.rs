@@ -171,6 +171,14 @@ fn make(count: usize, by: &WrappingKey, context: &Context) -> (Vec<SealingKey>, 
         .unzip()
 }
 
+/// One new data key, for whoever has no pool. It must be stored before anything is
+/// sealed with it.
+#[must_use]
+pub fn fresh_data_key(by: &WrappingKey, context: &Context) -> Option<(SealingKey, WrappedKey)> {
+    let (mut keys, mut wrapped) = make(1, by, context);
+    keys.pop().zip(wrapped.pop())
+}
+
 impl PooledKey {
     /// Puts the key back: nothing was stored under it, and nothing ever will be
     /// by this hand. A key that is merely dropped is not used again.

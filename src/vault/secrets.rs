@@ -5,8 +5,9 @@ use std::fmt;
 
 use aws_lc_rs::constant_time;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use zeroize::Zeroizing;
 
-use super::{KEY_LENGTH, SealingKey};
+use super::{ChainKey, KEY_LENGTH, SealingKey, Signer};
 
 /// Bytes that are kept of a keyed hash where 128 bits are enough.
 pub const SHORT_HASH: usize = 16;
@@ -18,6 +19,12 @@ pub struct Secrets {
     idempotency: hmac::Key,
     /// Seals cursors, which are nobody's data but must not be forged.
     pub cursor: SealingKey,
+    /// Seals what the audit log says of the installation's own doings; its id is 0.
+    pub audit: SealingKey,
+    /// Links the rows of the audit log.
+    pub chain: ChainKey,
+    /// Signs checkpoints of the audit log and certificates of erasure.
+    pub signer: Signer,
 }
 
 impl Secrets {
@@ -28,18 +35,20 @@ impl Secrets {
         // HKDF's expand step (RFC 5869) for one block: the root is uniform already.
         let derive = |label: &str| hmac::sign(&root, &[label.as_bytes(), &[1]].concat());
         let hash_key = |label| hmac::Key::new(HMAC_SHA256, derive(label).as_ref());
-        let cursor = derive("oms cursor v1");
+        let key = |label| -> [u8; KEY_LENGTH] {
+            derive(label)
+                .as_ref()
+                .try_into()
+                .expect("HMAC-SHA256 gives 32 bytes")
+        };
         Self {
             api_secret: hash_key("oms api secret v1"),
             blind_index: hash_key("oms blind index v1"),
             idempotency: hash_key("oms idempotency v1"),
-            cursor: SealingKey::new(
-                0,
-                cursor
-                    .as_ref()
-                    .try_into()
-                    .expect("HMAC-SHA256 gives 32 bytes"),
-            ),
+            cursor: SealingKey::new(0, &Zeroizing::new(key("oms cursor v1"))),
+            audit: SealingKey::new(0, &Zeroizing::new(key("oms audit detail v1"))),
+            chain: ChainKey::new(&Zeroizing::new(key("oms audit chain v1"))),
+            signer: Signer::new(&Zeroizing::new(key("oms audit signature v1"))),
         }
     }
 

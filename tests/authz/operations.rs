@@ -43,7 +43,7 @@ const fn scoped(method: &'static str, path: &'static str, scope: &'static str) -
 }
 
 /// Every operation on the public listener.
-pub const ALL: [Operation; 11] = [
+pub const ALL: [Operation; 12] = [
     public("POST", "/auth/token"),
     public("GET", "/.well-known/jwks.json"),
     public("GET", "/openapi.json"),
@@ -55,6 +55,7 @@ pub const ALL: [Operation; 11] = [
     scoped("GET", "/customers/{customerId}", "customers:read"),
     scoped("PATCH", "/customers/{customerId}", "customers:write"),
     scoped("DELETE", "/customers/{customerId}", "customers:write"),
+    scoped("POST", "/customers/{customerId}/erase", "customers:erase"),
 ];
 
 /// Paths that the document may leave out: it need not describe itself and its page.
@@ -97,6 +98,9 @@ impl Operation {
     /// A request that is in order but for who sends it.
     pub fn fill(self, call: Call) -> Call {
         match self.method {
+            "POST" if self.names_a_customer() => call
+                .header("idempotency-key", fresh_name("key"))
+                .json(&json!({ "reason": "they asked for it" })),
             "POST" => call
                 .header("idempotency-key", fresh_name("key"))
                 .json(&minimal_customer()),

@@ -10,10 +10,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::cli::origin::origin;
 use crate::cli::terminal::{ProjectArguments, at, must_exist, progress_bar, run_to_end};
 use crate::config::Config;
 use crate::context::Context;
-use crate::core::api_key::Mode;
+use crate::core::audit;
+use crate::core::event::Origin;
 use crate::core::installation::Installation;
 use crate::core::roster;
 use crate::error::{Error, Result};
@@ -103,27 +105,16 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
         return Err(Error::internal("a reason has 1 to 500 characters"));
     }
     run_to_end(async {
-        let installation = Installation::open(config, &Context::system()).await?;
-        let exported = export(arguments, &installation).await;
-        installation.store.close();
+        let context = Context::system();
+        let installation = Installation::open(config, &context).await?;
+        let exported = export(arguments, &installation, &origin(&context)).await;
+        installation.close().await;
         exported
     })
 }
 
-async fn export(arguments: &Arguments, installation: &Installation) -> Result<()> {
+async fn export(arguments: &Arguments, installation: &Installation, origin: &Origin) -> Result<()> {
     let project = arguments.project.find(installation).await?;
-    if arguments.with_pii {
-        let mode = Mode::from(arguments.project.mode).name();
-        let what = format!(
-            "every customer of {} ({mode})",
-            arguments.project.project.trim()
-        );
-        note_opening(
-            installation,
-            &what,
-            arguments.reason.as_deref().unwrap_or_default(),
-        );
-    }
     let count = installation
         .store
         .read(move |tx| customer::count_of(tx, project));
@@ -139,6 +130,11 @@ async fn export(arguments: &Arguments, installation: &Installation) -> Result<()
         let Some((last, _)) = page.last() else { break };
         edge = *last.id.as_bytes();
         bar.inc(page.len() as u64);
+        if arguments.with_pii {
+            let ids: Vec<_> = page.iter().map(|(row, _)| row.id).collect();
+            let reason = arguments.reason.as_deref().unwrap_or_default();
+            audit::note_opening(installation, project, &ids, origin, reason).await?;
+        }
         for found in page {
             match roster::Customer::open(found, &installation.master)? {
                 Some(customer) => {
@@ -153,11 +149,6 @@ async fn export(arguments: &Arguments, installation: &Installation) -> Result<()
     output.finish()?;
     eprintln!("{written} customers written, {erased} erased ones left out");
     Ok(())
-}
-
-/// Notes that personal data is opened: what, and why; never whose or which values.
-fn note_opening(_: &Installation, what: &str, reason: &str) {
-    tracing::warn!(what, reason, "write-only fields are opened");
 }
 
 async fn next_page(
