@@ -134,19 +134,21 @@ impl Tail {
         parts.frozen.find(hash, found);
     }
 
-    /// The hashes that lead to a row. Slow: it looks at all of them.
-    pub(super) fn hashes(&self, target: &Target) -> Vec<i64> {
+    /// Every look-up that is not in the table yet.
+    pub(super) fn all(&self) -> Vec<(i64, Target)> {
         let parts = self
             .0
             .read()
             .expect("no code panics while it holds this lock");
-        let all = [&parts.active, &parts.frozen].into_iter().flat_map(|part| {
-            let first = part.first.iter().map(|(hash, target)| (*hash, *target));
-            first.chain(part.more.iter().copied())
-        });
-        all.filter(|lookup| lookup.1 == *target)
-            .map(|lookup| lookup.0)
-            .collect()
+        let each = |lookups: &Lookups| {
+            let first = lookups.first.iter().map(|(hash, target)| (*hash, *target));
+            first
+                .chain(lookups.more.iter().copied())
+                .collect::<Vec<_>>()
+        };
+        let mut all = each(&parts.active);
+        all.extend(each(&parts.frozen));
+        all
     }
 
     /// Whether enough have gathered to be folded.
