@@ -47,7 +47,7 @@ impl Arguments {
             Command::Serve => serve::run(config),
             Command::Keys(arguments) => keys::run(arguments, &config),
             Command::Customers(arguments) => customers::run(arguments, &config),
-            Command::Audit(arguments) => audit::run(arguments, &config),
+            Command::Audit(arguments) => audit::run(&arguments, &config),
         }
     }
 }
