@@ -43,26 +43,26 @@ enum Format {
 }
 
 /// Cells of the progress bar.
-const BAR: usize = 40;
+const BAR: i64 = 40;
 
 /// Runs `oms audit …`.
 ///
 /// # Errors
 /// When the data folder cannot be used, or the log is not whole.
-pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
+pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::internal)?;
     runtime.block_on(async {
         let installation = Installation::open(config, &Context::system()).await?;
-        let done = match arguments.command {
+        let done = match &arguments.command {
             Command::Verify => verify(&installation).await,
             Command::Export {
                 from,
                 to,
                 format: Format::Jsonl,
-            } => export(&installation, from, to).await,
+            } => export(&installation, *from, *to).await,
         };
         installation.store.close();
         done
@@ -103,9 +103,10 @@ fn conclude(report: &Report) -> Result<()> {
 }
 
 fn show_progress(done: i64, all: i64) {
-    let share = |of: i64| usize::try_from(done.min(all) * of / all.max(1)).unwrap_or(0);
-    let filled = share(BAR as i64);
-    let (bar, rest) = ("#".repeat(filled), "-".repeat(BAR.saturating_sub(filled)));
+    let share = |of: i64| done.min(all) * of / all.max(1);
+    let filled = share(BAR);
+    let cells = |count: i64| usize::try_from(count).unwrap_or(0);
+    let (bar, rest) = ("#".repeat(cells(filled)), "-".repeat(cells(BAR - filled)));
     eprint!("\r[{bar}{rest}] {:3} %  {done} records", share(100));
 }
 

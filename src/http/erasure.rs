@@ -14,6 +14,7 @@ use super::idempotency::{self, DataKey, Effect, RequestText, RequiredKey, Writte
 use super::request_body::{JsonBody, NoQuery};
 use crate::core::erasure::{self, Certificate};
 use crate::error::{Error, FieldCode, Invalid, Result};
+use crate::store::Tx;
 
 /// What an erasure wants to know.
 #[derive(ToSchema)]
@@ -105,21 +106,17 @@ pub async fn erase(
         let installation = &state.installation;
         let resource = customer.row.id.to_string();
         let known = erasure::find(installation, customer.row.id).await?;
-        let (row, key, write): (_, _, idempotency::Write) = match known {
-            Some(row) => (
-                row,
-                DataKey::Known(customer.key),
-                Box::new(|_| Ok(Written::Done)),
-            ),
-            None => {
-                let key = state.new_data_key()?;
-                let erasure = erasure::prepare(installation, &customer, &reason, tenant, &key)?;
-                let write = erasure.writer();
-                let write = move |tx: &mut crate::store::Tx<'_>| {
-                    write(tx).map(|done| if done { Written::Done } else { Written::Stale })
-                };
-                (erasure.row, DataKey::New(key), Box::new(write))
-            }
+        let (row, key, write): (_, _, idempotency::Write) = if let Some(row) = known {
+            let write = Box::new(|_: &mut Tx<'_>| Ok(Written::Done));
+            (row, DataKey::Known(customer.key), write)
+        } else {
+            let key = state.new_data_key()?;
+            let erasure = erasure::prepare(installation, &customer, &reason, tenant, &key)?;
+            let write = erasure.writer();
+            let write = move |tx: &mut Tx<'_>| {
+                write(tx).map(|done| if done { Written::Done } else { Written::Stale })
+            };
+            (erasure.row, DataKey::New(key), Box::new(write))
         };
         let certificate = Certificate::new(&row, &installation.secrets);
         Ok(Effect {

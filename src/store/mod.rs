@@ -205,10 +205,13 @@ impl<'a> Tx<'a> {
     /// The hashes that lead to a row and that are not in the table yet, those of this
     /// commit included, perhaps more. Slow: it looks at every new look-up.
     fn newest_hashes(&self, target: &Target) -> Vec<i64> {
-        let mut found = self.tail.hashes(target);
-        let own = self.journal.iter().filter(|op| op.target == *target);
-        found.extend(own.map(|op| op.hash));
-        found
+        let newest = self.tail.all().into_iter();
+        let own = self.journal.iter().map(|op| (op.hash, op.target));
+        newest
+            .chain(own)
+            .filter(|lookup| lookup.1 == *target)
+            .map(|lookup| lookup.0)
+            .collect()
     }
 
     /// Runs a statement and gives the number of rows it changed.

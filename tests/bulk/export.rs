@@ -90,4 +90,14 @@ fn write_only_fields_leave_for_a_reason_only() {
         json!([{ "type": "ssn", "issuingCountry": "US", "number": "123456789" }])
     );
     assert!(!output.stderr.contains("1990"), "{output:?}");
+    let data = server.data.to_str().expect("a path of plain text");
+    let told = oms(&["audit", "export", "--data", data], &[]);
+    let opened = told
+        .stdout
+        .lines()
+        .find(|line| line.contains("customer.opened"));
+    assert!(
+        opened.is_some_and(|line| line.contains("an audit")),
+        "{told:?}"
+    );
 }
