@@ -65,6 +65,10 @@ pub struct Config {
     pub auth_failures_per_minute: u32,
     /// How long an idempotency key is kept.
     pub idempotency_retention: Duration,
+    /// The policy of projects without one of their own; `None` for the built-in one.
+    pub policy_file: Option<PathBuf>,
+    /// Whether two people approve and reject.
+    pub review_two_people: bool,
     /// What to do with a request field that does not exist.
     pub unknown_fields: UnknownFields,
     /// What stands before the code in the `type` of a problem.

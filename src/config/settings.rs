@@ -188,6 +188,8 @@ impl Values {
             token_lifetime: self.seconds("token_lifetime_s")?,
             auth_failures_per_minute: self.number("auth_failures_per_minute")?,
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
+            policy_file: self.path("policy_file")?,
+            review_two_people: self.parse("review_two_people")?,
             unknown_fields: match self.choice("unknown_fields")? {
                 "ignore" => UnknownFields::Ignore,
                 _ => UnknownFields::Refuse,

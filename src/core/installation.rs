@@ -6,6 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
+use super::policy::Policy;
 use super::token::{SigningKey, SigningKeys};
 use crate::config::Config;
 use crate::context::Context;
@@ -56,6 +57,22 @@ impl Installation {
             secrets: Arc::new(secrets),
             context: context.clone(),
         })
+    }
+
+    /// The policy of projects that have none of their own.
+    ///
+    /// # Errors
+    /// Line and reason, when the file of the setting does not stand.
+    pub fn policy(&self, config: &Config) -> Result<Arc<Policy>> {
+        let Some(path) = &config.policy_file else {
+            return Ok(Policy::built_in());
+        };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| Error::internal(format!("cannot read {shown}: {cause}")))?;
+        let policy = Policy::parse(&text)
+            .map_err(|broken| Error::internal(format!("{shown}, {broken}")))?;
+        Ok(Arc::new(policy))
     }
 
     /// The root secret, made at the first start, and what follows from it.

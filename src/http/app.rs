@@ -14,9 +14,11 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
 use crate::core::installation::{CreatedKey, Installation};
+use crate::core::policy::Policy;
+use crate::core::project::Project;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
-use crate::store::{api_key, customer, key_register};
+use crate::store::{api_key, customer, key_register, project};
 use crate::vault::{DataKeyPool, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
@@ -47,6 +49,8 @@ pub struct Parts {
     /// The OpenAPI document.
     pub openapi: Bytes,
     api_keys: RwLock<KeyDirectory>,
+    projects: RwLock<ProjectDirectory>,
+    policy: Arc<Policy>,
     data_keys: Mutex<DataKeyPool>,
 }
 
@@ -55,6 +59,13 @@ pub struct Parts {
 struct KeyDirectory {
     generation: (i64, i64),
     keys: HashMap<String, Arc<ApiKey>>,
+}
+
+/// The projects as last read from the store.
+#[derive(Default)]
+struct ProjectDirectory {
+    generation: (i64, i64),
+    projects: HashMap<i64, Arc<Project>>,
 }
 
 impl Deref for App {
@@ -91,12 +102,15 @@ impl App {
             metrics: Arc::default(),
             openapi,
             api_keys: RwLock::default(),
+            projects: RwLock::default(),
+            policy: installation.policy(&config)?,
             data_keys: Mutex::new(data_keys),
             config,
             context,
             installation,
         }));
         app.refresh_keys().await?;
+        app.refresh_projects().await?;
         Ok((app, first_key))
     }
 
@@ -160,6 +174,53 @@ impl App {
             .expect("no code panics while it holds this lock") = KeyDirectory {
             generation,
             keys: keys.collect(),
+        };
+        Ok(())
+    }
+
+    /// What the project of a key is set to, as it was at most a second ago.
+    #[must_use]
+    pub fn project(&self, key: &ApiKey) -> Arc<Project> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        let known = directory.projects.get(&key.project).cloned();
+        known.unwrap_or_else(|| {
+            let (name, mode) = (&key.project_name, key.mode);
+            Arc::new(Project::unset(key.project, name, mode, &self.policy))
+        })
+    }
+
+    /// Reads the projects again when one was changed, by whatever process.
+    ///
+    /// # Errors
+    /// When the store is away, or a stored policy does not stand.
+    pub async fn refresh_projects(&self) -> Result<()> {
+        let seen = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock")
+            .generation;
+        let read = self.installation.store.read(move |tx| {
+            let generation = project::generation(tx)?;
+            let rows = (generation != seen).then(|| project::all(tx)).transpose()?;
+            Ok((generation, rows))
+        });
+        let (generation, Some(rows)) = read.await? else {
+            return Ok(());
+        };
+        let mut projects = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let project = Project::from_row(&row, &self.policy)?;
+            projects.insert(row.number, Arc::new(project));
+        }
+        *self
+            .projects
+            .write()
+            .expect("no code panics while it holds this lock") = ProjectDirectory {
+            generation,
+            projects,
         };
         Ok(())
     }

@@ -62,8 +62,9 @@ pub fn customer(status: Status) -> Value {
         endorsements: EndorsementName::ALL.map(|_| Some(EndorsementStatus::Active)),
         profile: Vec::new(),
         identity: Vec::new(),
+        review: None,
     };
-    serde_json::to_value(Customer::new(&row, &new.profile)).expect("an answer is JSON")
+    serde_json::to_value(Customer::new(&row, &new.profile, None)).expect("an answer is JSON")
 }
 
 /// What a call takes, by its operation id.

@@ -1,4 +1,5 @@
-//! Reads the API keys again when any process made or revoked one.
+//! Reads the API keys again when any process made or revoked one, and the
+//! projects when one was set to something else.
 
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub async fn watch_keys(app: App) {
         ticks.tick().await;
         if let Err(error) = app.refresh_keys().await {
             tracing::warn!(%error, "the API keys could not be read again");
+        }
+        if let Err(error) = app.refresh_projects().await {
+            tracing::warn!(%error, "the projects could not be read again");
         }
     }
 }

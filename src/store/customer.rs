@@ -53,6 +53,8 @@ pub struct CustomerRow {
     pub profile: Vec<u8>,
     /// Sealed: what answers never return.
     pub identity: Vec<u8>,
+    /// Sealed: what is known of the endorsements, unless it follows from their statuses.
+    pub review: Option<Vec<u8>>,
 }
 
 /// A row with the wrapped data key that opens it; `None` once the key is destroyed.
@@ -81,8 +83,8 @@ pub struct Filter {
 pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
     tx.execute(
         "INSERT INTO customers (project, id, version, status, signed_at, updated_at, data_key,
-                                endorsements, profile, identity)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                endorsements, profile, identity, review)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &[
             row.project.into(),
             row.id.as_bytes().into(),
@@ -94,6 +96,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
             pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
+            row.review.as_deref().into(),
         ],
     )?;
     Ok(())
@@ -104,8 +107,8 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
 pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
     let changed = tx.execute(
         "UPDATE customers SET version = $1, status = $2, signed_at = $3, updated_at = $4,
-                endorsements = $5, profile = $6, identity = $7
-         WHERE project = $8 AND id = $9 AND version = $10",
+                endorsements = $5, profile = $6, identity = $7, review = $8
+         WHERE project = $9 AND id = $10 AND version = $11",
         &[
             row.version.into(),
             (row.status as i64).into(),
@@ -114,6 +117,7 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
             pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
+            row.review.as_deref().into(),
             row.project.into(),
             row.id.as_bytes().into(),
             (row.version - 1).into(),
@@ -126,7 +130,7 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
 pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Found>> {
     tx.first(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project = $1 AND c.id = $2",
         &[project.into(), id.as_bytes().into()],
@@ -179,7 +183,7 @@ pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Vec<Found>> {
 
 const PAGE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE c.project = $1 AND $2 IS NULL AND c.id < $3 AND c.id >= $4
       AND ($5 IS NULL OR c.status = $5)
@@ -189,7 +193,7 @@ const PAGE: &str = "
 /// The same with the literal that the partial index wants to see.
 const PAGE_OF_INACTIVE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE c.project = $1 AND $2 IS NULL AND c.id < $3 AND c.id >= $4
       AND c.status = 1 AND $5 = 1
@@ -199,7 +203,7 @@ const PAGE_OF_INACTIVE: &str = "
 /// The same, by way of a look-up.
 const PAGE_BY_HASH: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM lookups l JOIN customers c ON c.project = $1 AND c.id = l.target
          LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE l.hash = $2 AND l.target < $3 AND l.target >= $4
@@ -222,8 +226,9 @@ fn read(row: &Row<'_>) -> Result<Found> {
         endorsements: unpack(row.int(7)?)?,
         profile: row.bytes(8)?,
         identity: row.bytes(9)?,
+        review: row.optional_bytes(10)?,
     };
-    Ok((customer, row.optional_bytes(10)?))
+    Ok((customer, row.optional_bytes(11)?))
 }
 
 /// Bits that one endorsement takes in the column `endorsements`.

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod key_register;
 pub mod lookup;
 mod migrate;
+pub mod project;
 mod queue;
 mod sqlite;
 mod value;
