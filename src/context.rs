@@ -38,6 +38,15 @@ impl Time {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// The moment later by an ISO 8601 duration, by the calendar of UTC.
+    #[must_use]
+    pub fn plus_duration(self, text: &str) -> Option<Self> {
+        let span: jiff::Span = text.parse().ok()?;
+        let zoned = self.timestamp().to_zoned(jiff::tz::TimeZone::UTC);
+        let later = zoned.checked_add(span).ok()?;
+        Some(Self(later.timestamp().as_millisecond()))
+    }
+
     /// The day in UTC.
     #[must_use]
     pub fn date(self) -> jiff::civil::Date {

@@ -44,6 +44,8 @@ pub enum Code {
     IdempotencyInProgress,
     /// The customer is inactive.
     CustomerInactive,
+    /// The endorsement may not become this.
+    TransitionNotAllowed,
     /// `If-Match` names another version.
     PreconditionFailed,
     /// The body is too large.
@@ -66,7 +68,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::BodyNotJson,
         Self::BodyNotObject,
         Self::HeaderInvalid,
@@ -83,6 +85,7 @@ impl Code {
         Self::RequestTimeout,
         Self::IdempotencyInProgress,
         Self::CustomerInactive,
+        Self::TransitionNotAllowed,
         Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -114,6 +117,7 @@ impl Code {
             Self::RequestTimeout => "requestTimeout",
             Self::IdempotencyInProgress => "idempotencyInProgress",
             Self::CustomerInactive => "customerInactive",
+            Self::TransitionNotAllowed => "transitionNotAllowed",
             Self::PreconditionFailed => "preconditionFailed",
             Self::BodyTooLarge => "bodyTooLarge",
             Self::UnsupportedMediaType => "unsupportedMediaType",
@@ -146,6 +150,7 @@ impl Code {
             Self::RequestTimeout => "The request did not arrive in time",
             Self::IdempotencyInProgress => "The first request with this key is still running",
             Self::CustomerInactive => "The customer is inactive",
+            Self::TransitionNotAllowed => "The endorsement may not become this",
             Self::PreconditionFailed => "The resource has changed since you read it",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not declared as JSON",
@@ -189,6 +194,7 @@ impl Code {
             }
             Self::IdempotencyInProgress => "Send the same request again after Retry-After.",
             Self::CustomerInactive => "An inactive customer takes no changes. Make a new customer.",
+            Self::TransitionNotAllowed => "Choose one of the statuses that `detail` names.",
             Self::PreconditionFailed => "Read the resource again, merge, and send its new ETag.",
             Self::BodyTooLarge => "Send at most 64 KiB.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",

@@ -31,6 +31,9 @@ pub enum EventKind {
     /// A customer was deactivated.
     #[serde(rename = "customer.deactivated")]
     CustomerDeactivated,
+    /// Somebody looked at what answers never show.
+    #[serde(rename = "customer.viewed")]
+    CustomerViewed,
     /// An endorsement changed its status to something else than active.
     #[serde(rename = "endorsement.updated")]
     EndorsementUpdated,
@@ -41,10 +44,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
+        Self::CustomerViewed,
         Self::EndorsementUpdated,
         Self::EndorsementActive,
     ];
@@ -56,6 +60,7 @@ impl EventKind {
             Self::CustomerCreated => "customer.created",
             Self::CustomerUpdated => "customer.updated",
             Self::CustomerDeactivated => "customer.deactivated",
+            Self::CustomerViewed => "customer.viewed",
             Self::EndorsementUpdated => "endorsement.updated",
             Self::EndorsementActive => "endorsement.active",
         }

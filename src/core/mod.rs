@@ -9,6 +9,8 @@ pub mod change;
 pub mod checks;
 pub mod country;
 pub mod customer;
+pub mod decision;
+pub mod desk;
 pub mod email;
 pub mod endorsement;
 pub mod evaluation;

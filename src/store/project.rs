@@ -51,27 +51,15 @@ pub fn set_verification(tx: &mut Tx<'_>, number: i64, verification: &str) -> Res
     Ok(())
 }
 
-/// Moves the test clock of a project on and gives its offset in seconds; `None`
-/// when it would be moved beyond the limit.
-pub fn advance_clock(
-    tx: &mut Tx<'_>,
-    number: i64,
-    seconds: i64,
-    limit: i64,
-) -> Result<Option<i64>> {
+/// Moves the test clock of a project from one offset in seconds to another;
+/// `false` when somebody else has moved it.
+pub fn move_clock(tx: &mut Tx<'_>, number: i64, from: i64, to: i64) -> Result<bool> {
     let changed = tx.execute(
-        "UPDATE projects SET clock_offset_s = clock_offset_s + $1, revision = revision + 1
-         WHERE id = $2 AND clock_offset_s + $1 <= $3",
-        &[seconds.into(), number.into(), limit.into()],
+        "UPDATE projects SET clock_offset_s = $1, revision = revision + 1
+         WHERE id = $2 AND clock_offset_s = $3",
+        &[to.into(), number.into(), from.into()],
     )?;
-    if changed == 0 {
-        return Ok(None);
-    }
-    tx.first(
-        "SELECT clock_offset_s FROM projects WHERE id = $1",
-        &[number.into()],
-        |row| row.int(0),
-    )
+    Ok(changed == 1)
 }
 
 /// Puts a policy in force; the earlier ones stay.
