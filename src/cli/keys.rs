@@ -47,7 +47,7 @@ enum Command {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeArgument {
+pub(super) enum ModeArgument {
     Sandbox,
     Live,
 }

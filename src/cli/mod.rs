@@ -1,12 +1,19 @@
 //! The command line: one file per subcommand.
 
 pub mod keys;
+pub mod policy;
+pub mod projects;
+pub mod reviews;
 pub mod serve;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::config::Settings;
+use crate::config::{Config, Settings};
+use crate::context::Context;
+use crate::core::desk::Desk;
+use crate::core::event::Origin;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 
 /// An open, self-hosted money platform, wire-compatible with the Open Money Stack API.
 #[derive(Debug, Parser)]
@@ -24,6 +31,12 @@ enum Command {
     Serve,
     /// Make, list and revoke API keys, also while the server runs.
     Keys(keys::Arguments),
+    /// List projects and set how they verify, also while the server runs.
+    Projects(projects::Arguments),
+    /// Check, explain and compare policies.
+    Policy(policy::Arguments),
+    /// Decide about endorsements.
+    Reviews(reviews::Arguments),
 }
 
 impl Arguments {
@@ -36,6 +49,40 @@ impl Arguments {
         match self.command {
             Command::Serve => serve::run(config),
             Command::Keys(arguments) => keys::run(arguments, &config),
+            Command::Projects(arguments) => projects::run(arguments, &config),
+            Command::Policy(arguments) => policy::run(arguments, &config),
+            Command::Reviews(arguments) => reviews::run(arguments, &config),
         }
     }
+}
+
+/// Who sits at the command line.
+#[derive(Clone, Debug, Args)]
+pub struct Person {
+    /// The name that histories show; by default that of the user.
+    #[arg(long = "as", env = "USER", value_name = "NAME", default_value = "unknown")]
+    name: String,
+}
+
+/// Opens the desk for a command, runs it, and closes the store.
+fn at_desk<F>(person: Option<&Person>, config: &Config, work: impl FnOnce(Desk) -> F) -> Result<()>
+where
+    F: Future<Output = (Desk, Result<()>)>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::internal)?;
+    let context = Context::system();
+    let name = person.map_or("operator", |person| &person.name);
+    let plain: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let origin = Origin {
+        actor: format!("cli:{plain}"),
+        request_id: RequestId::from_bytes(context.new_id()).to_string(),
+    };
+    runtime.block_on(async {
+        let (desk, done) = work(Desk::open(config, context, origin).await?).await;
+        desk.installation.store.close();
+        done
+    })
 }

@@ -256,7 +256,11 @@ pub fn endorse(
     };
     seal_review(&mut row, settled.review.as_ref(), &customer.key, context)?;
     let steps = settled.steps.into_iter().map(step_event);
-    let events: Vec<_> = note.into_iter().chain(steps).collect();
+    let mut events: Vec<_> = note.into_iter().chain(steps).collect();
+    if events.is_empty() {
+        let changed = ["endorsements"];
+        events.push(Event::of_customer(EventKind::CustomerUpdated, &changed));
+    }
     let subject = (row.project, row.id);
     let change = Change {
         new: false,
