@@ -60,7 +60,13 @@ impl Arguments {
 #[derive(Clone, Debug, Args)]
 pub struct Person {
     /// The name that histories show; by default that of the user.
-    #[arg(long = "as", env = "USER", value_name = "NAME", default_value = "unknown")]
+    #[arg(
+        long = "as",
+        global = true,
+        env = "USER",
+        value_name = "NAME",
+        default_value = "unknown"
+    )]
     name: String,
 }
 

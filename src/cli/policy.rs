@@ -79,19 +79,35 @@ fn read(path: &Path) -> Result<Policy> {
 async fn explain(desk: &Desk, id: &str) -> Result<()> {
     let (customer, project) = desk.customer(id).await?;
     let identity = customer.open_identity()?;
-    let facts = Facts::of(&customer.profile, &identity, customer.row.signed_at.is_some());
+    let facts = Facts::of(
+        &customer.profile,
+        &identity,
+        customer.row.signed_at.is_some(),
+    );
     let policy = &project.policy;
-    println!("policy {} {}, verification {}", policy.name, policy.version, project.verification.name());
+    println!(
+        "policy {} {}, verification {}",
+        policy.name,
+        policy.version,
+        project.verification.name()
+    );
     for name in EndorsementName::ALL {
         let Some(status) = customer.row.endorsements[name as usize] else {
             continue;
         };
         println!("\n{} {}", name.name(), status.name());
-        let standing = customer.review.as_ref().and_then(|review| review.standing(name));
+        let standing = customer
+            .review
+            .as_ref()
+            .and_then(|review| review.standing(name));
         for asked in policy.asked(name, facts.residence, facts.nationality) {
             let state = standing.and_then(|standing| standing.state(asked.requirement));
             let state = state.map_or("not looked at", |state| state.name());
-            println!("  {state:14} {:32} rule {}", asked.requirement.name(), asked.rule.id);
+            println!(
+                "  {state:14} {:32} rule {}",
+                asked.requirement.name(),
+                asked.rule.id
+            );
         }
     }
     Ok(())
@@ -104,7 +120,11 @@ async fn diff(desk: &Desk, file: &Path, only: Option<&str>) -> Result<()> {
             continue;
         }
         let (seen, moves) = desk.diff(&project, &policy).await?;
-        println!("{} ({}): {seen} customers", project.name, project.mode.name());
+        println!(
+            "{} ({}): {seen} customers",
+            project.name,
+            project.mode.name()
+        );
         for ((name, from, to), count) in moves {
             println!("  {count:8} {name}: {from} to {to}");
         }

@@ -160,12 +160,16 @@ async fn show(desk: &Desk, id: &str, reason: Option<&str>) -> Result<()> {
     // Noted before anything is shown.
     desk.note_view(&customer, reason).await?;
     let identity = customer.open_identity()?;
-    let opened = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).map_err(Error::internal);
+    let opened =
+        |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).map_err(Error::internal);
     let shown = json!({
         "profile": opened(&customer.profile.to_sealable())?,
         "identity": opened(&identity.to_sealable())?,
     });
-    println!("\n{}", serde_json::to_string_pretty(&shown).map_err(Error::internal)?);
+    println!(
+        "\n{}",
+        serde_json::to_string_pretty(&shown).map_err(Error::internal)?
+    );
     Ok(())
 }
 
@@ -175,7 +179,10 @@ fn show_endorsements(customer: &Customer) {
             continue;
         };
         println!("\n{} {}", name.name(), status.name());
-        let standing = customer.review.as_ref().and_then(|review| review.standing(name));
+        let standing = customer
+            .review
+            .as_ref()
+            .and_then(|review| review.standing(name));
         let Some(standing) = standing else { continue };
         let lists = [
             ("pending", &standing.pending),
@@ -189,7 +196,10 @@ fn show_endorsements(customer: &Customer) {
             }
         }
         for reason in &standing.reasons {
-            println!("  {} (to the customer: {})", reason.developer, reason.customer);
+            println!(
+                "  {} (to the customer: {})",
+                reason.developer, reason.customer
+            );
         }
     }
 }
@@ -212,10 +222,15 @@ async fn decide(desk: &Desk, act: Act, decision: Decision) -> Result<()> {
         },
         two_people: desk.two_people,
     };
-    let draft = desk.judge(&decision.customer, &judgement, decision.version).await?;
+    let draft = desk
+        .judge(&decision.customer, &judgement, decision.version)
+        .await?;
     let review = draft.review.as_ref();
     let agreed = review.is_some_and(|review| {
-        review.approvals.iter().any(|known| known.endorsement == judgement.name)
+        review
+            .approvals
+            .iter()
+            .any(|known| known.endorsement == judgement.name)
     });
     if agreed {
         println!("noted; a second person has to agree");

@@ -50,6 +50,9 @@ mod tests {
         let passed = |text| minimum_age(Some(&birth(text)), today, 18) == CheckResult::Passed;
         assert!(passed("2008-03-01"));
         assert!(!passed("2008-03-02"));
-        assert!(matches!(minimum_age(None, today, 18), CheckResult::NotDone(_)));
+        assert!(matches!(
+            minimum_age(None, today, 18),
+            CheckResult::NotDone(_)
+        ));
     }
 }

@@ -100,7 +100,10 @@ pub fn judge(
     check_transition(customer, name, to, |from| match judgement.act {
         Act::Approve => match from {
             EndorsementStatus::Active => waits,
-            from => from.may_become(to) || from.may_become(EndorsementStatus::Pending) && !is_closed(from),
+            from => {
+                from.may_become(to)
+                    || from.may_become(EndorsementStatus::Pending) && !is_closed(from)
+            }
         },
         Act::Reopen => from == EndorsementStatus::Rejected,
         _ => from.may_become(to),
@@ -134,7 +137,10 @@ pub fn judge(
         if judgement.act == Act::Reopen {
             before[name as usize] = Some(EndorsementStatus::Pending);
         }
-        let reopened = Situation { before, ..situation };
+        let reopened = Situation {
+            before,
+            ..situation
+        };
         let mut settled = settle(&reopened, project, today);
         explain(&mut settled, judgement, customer);
         settled
@@ -143,7 +149,10 @@ pub fn judge(
 }
 
 const fn is_closed(status: EndorsementStatus) -> bool {
-    matches!(status, EndorsementStatus::Rejected | EndorsementStatus::Offboarded)
+    matches!(
+        status,
+        EndorsementStatus::Rejected | EndorsementStatus::Offboarded
+    )
 }
 
 /// The events of the endorsement that was judged say why in the reviewer's words.
@@ -173,7 +182,9 @@ fn decide(review: &mut Review, judgement: &Judgement, project: &Project, origin:
         reason: judgement.reason.clone(),
         by: origin.actor.clone(),
     };
-    let subject = judgement.requirement.unwrap_or_else(|| project.policy.subject(name));
+    let subject = judgement
+        .requirement
+        .unwrap_or_else(|| project.policy.subject(name));
     match judgement.act {
         Act::Approve => {
             let standing = review.standing(name).cloned().unwrap_or_default();
@@ -211,7 +222,9 @@ fn first_of_two(review: &mut Review, judgement: &Judgement, origin: &Origin) -> 
         }
         return Ok(false);
     }
-    review.approvals.retain(|known| known.endorsement != judgement.name);
+    review
+        .approvals
+        .retain(|known| known.endorsement != judgement.name);
     review.approvals.push(Approval {
         endorsement: judgement.name,
         to: to.to_owned(),
@@ -259,7 +272,12 @@ fn check_transition(
     if allowed(from) && !gated(to) {
         return Ok(());
     }
-    let next: Vec<_> = from.next().iter().filter(|next| !gated(**next)).map(|next| next.name()).collect();
+    let next: Vec<_> = from
+        .next()
+        .iter()
+        .filter(|next| !gated(**next))
+        .map(|next| next.name())
+        .collect();
     let may = match next.is_empty() {
         true => "nothing else".to_owned(),
         false => next.join(", "),

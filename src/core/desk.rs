@@ -63,7 +63,9 @@ impl Desk {
     /// When the store is away or a policy does not stand.
     pub async fn projects(&self) -> Result<Vec<Project>> {
         let rows = self.installation.store.read(project::all).await?;
-        rows.iter().map(|row| Project::from_row(row, &self.policy)).collect()
+        rows.iter()
+            .map(|row| Project::from_row(row, &self.policy))
+            .collect()
     }
 
     /// The row of a project.
@@ -234,7 +236,10 @@ fn count_moves(
     let known = Known {
         facts: Facts::of(&customer.profile, &identity, signed),
         checks: &run_checks(&customer.profile, &identity, policy, today),
-        decisions: customer.review.as_ref().map_or(&[], |review| &review.decisions),
+        decisions: customer
+            .review
+            .as_ref()
+            .map_or(&[], |review| &review.decisions),
         present,
         requested,
     };
@@ -264,6 +269,8 @@ const fn everybody(project: i64) -> Filter {
 }
 
 fn stale(version: i64) -> Error {
-    let detail = format!("somebody else changed the customer, who is at version {version} or later; look again");
+    let detail = format!(
+        "somebody else changed the customer, who is at version {version} or later; look again"
+    );
     Error::new(Code::PreconditionFailed, detail)
 }

@@ -26,8 +26,12 @@ impl Facts {
     /// The facts of a customer.
     #[must_use]
     pub fn of(profile: &Profile, identity: &Identity, signed: bool) -> Self {
-        let address = identity.residential_address.as_ref().map(|all| all.expose());
-        let part = |present: fn(&super::address::AddressParts) -> bool| address.is_some_and(present);
+        let address = identity
+            .residential_address
+            .as_ref()
+            .map(|all| all.expose());
+        let part =
+            |present: fn(&super::address::AddressParts) -> bool| address.is_some_and(present);
         let document = |kind| identity.documents.iter().any(|one| one.kind() == kind);
         let given = |need: &Need| match need {
             Need::FirstName => profile.first_name.is_some(),
@@ -324,7 +328,13 @@ fn state(
                 ..
             } => {
                 let (developer, customer) = (developer.clone(), customer.clone());
-                (State::Issues, Some(Reason { developer, customer }))
+                (
+                    State::Issues,
+                    Some(Reason {
+                        developer,
+                        customer,
+                    }),
+                )
             }
         },
     }
@@ -338,7 +348,10 @@ fn hold_back(policy: &Policy, basic: EndorsementStatus, standing: &mut Standing)
     let Some(subject) = subject else {
         return;
     };
-    if matches!(basic, EndorsementStatus::Pending | EndorsementStatus::Inactive) {
+    if matches!(
+        basic,
+        EndorsementStatus::Pending | EndorsementStatus::Inactive
+    ) {
         if standing.pending.is_empty() {
             standing.move_complete(subject, State::Pending);
         }
@@ -418,7 +431,10 @@ pub(super) mod name_number {
 
     use crate::core::endorsement::EndorsementName;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
     pub fn serialize<S: Serializer>(name: &EndorsementName, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_u8(*name as u8)
     }

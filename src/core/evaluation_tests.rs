@@ -23,7 +23,11 @@ fn facts() -> impl Strategy<Value = Facts> {
             (Need::Country, residence.is_some()),
             (Need::Nationality, nationality.is_some()),
         ] {
-            given = if there { given.with(need) } else { given.without(need) };
+            given = if there {
+                given.with(need)
+            } else {
+                given.without(need)
+            };
         }
         Facts {
             given,
@@ -198,8 +202,14 @@ proptest! {
 #[test]
 fn ways_lead_over_pending_and_never_out_of_the_last() {
     use EndorsementStatus as S;
-    assert_eq!(way(S::Inactive, S::Active), Some(vec![S::Pending, S::Active]));
-    assert_eq!(way(S::Active, S::Rejected), Some(vec![S::RevokedIssues, S::Rejected]));
+    assert_eq!(
+        way(S::Inactive, S::Active),
+        Some(vec![S::Pending, S::Active])
+    );
+    assert_eq!(
+        way(S::Active, S::Rejected),
+        Some(vec![S::RevokedIssues, S::Rejected])
+    );
     assert_eq!(way(S::Rejected, S::Pending), Some(vec![S::Pending]));
     assert_eq!(way(S::Offboarded, S::Active), None);
     assert_eq!(way(S::Active, S::Inactive), None);

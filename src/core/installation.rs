@@ -70,8 +70,8 @@ impl Installation {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
             .map_err(|cause| Error::internal(format!("cannot read {shown}: {cause}")))?;
-        let policy = Policy::parse(&text)
-            .map_err(|broken| Error::internal(format!("{shown}, {broken}")))?;
+        let policy =
+            Policy::parse(&text).map_err(|broken| Error::internal(format!("{shown}, {broken}")))?;
         Ok(Arc::new(policy))
     }
 

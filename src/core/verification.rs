@@ -6,7 +6,9 @@ use jiff::civil::Date;
 use super::checks::{CheckResult, minimum_age};
 use super::customer::{Identity, Profile};
 use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
-use super::evaluation::{CheckResults, Facts, Known, Outcome, Reason, Standing, State, Verdict, evaluate, way};
+use super::evaluation::{
+    CheckResults, Facts, Known, Outcome, Reason, Standing, State, Verdict, evaluate, way,
+};
 use super::name::PersonName;
 use super::policy::{Need, Policy};
 use super::project::{Project, Verification};
@@ -23,7 +25,12 @@ pub const SURNAMES: [(&str, EndorsementStatus); 5] = [
 ];
 
 /// The fields of which a change is looked at again, also where all was granted.
-const REVIEWED: [&str; 4] = ["residentialAddress", "lastName", "identifyingInformation", "ipAddress"];
+const REVIEWED: [&str; 4] = [
+    "residentialAddress",
+    "lastName",
+    "identifyingInformation",
+    "ipAddress",
+];
 
 /// A customer as it will be, and what happened to it.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +75,9 @@ pub fn settle(now: &Situation<'_>, project: &Project, today: Date) -> Settled {
 #[must_use]
 pub fn trigger(last_name: Option<&PersonName>) -> Option<EndorsementStatus> {
     let name = last_name?.expose();
-    let found = SURNAMES.iter().find(|(word, _)| word.eq_ignore_ascii_case(name));
+    let found = SURNAMES
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(name));
     found.map(|(_, status)| *status)
 }
 
@@ -80,7 +89,11 @@ fn automatic(now: &Situation<'_>, project: &Project) -> Settled {
     for name in EndorsementName::ALL {
         let gated = name != EndorsementName::Basic
             && settling.endorsements[EndorsementName::Basic as usize] != Some(S::Active);
-        let target = if gated && target == S::Active { S::Pending } else { target };
+        let target = if gated && target == S::Active {
+            S::Pending
+        } else {
+            target
+        };
         let looked_at = again || now.named.contains(name);
         match now.before[name as usize] {
             None if now.named.contains(name) => settling.enter(name, target),
@@ -108,12 +121,21 @@ fn by_policy(now: &Situation<'_>, project: &Project, today: Date) -> Settled {
     let mut endorsements = now.before;
     let mut steps = Vec::new();
     for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
-        let Some(Outcome { status, mut standing }) = outcome else {
+        let Some(Outcome {
+            status,
+            mut standing,
+        }) = outcome
+        else {
             continue;
         };
         let from = endorsements[name as usize];
-        if matches!(status, EndorsementStatus::Rejected | EndorsementStatus::Offboarded) {
-            let kept = review.standing(name).map(|standing| standing.reasons.clone());
+        if matches!(
+            status,
+            EndorsementStatus::Rejected | EndorsementStatus::Offboarded
+        ) {
+            let kept = review
+                .standing(name)
+                .map(|standing| standing.reasons.clone());
             standing.reasons = kept.unwrap_or_default();
         }
         walk_steps(name, from, status, why(&standing).as_deref(), &mut steps);
@@ -146,15 +168,22 @@ fn evaluated(
 
 /// What the checks find that need nobody outside.
 #[must_use]
-pub fn run_checks(profile: &Profile, identity: &Identity, policy: &Policy, today: Date) -> CheckResults {
+pub fn run_checks(
+    profile: &Profile,
+    identity: &Identity,
+    policy: &Policy,
+    today: Date,
+) -> CheckResults {
     let residence = identity.residential_address.as_ref();
     let residence = residence.and_then(|address| address.expose().country);
     let countries = [residence, profile.nationality];
-    let refused = |country: &Option<_>| country.is_some_and(|one| policy.refused_countries.contains(&one));
+    let refused =
+        |country: &Option<_>| country.is_some_and(|one| policy.refused_countries.contains(&one));
     let geo = if countries.iter().any(refused) {
         CheckResult::Issue {
             code: "countryRefused",
-            developer: "The address or the nationality is of a country that the policy refuses.".into(),
+            developer: "The address or the nationality is of a country that the policy refuses."
+                .into(),
             customer: "This is not offered in your country.".into(),
         }
     } else if countries.iter().any(Option::is_none) {
@@ -174,8 +203,22 @@ pub fn run_checks(profile: &Profile, identity: &Identity, policy: &Policy, today
 fn forget_outdated(review: &mut Review, now: &Situation<'_>) {
     let touched = |need: Need| {
         let fields: &[&str] = match need {
-            Need::IdentityVerification => &["firstName", "lastName", "birthDate", "residentialAddress", "identifyingInformation", "ipAddress"],
-            Need::SanctionsScreening => &["firstName", "middleName", "lastName", "birthDate", "nationality", "residentialAddress"],
+            Need::IdentityVerification => &[
+                "firstName",
+                "lastName",
+                "birthDate",
+                "residentialAddress",
+                "identifyingInformation",
+                "ipAddress",
+            ],
+            Need::SanctionsScreening => &[
+                "firstName",
+                "middleName",
+                "lastName",
+                "birthDate",
+                "nationality",
+                "residentialAddress",
+            ],
             Need::GeoCheck => &["residentialAddress", "nationality", "ipAddress"],
             Need::MinimumAge => &["birthDate"],
             field => &[field.name().split('.').next().unwrap_or_default()],
@@ -230,7 +273,12 @@ fn walk_steps(
     let mut from = from;
     for to in way {
         let why = why.map(str::to_owned);
-        steps.push(Step { name, from, to, why });
+        steps.push(Step {
+            name,
+            from,
+            to,
+            why,
+        });
         from = Some(to);
     }
 }
@@ -241,10 +289,22 @@ pub fn sample(status: EndorsementStatus) -> Vec<Reason> {
     use EndorsementStatus as S;
     let (developer, customer) = match status {
         S::Inactive | S::Pending | S::Active => return Vec::new(),
-        S::Issues => ("Sandbox: the document could not be read.", "Please send your document again."),
-        S::Rejected => ("Sandbox: the verification failed for good.", "We cannot offer you this."),
-        S::RevokedIssues => ("Sandbox: the document has expired.", "Please send a valid document."),
-        S::Offboarded => ("Sandbox: the relation has ended.", "Your account is closed."),
+        S::Issues => (
+            "Sandbox: the document could not be read.",
+            "Please send your document again.",
+        ),
+        S::Rejected => (
+            "Sandbox: the verification failed for good.",
+            "We cannot offer you this.",
+        ),
+        S::RevokedIssues => (
+            "Sandbox: the document has expired.",
+            "Please send a valid document.",
+        ),
+        S::Offboarded => (
+            "Sandbox: the relation has ended.",
+            "Your account is closed.",
+        ),
     };
     vec![Reason {
         developer: developer.to_owned(),
@@ -291,8 +351,20 @@ impl<'a> Settling<'a> {
         }
     }
 
-    fn arrive(&mut self, name: EndorsementName, to: EndorsementStatus, reasons: &[Reason], why: Option<&str>) {
-        walk_steps(name, self.endorsements[name as usize], to, why, &mut self.steps);
+    fn arrive(
+        &mut self,
+        name: EndorsementName,
+        to: EndorsementStatus,
+        reasons: &[Reason],
+        why: Option<&str>,
+    ) {
+        walk_steps(
+            name,
+            self.endorsements[name as usize],
+            to,
+            why,
+            &mut self.steps,
+        );
         self.endorsements[name as usize] = Some(to);
         self.review.standings[name as usize] = match to {
             EndorsementStatus::Active => None,
@@ -301,7 +373,12 @@ impl<'a> Settling<'a> {
     }
 
     /// What the lists of such a status are: all is complete but one requirement.
-    fn standing(&mut self, name: EndorsementName, status: EndorsementStatus, reasons: &[Reason]) -> Standing {
+    fn standing(
+        &mut self,
+        name: EndorsementName,
+        status: EndorsementStatus,
+        reasons: &[Reason],
+    ) -> Standing {
         use EndorsementStatus as S;
         let now = self.now;
         let facts = *self

@@ -294,7 +294,8 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Result<Response> {
     let customer = find(&app, caller.key.project, &id).await?;
-    let body = Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
+    let body =
+        Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
     let tag = etag::of(&body);
     if etag::none_match(&headers, &tag)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
@@ -403,7 +404,11 @@ pub async fn deactivate(
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
         check_match(headers, &customer)?;
-        let draft = roster::deactivate(&customer, &tenant.origin, &tenant.settings.clock(&app.context))?;
+        let draft = roster::deactivate(
+            &customer,
+            &tenant.origin,
+            &tenant.settings.clock(&app.context),
+        )?;
         changed(customer, draft)
     })
     .await
@@ -426,7 +431,8 @@ fn check_match(headers: &HeaderMap, customer: &roster::Customer) -> Result<()> {
     if !headers.contains_key(header::IF_MATCH) {
         return Ok(());
     }
-    let body = Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
+    let body =
+        Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
     etag::check_match(headers, &etag::of(&body))
 }
 
@@ -456,7 +462,8 @@ fn changed(customer: roster::Customer, draft: Option<Draft>) -> Result<Effect> {
         Some(draft) => effect(&draft, StatusCode::OK, DataKey::Known(customer.key)),
         None => Ok(Effect {
             status: StatusCode::OK,
-            body: Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?,
+            body: Customer::new(&customer.row, &customer.profile, customer.review.as_ref())
+                .to_json()?,
             resource: customer.row.id.to_string(),
             key: DataKey::Known(customer.key),
             write: Box::new(|_| Ok(Written::Done)),

@@ -61,26 +61,38 @@ fn read_simulation(
         Change::Set(list) => Some(read_reasons(&mut fields, list)),
         Change::Keep | Change::Clear => None,
     };
-    finish((status.unwrap_or(EndorsementStatus::Pending), reasons), errors)
+    finish(
+        (status.unwrap_or(EndorsementStatus::Pending), reasons),
+        errors,
+    )
 }
 
 fn read_reasons<'a>(fields: &mut Fields<'a, '_>, list: &'a [Value]) -> Vec<Reason> {
     const NAME: &str = "rejectionReasons";
     if list.len() > MAX_REASONS {
-        fields.refuse(NAME, Invalid::new(FieldCode::TooLong, "must have at most 10 entries"));
+        fields.refuse(
+            NAME,
+            Invalid::new(FieldCode::TooLong, "must have at most 10 entries"),
+        );
     }
     let mut reasons = Vec::new();
     for (place, item) in list.iter().take(MAX_REASONS).enumerate() {
         let path = format!("{NAME}/{place}");
         let Some(object) = item.as_object() else {
-            fields.refuse(&path, Invalid::new(FieldCode::TypeInvalid, "must be an object"));
+            fields.refuse(
+                &path,
+                Invalid::new(FieldCode::TypeInvalid, "must be an object"),
+            );
             continue;
         };
         let mut entry = fields.nested(&path, object, &["developerReason", "reason"]);
         let developer = entry.required("developerReason", reason);
         let customer = entry.required("reason", reason);
         if let (Some(developer), Some(customer)) = (developer, customer) {
-            reasons.push(Reason { developer, customer });
+            reasons.push(Reason {
+                developer,
+                customer,
+            });
         }
     }
     reasons
@@ -230,7 +242,10 @@ pub async fn history(
     let mut changes = read_changes(&app, &customer, name, (before, limit)).await?;
     let has_more = changes.len() > limit;
     changes.truncate(limit);
-    let last = changes.last().filter(|_| has_more).map(|last| last.sequence);
+    let last = changes
+        .last()
+        .filter(|_| has_more)
+        .map(|last| last.sequence);
     let page = EndorsementHistory {
         data: changes,
         has_more,

@@ -42,7 +42,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::IdempotencyInProgress | Code::CustomerInactive | Code::TransitionNotAllowed => {
             StatusCode::CONFLICT
-        },
+        }
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -238,7 +238,9 @@ pub fn ask(
     let mut data: Vec<(Requirement, RequirementAsked)> = Vec::new();
     for name in wanted.iter() {
         for asked in policy.asked(name, residence, nationality) {
-            let known = data.iter_mut().find(|(known, _)| *known == asked.requirement);
+            let known = data
+                .iter_mut()
+                .find(|(known, _)| *known == asked.requirement);
             if let Some((_, known)) = known {
                 known.endorsements.push(name.name());
                 continue;
@@ -300,9 +302,10 @@ fn schema(
     for (country, place) in fixed {
         let Some(country) = country else { continue };
         let value = json!({"const": country.code()});
-        let condition = place.rsplit('/').filter(|part| !part.is_empty()).fold(value, |inner, part| {
-            json!({"properties": {part: inner}})
-        });
+        let condition = place
+            .rsplit('/')
+            .filter(|part| !part.is_empty())
+            .fold(value, |inner, part| json!({"properties": {part: inner}}));
         conditions.push(condition);
     }
     let names: Vec<_> = wanted.iter().map(EndorsementName::name).collect();
@@ -334,7 +337,9 @@ fn presence(need: Need) -> Value {
             "contains": {"type": "object", "required": ["type", "issuingCountry", "number"],
                          "properties": {"type": {"const": kind}}, "examples": [example]},
         }),
-        (_, Some(part)) => json!({"type": "object", "required": [part], "properties": {part: text}}),
+        (_, Some(part)) => {
+            json!({"type": "object", "required": [part], "properties": {part: text}})
+        }
         (_, None) => text,
     };
     json!({"required": [first], "properties": {first: inner}})
@@ -374,7 +379,11 @@ fn of_customer(
 ) -> Result<CustomerRequirements> {
     let policy = &project.policy;
     let identity = customer.open_identity()?;
-    let facts = Facts::of(&customer.profile, &identity, customer.row.signed_at.is_some());
+    let facts = Facts::of(
+        &customer.profile,
+        &identity,
+        customer.row.signed_at.is_some(),
+    );
     let checks = run_checks(&customer.profile, &identity, policy, today);
     let standings = standings(customer, policy, facts, &checks);
     let mut data: Vec<RequirementOfCustomer> = Vec::new();
@@ -387,8 +396,16 @@ fn of_customer(
             let Some(state) = standing.state(requirement) else {
                 continue;
             };
-            let known = data.iter_mut().find(|known| known.requirement == requirement.name());
-            let entry = describe(requirement, state, *status, checks_of(&checks, requirement), standing);
+            let known = data
+                .iter_mut()
+                .find(|known| known.requirement == requirement.name());
+            let entry = describe(
+                requirement,
+                state,
+                *status,
+                checks_of(&checks, requirement),
+                standing,
+            );
             let rule = RuleVersion {
                 name: policy.name.clone(),
                 rule: asked.rule.id.clone(),
@@ -422,7 +439,10 @@ fn of_customer(
 
 fn rank(state: &str) -> usize {
     let order = ["complete", "pending", "missing", "issues"];
-    order.iter().position(|known| *known == state).unwrap_or_default()
+    order
+        .iter()
+        .position(|known| *known == state)
+        .unwrap_or_default()
 }
 
 fn checks_of(
@@ -444,7 +464,10 @@ fn standings(
     let present = customer.row.endorsements;
     EndorsementName::ALL.map(|name| {
         let status = present[name as usize]?;
-        let kept = customer.review.as_ref().and_then(|review| review.standing(name));
+        let kept = customer
+            .review
+            .as_ref()
+            .and_then(|review| review.standing(name));
         let standing = match kept {
             Some(kept) => kept.clone(),
             None if status == EndorsementStatus::Active => Standing {
@@ -464,7 +487,10 @@ fn standings(
                     requested: EndorsementSet::NONE.with(EndorsementName::Basic).with(name),
                 };
                 let [basic, custody, usd] = evaluate(policy, &known);
-                let outcome = [basic, custody, usd].into_iter().nth(name as usize).flatten();
+                let outcome = [basic, custody, usd]
+                    .into_iter()
+                    .nth(name as usize)
+                    .flatten();
                 outcome.map(|outcome| outcome.standing).unwrap_or_default()
             }
         };
@@ -481,19 +507,38 @@ fn describe(
     standing: &Standing,
 ) -> RequirementOfCustomer {
     let alternatives: Vec<_> = requirement.alternatives().iter().map(Need::name).collect();
-    let reason = || standing.reasons.first().map(|reason| reason.developer.clone());
+    let reason = || {
+        standing
+            .reasons
+            .first()
+            .map(|reason| reason.developer.clone())
+    };
     let (code, message) = match (state, check) {
         (Progress::Complete, _) => ("complete", "Nothing is left to do.".to_owned()),
-        (Progress::Pending, Some(CheckResult::NotDone(why))) => ("pending", format!("Somebody has to decide: {why}.")),
-        (Progress::Pending, _) => ("pending", "Somebody has to decide.".to_owned()),
-        (Progress::Missing, _) if alternatives.len() > 1 => {
-            ("missing", format!("Send one of {}.", alternatives.join(", ")))
+        (Progress::Pending, Some(CheckResult::NotDone(why))) => {
+            ("pending", format!("Somebody has to decide: {why}."))
         }
+        (Progress::Pending, _) => ("pending", "Somebody has to decide.".to_owned()),
+        (Progress::Missing, _) if alternatives.len() > 1 => (
+            "missing",
+            format!("Send one of {}.", alternatives.join(", ")),
+        ),
         (Progress::Missing, _) => ("missing", format!("Send {}.", requirement.name())),
-        (Progress::Issues, Some(CheckResult::Issue { code, developer, .. })) => (*code, developer.clone()),
-        (Progress::Issues, _) => ("needsMending", reason().unwrap_or_else(|| "Mend it by PATCH.".to_owned())),
+        (
+            Progress::Issues,
+            Some(CheckResult::Issue {
+                code, developer, ..
+            }),
+        ) => (*code, developer.clone()),
+        (Progress::Issues, _) => (
+            "needsMending",
+            reason().unwrap_or_else(|| "Mend it by PATCH.".to_owned()),
+        ),
     };
-    let open = !matches!(status, EndorsementStatus::Rejected | EndorsementStatus::Offboarded);
+    let open = !matches!(
+        status,
+        EndorsementStatus::Rejected | EndorsementStatus::Offboarded
+    );
     RequirementOfCustomer {
         requirement: requirement.name(),
         state: state.name(),

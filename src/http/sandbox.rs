@@ -79,7 +79,8 @@ impl Scenarios {
             value: None,
             call: None,
             status: Some(EndorsementStatus::Active.name()),
-            description: "Whatever else is sent, what is requested becomes ACTIVE at once.".to_owned(),
+            description: "Whatever else is sent, what is requested becomes ACTIVE at once."
+                .to_owned(),
         };
         let calls = [
             call(
@@ -187,7 +188,10 @@ pub async fn advance_clock(
         let (number, from) = (settings.number, settings.clock_offset_s);
         let to = from.saturating_add(seconds);
         if to > FARTHEST_S {
-            let limit = Invalid::new(FieldCode::ValueInvalid, "must not lead over ten years ahead");
+            let limit = Invalid::new(
+                FieldCode::ValueInvalid,
+                "must not lead over ten years ahead",
+            );
             return Err(Error::invalid_fields(vec![limit.at("/advance")]));
         }
         let clock = SandboxClock {

@@ -7,7 +7,9 @@ use crate::support::{Api, Mode, Server, full_customer, minimal_customer};
 fn one(customer: &Value, name: &str) -> Value {
     let list = customer["endorsements"].as_array().expect("a list");
     let found = list.iter().find(|one| one["name"] == name);
-    found.unwrap_or_else(|| panic!("no {name}: {customer}")).clone()
+    found
+        .unwrap_or_else(|| panic!("no {name}: {customer}"))
+        .clone()
 }
 
 fn statuses(customer: &Value) -> Vec<String> {
@@ -28,12 +30,22 @@ fn a_live_customer_with_little_is_told_what_is_missing() {
     assert_eq!(statuses(&made), ["INACTIVE", "INACTIVE", "INACTIVE"]);
     let basic = one(&made, "basic");
     let missing = basic["requirements"]["missing"].as_array().expect("a list");
-    for asked in ["firstName", "email|phone", "signedAgreement", "residentialAddress.country"] {
+    for asked in [
+        "firstName",
+        "email|phone",
+        "signedAgreement",
+        "residentialAddress.country",
+    ] {
         assert!(missing.contains(&json!(asked)), "{basic}");
     }
     let usd = one(&made, "usd");
-    assert!(usd["requirements"]["missing"].as_array().is_some_and(|list| list
-        .contains(&json!("identifyingInformation.ssn|identifyingInformation.itin"))));
+    assert!(
+        usd["requirements"]["missing"]
+            .as_array()
+            .is_some_and(|list| list.contains(&json!(
+                "identifyingInformation.ssn|identifyingInformation.itin"
+            )))
+    );
 }
 
 #[test]
@@ -57,12 +69,22 @@ fn a_patch_fills_what_is_missing_and_a_refused_country_is_an_issue() {
     rest.as_object_mut().expect("an object").remove("type");
     let filled = api.change(&id, &rest).wants(200).json();
     assert_eq!(statuses(&filled), ["PENDING", "PENDING", "PENDING"]);
-    let refused = api.change(&id, &json!({ "nationality": "KP" })).wants(200).json();
+    let refused = api
+        .change(&id, &json!({ "nationality": "KP" }))
+        .wants(200)
+        .json();
     assert_eq!(statuses(&refused), ["ISSUES", "ISSUES", "ISSUES"]);
     let basic = one(&refused, "basic");
     assert_eq!(basic["requirements"]["issues"], json!(["geoCheck"]));
-    assert_eq!(basic["rejectionReasons"].as_array().map(Vec::len), Some(1), "{basic}");
-    let mended = api.change(&id, &json!({ "nationality": "US" })).wants(200).json();
+    assert_eq!(
+        basic["rejectionReasons"].as_array().map(Vec::len),
+        Some(1),
+        "{basic}"
+    );
+    let mended = api
+        .change(&id, &json!({ "nationality": "US" }))
+        .wants(200)
+        .json();
     assert_eq!(statuses(&mended), ["PENDING", "PENDING", "PENDING"]);
 }
 
@@ -97,12 +119,23 @@ fn a_surname_leads_to_its_status_in_any_case() {
 #[test]
 fn a_mended_surname_is_active() {
     let api = Server::shared().sandbox();
-    let id = api.create(&json!({ "type": "individual", "lastName": "Issues" })).id();
-    let mended = api.change(&id, &json!({ "lastName": "Smith" })).wants(200).json();
+    let id = api
+        .create(&json!({ "type": "individual", "lastName": "Issues" }))
+        .id();
+    let mended = api
+        .change(&id, &json!({ "lastName": "Smith" }))
+        .wants(200)
+        .json();
     assert_eq!(statuses(&mended), ["ACTIVE"; 3]);
-    let history = api.get(&format!("/customers/{id}/endorsements/usd/history")).wants(200);
-    let steps: Vec<_> = history.json()["data"].as_array().expect("a list").iter()
-        .map(|one| (one["from"].clone(), one["to"].clone())).collect();
+    let history = api
+        .get(&format!("/customers/{id}/endorsements/usd/history"))
+        .wants(200);
+    let steps: Vec<_> = history.json()["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["from"].clone(), one["to"].clone()))
+        .collect();
     let step = |from: Value, to: &str| (from, json!(to));
     assert_eq!(
         steps,
@@ -121,7 +154,16 @@ fn simulation_drives_allowed_transitions_only() {
     let problem = simulate(&api, &id, "usd", "PENDING").problem(409, "transitionNotAllowed");
     let detail = problem["detail"].as_str().expect("text");
     assert!(detail.contains("REVOKED_ISSUES, OFFBOARDED"), "{detail}");
-    for status in ["REVOKED_ISSUES", "PENDING", "ISSUES", "PENDING", "REJECTED", "PENDING", "ACTIVE", "OFFBOARDED"] {
+    for status in [
+        "REVOKED_ISSUES",
+        "PENDING",
+        "ISSUES",
+        "PENDING",
+        "REJECTED",
+        "PENDING",
+        "ACTIVE",
+        "OFFBOARDED",
+    ] {
         let answer = simulate(&api, &id, "usd", status).wants(200);
         assert_eq!(one(&answer.json(), "usd")["status"], status);
         assert_eq!(api.read(&id).json(), answer.json());
@@ -135,11 +177,18 @@ fn simulation_drives_allowed_transitions_only() {
 fn what_hangs_on_basic_goes_with_it() {
     let api = Server::shared().sandbox();
     let id = api.create(&full_customer()).id();
-    let taken = simulate(&api, &id, "basic", "REVOKED_ISSUES").wants(200).json();
+    let taken = simulate(&api, &id, "basic", "REVOKED_ISSUES")
+        .wants(200)
+        .json();
     assert_eq!(statuses(&taken), ["REVOKED_ISSUES"; 3]);
     simulate(&api, &id, "usd", "PENDING").wants(200);
     let problem = simulate(&api, &id, "usd", "ACTIVE").problem(409, "transitionNotAllowed");
-    assert!(!problem["detail"].as_str().expect("text").contains("become ACTIVE"));
+    assert!(
+        !problem["detail"]
+            .as_str()
+            .expect("text")
+            .contains("become ACTIVE")
+    );
 }
 
 #[test]
@@ -148,7 +197,9 @@ fn simulation_gives_the_reasons_it_was_given() {
     let id = api.create(&full_customer()).id();
     let reasons = json!([{ "developerReason": "blurred", "reason": "Please send it again." }]);
     let body = json!({ "status": "REVOKED_ISSUES", "rejectionReasons": reasons });
-    let answer = api.post(&format!("/customers/{id}/endorsements/usd/simulate"), &body).wants(200);
+    let answer = api
+        .post(&format!("/customers/{id}/endorsements/usd/simulate"), &body)
+        .wants(200);
     assert_eq!(one(&answer.json(), "usd")["rejectionReasons"], reasons);
 }
 
@@ -172,9 +223,17 @@ fn a_history_is_paged() {
     assert_eq!(whole["data"][0]["actor"], api.key.api_key);
     let first = api.get(&format!("{path}?limit=3")).wants(200);
     assert_eq!(first.json()["hasMore"], true);
-    let rest = api.get(&format!("{path}?cursor={}", first.text_at("/cursor"))).wants(200).json();
+    let rest = api
+        .get(&format!("{path}?cursor={}", first.text_at("/cursor")))
+        .wants(200)
+        .json();
     assert_eq!(rest["data"][0], whole["data"][3]);
-    assert_eq!((&rest["hasMore"], &rest["cursor"]), (&json!(false), &Value::Null));
-    api.get(&format!("{path}?cursor=abc")).problem(400, "queryInvalid");
-    api.get(&format!("{path}?limit=0")).problem(400, "queryInvalid");
+    assert_eq!(
+        (&rest["hasMore"], &rest["cursor"]),
+        (&json!(false), &Value::Null)
+    );
+    api.get(&format!("{path}?cursor=abc"))
+        .problem(400, "queryInvalid");
+    api.get(&format!("{path}?limit=0"))
+        .problem(400, "queryInvalid");
 }

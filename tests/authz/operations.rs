@@ -105,7 +105,10 @@ impl Operation {
 
     /// The whole path, about this customer.
     pub fn path_for(self, customer: &str) -> String {
-        let path = self.path.replace("{customerId}", customer).replace("{name}", "usd");
+        let path = self
+            .path
+            .replace("{customerId}", customer)
+            .replace("{name}", "usd");
         match self.access {
             Access::Public if self.path != "/auth/token" => path,
             _ => format!("/v0.9{path}"),

@@ -33,7 +33,9 @@ fn review(server: &Server, person: &str, words: &[&str]) -> Output {
 fn statuses(api: &Api, id: &str) -> Vec<String> {
     let customer = api.read(id).json();
     let list = customer["endorsements"].as_array().expect("a list");
-    list.iter().map(|one| one["status"].as_str().expect("text").to_owned()).collect()
+    list.iter()
+        .map(|one| one["status"].as_str().expect("text").to_owned())
+        .collect()
 }
 
 #[test]
@@ -46,14 +48,23 @@ fn a_person_approves_what_waits() {
     assert_eq!(statuses(&api, &id), ["ACTIVE", "PENDING", "PENDING"]);
     ok(&review(server, "ada", &["approve", &id, "usd"]));
     assert_eq!(statuses(&api, &id), ["ACTIVE", "PENDING", "ACTIVE"]);
-    let history = api.get(&format!("/customers/{id}/endorsements/usd/history")).wants(200).json();
+    let history = api
+        .get(&format!("/customers/{id}/endorsements/usd/history"))
+        .wants(200)
+        .json();
     assert_eq!(history["data"][0]["actor"], "cli:ada");
     assert_eq!(history["data"][0]["reason"], "seen");
     // A change of the name is looked at again, and nothing is lost meanwhile.
-    let changed = api.change(&id, &json!({ "lastName": "Byron" })).wants(200).json();
+    let changed = api
+        .change(&id, &json!({ "lastName": "Byron" }))
+        .wants(200)
+        .json();
     assert_eq!(changed["endorsements"][2]["status"], "ACTIVE");
     let pending = changed["endorsements"][2]["requirements"]["pending"].clone();
-    assert_eq!(pending, json!(["sanctionsScreening", "identityVerification"]));
+    assert_eq!(
+        pending,
+        json!(["sanctionsScreening", "identityVerification"])
+    );
 }
 
 #[test]
@@ -68,7 +79,10 @@ fn taking_basic_back_takes_the_rest_with_it() {
     ok(&review(server, "ada", &["revoke", &id, "basic"]));
     assert_eq!(statuses(&api, &id), ["REVOKED_ISSUES"; 3]);
     let reasons = api.read(&id).json()["endorsements"][0]["rejectionReasons"].clone();
-    assert_eq!(reasons, json!([{ "developerReason": "seen", "reason": "Thank you." }]));
+    assert_eq!(
+        reasons,
+        json!([{ "developerReason": "seen", "reason": "Thank you." }])
+    );
 }
 
 #[test]
@@ -76,7 +90,13 @@ fn the_status_machine_holds_for_people_too() {
     let server = Server::shared();
     let api = server.project(Mode::Live);
     let id = api.create(&full_customer()).id();
-    refused(&review(server, "ada", &["revoke", &id, "usd"]), "ACTIVE, ISSUES, REJECTED".split(", ").nth(1).expect("a word"));
+    refused(
+        &review(server, "ada", &["revoke", &id, "usd"]),
+        "ACTIVE, ISSUES, REJECTED"
+            .split(", ")
+            .nth(1)
+            .expect("a word"),
+    );
     ok(&review(server, "ada", &["issue", &id, "usd"]));
     assert_eq!(statuses(&api, &id), ["PENDING", "PENDING", "ISSUES"]);
     ok(&review(server, "ada", &["reject", &id, "usd"]));
@@ -84,7 +104,10 @@ fn the_status_machine_holds_for_people_too() {
     ok(&review(server, "ada", &["reopen", &id, "usd"]));
     assert_eq!(statuses(&api, &id)[2], "PENDING");
     ok(&review(server, "ada", &["offboard", &id, "usd"]));
-    refused(&review(server, "ada", &["reopen", &id, "usd"]), "nothing else");
+    refused(
+        &review(server, "ada", &["reopen", &id, "usd"]),
+        "nothing else",
+    );
 }
 
 #[test]
@@ -93,8 +116,19 @@ fn two_reviewers_do_not_overwrite_each_other() {
     let api = server.project(Mode::Live);
     let id = api.create(&full_customer()).id();
     assert!(ok(&review(server, "ada", &["show", &id])).contains("version   1"));
-    ok(&review(server, "ada", &["issue", &id, "usd", "--if-version", "1"]));
-    refused(&review(server, "grace", &["reject", &id, "usd", "--if-version", "1"]), "somebody else");
+    ok(&review(
+        server,
+        "ada",
+        &["issue", &id, "usd", "--if-version", "1"],
+    ));
+    refused(
+        &review(
+            server,
+            "grace",
+            &["reject", &id, "usd", "--if-version", "1"],
+        ),
+        "somebody else",
+    );
     assert_eq!(statuses(&api, &id)[2], "ISSUES");
 }
 
@@ -106,9 +140,20 @@ fn personal_data_is_shown_for_a_reason_that_is_kept() {
     let id = made.id();
     let plain = review(server, "ada", &["show", &id]);
     assert!(!ok(&plain).contains("Lovelace"), "{plain:?}");
-    let opened = review(server, "ada", &["show", &id, "--reason", "checking the passport"]);
-    assert!(ok(&opened).contains("123456789") && opened.stdout.contains("version   2"), "{opened:?}");
-    assert_eq!(api.read(&id).json(), made.json(), "looking changes no answer");
+    let opened = review(
+        server,
+        "ada",
+        &["show", &id, "--reason", "checking the passport"],
+    );
+    assert!(
+        ok(&opened).contains("123456789") && opened.stdout.contains("version   2"),
+        "{opened:?}"
+    );
+    assert_eq!(
+        api.read(&id).json(),
+        made.json(),
+        "looking changes no answer"
+    );
 }
 
 #[test]
@@ -118,8 +163,16 @@ fn two_people_approve_when_the_setting_asks() {
     let id = api.create(&full_customer()).id();
     let approve = |person: &str| {
         let words = [
-            "reviews", "approve", &id, "basic", "--reason", "good", "--as", person,
-            "--review-two-people", "true",
+            "reviews",
+            "approve",
+            &id,
+            "basic",
+            "--reason",
+            "good",
+            "--as",
+            person,
+            "--review-two-people",
+            "true",
         ];
         server.run(&words)
     };
@@ -153,5 +206,8 @@ fn a_project_has_a_policy_of_its_own() {
     assert!(ok(&explained).contains("policy strict 1"), "{explained:?}");
     std::fs::write(file, text.replace("\"firstName\"", "\"fristName\"")).expect("a file");
     let told = server.run(&["policy", "check", file]);
-    assert!(refused(&told, "line ").contains("did you mean firstName"), "{told:?}");
+    assert!(
+        refused(&told, "line ").contains("did you mean firstName"),
+        "{told:?}"
+    );
 }

@@ -171,7 +171,10 @@ mod tests {
         assert_eq!(names(EndorsementName::Basic, "DE"), basic);
         let custody = names(EndorsementName::CryptoCustody, "DE");
         assert_eq!(custody[..12], basic);
-        assert_eq!(custody[12..], ["identifyingInformation", "identityVerification"]);
+        assert_eq!(
+            custody[12..],
+            ["identifyingInformation", "identityVerification"]
+        );
         assert_eq!(names(EndorsementName::Usd, "DE"), custody);
         let us = names(EndorsementName::Usd, "US");
         for only_there in [
@@ -187,7 +190,13 @@ mod tests {
     #[test]
     fn a_decision_has_something_to_speak_of() {
         let policy = Policy::built_in();
-        assert_eq!(policy.subject(EndorsementName::Basic).name(), "sanctionsScreening");
-        assert_eq!(policy.subject(EndorsementName::Usd).name(), "identityVerification");
+        assert_eq!(
+            policy.subject(EndorsementName::Basic).name(),
+            "sanctionsScreening"
+        );
+        assert_eq!(
+            policy.subject(EndorsementName::Usd).name(),
+            "identityVerification"
+        );
     }
 }

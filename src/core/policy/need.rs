@@ -312,9 +312,10 @@ impl Requirement {
 }
 
 fn unknown(name: &str) -> Invalid {
-    let nearest = Need::ALL.map(Need::name).into_iter().max_by(|a, b| {
-        strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-    });
+    let nearest = Need::ALL
+        .map(Need::name)
+        .into_iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let message = format!(
         "{name:?} is no requirement; did you mean {}?",
         nearest.unwrap_or_default()
@@ -340,7 +341,10 @@ mod tests {
         for text in ["firstName", "email|phone", "geoCheck"] {
             assert_eq!(Requirement::parse(text).unwrap().name(), text);
         }
-        assert_eq!(Requirement::parse("phone | email").unwrap().name(), "email|phone");
+        assert_eq!(
+            Requirement::parse("phone | email").unwrap().name(),
+            "email|phone"
+        );
         let near = Requirement::parse("firstname").unwrap_err();
         assert!(near.message.contains("firstName"), "{near:?}");
         assert!(Requirement::parse("geoCheck|email").is_err());

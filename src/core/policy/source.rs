@@ -71,7 +71,10 @@ impl Source<'_> {
                 Some(country) => Ok(country),
                 None => self.refuse(
                     code.span().start,
-                    format!("{:?} is no ISO 3166-1 alpha-2 code in upper case", code.get_ref()),
+                    format!(
+                        "{:?} is no ISO 3166-1 alpha-2 code in upper case",
+                        code.get_ref()
+                    ),
                 ),
             }
         });
@@ -117,7 +120,10 @@ impl Source<'_> {
             }
         }
         if ask.is_empty() || !endorsements.contains(&true) {
-            return self.refuse(at, "a rule has at least one endorsement and asks for something");
+            return self.refuse(
+                at,
+                "a rule has at least one endorsement and asks for something",
+            );
         }
         Ok(Rule {
             id: id.clone(),
@@ -217,13 +223,17 @@ mod tests {
     #[track_caller]
     fn refused(from: &str, to: &str) -> String {
         assert!(DEFAULT_SOURCE.contains(from));
-        parse(&DEFAULT_SOURCE.replacen(from, to, 1)).unwrap_err().to_string()
+        parse(&DEFAULT_SOURCE.replacen(from, to, 1))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn a_broken_policy_says_where_and_why() {
         let line = |needle: &str| {
-            let at = DEFAULT_SOURCE.lines().position(|line| line.contains(needle));
+            let at = DEFAULT_SOURCE
+                .lines()
+                .position(|line| line.contains(needle));
             format!("line {}:", at.unwrap() + 1)
         };
         for (from, to, why) in [
