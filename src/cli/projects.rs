@@ -1,6 +1,6 @@
 //! `oms projects list|set`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -91,7 +91,7 @@ async fn carry_out(command: Command, desk: &Desk) -> Result<()> {
                 VerificationArgument::Auto => Verification::Auto,
                 VerificationArgument::Policy => Verification::Policy,
             });
-            let policy = policy.map(read_policy).transpose()?;
+            let policy = policy.as_deref().map(read_policy).transpose()?;
             desk.set(row.number, verification, policy).await?;
             std::thread::sleep(IN_FORCE_AFTER);
             println!("{name} ({}) is set", mode.name());
@@ -100,12 +100,12 @@ async fn carry_out(command: Command, desk: &Desk) -> Result<()> {
     }
 }
 
-fn read_policy(path: PathBuf) -> Result<String> {
+fn read_policy(path: &Path) -> Result<String> {
     if path.as_os_str() == "default" {
         return Ok(String::new());
     }
     let shown = path.display();
-    let text = std::fs::read_to_string(&path)
+    let text = std::fs::read_to_string(path)
         .map_err(|cause| Error::internal(format!("cannot read {shown}: {cause}")))?;
     Policy::parse(&text).map_err(|broken| Error::internal(format!("{shown}, {broken}")))?;
     Ok(text)

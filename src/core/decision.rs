@@ -278,9 +278,10 @@ fn check_transition(
         .filter(|next| !gated(**next))
         .map(|next| next.name())
         .collect();
-    let may = match next.is_empty() {
-        true => "nothing else".to_owned(),
-        false => next.join(", "),
+    let may = if next.is_empty() {
+        "nothing else".to_owned()
+    } else {
+        next.join(", ")
     };
     let detail = format!(
         "{} is {} and may become {may}, not {}",

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::ResidentialAddress;
 use super::checks::CheckResult;
 use super::country::Country;
 use super::customer::{Identity, Profile};
@@ -29,7 +30,7 @@ impl Facts {
         let address = identity
             .residential_address
             .as_ref()
-            .map(|all| all.expose());
+            .map(ResidentialAddress::expose);
         let part =
             |present: fn(&super::address::AddressParts) -> bool| address.is_some_and(present);
         let document = |kind| identity.documents.iter().any(|one| one.kind() == kind);
@@ -369,19 +370,16 @@ fn hold_back(policy: &Policy, basic: EndorsementStatus, standing: &mut Standing)
 /// `PENDING` where that lies between.
 fn settle(present: Option<EndorsementStatus>, standing: &Standing) -> EndorsementStatus {
     use EndorsementStatus as S;
-    let done = || match standing.pending.is_empty() {
-        true => S::Active,
-        false => S::Pending,
-    };
+    let wanting = standing.is_wanting();
     match present {
         Some(last @ (S::Rejected | S::Offboarded)) => last,
-        Some(S::Active) if standing.is_wanting() => S::RevokedIssues,
+        Some(S::Active | S::RevokedIssues) if wanting => S::RevokedIssues,
         Some(S::Active) => S::Active,
-        Some(S::RevokedIssues) if standing.is_wanting() => S::RevokedIssues,
-        Some(S::Pending | S::Issues) if standing.is_wanting() => S::Issues,
+        Some(S::Pending | S::Issues) if wanting => S::Issues,
         _ if !standing.issues.is_empty() => S::Issues,
         _ if !standing.missing.is_empty() => S::Inactive,
-        _ => done(),
+        _ if !standing.pending.is_empty() => S::Pending,
+        _ => S::Active,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Properties of the evaluation over generated customers and policies.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -97,10 +99,12 @@ fn policy() -> impl Strategy<Value = Policy> {
             );
             for (place, (name, ask, condition)) in rules.iter().enumerate() {
                 let ask: Vec<_> = ask.iter().map(|need| need.name()).collect();
-                text += &format!(
+                write!(
+                    text,
                     "[[rule]]\nid = \"r{place}\"\nendorsements = [\"{}\"]\nask = {ask:?}\n{condition}\n",
                     name.name()
-                );
+                )
+                .expect("memory");
             }
             Policy::parse(&text).expect("sound")
         }),
@@ -214,4 +218,33 @@ fn ways_lead_over_pending_and_never_out_of_the_last() {
     assert_eq!(way(S::Offboarded, S::Active), None);
     assert_eq!(way(S::Active, S::Inactive), None);
     assert_eq!(way(S::Active, S::Active), Some(vec![]));
+}
+
+/// The figure of docs/endorsements.md: `cargo test --release --lib one_evaluation -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn one_evaluation_takes_microseconds() {
+    #[expect(clippy::disallowed_methods, reason = "a measurement of real time")]
+    let now = std::time::Instant::now;
+    let policy = Policy::built_in();
+    let checks = CheckResults {
+        minimum_age: CheckResult::Passed,
+        geo: CheckResult::Passed,
+        sanctions: CheckResult::Passed,
+    };
+    let facts = Facts {
+        given: Need::ALL
+            .into_iter()
+            .filter(|need| !need.is_check())
+            .collect(),
+        residence: Some(Country::US),
+        nationality: Some(Country::US),
+    };
+    let started = now();
+    for _ in 0..10_000 {
+        let outcomes = run(&policy, facts, &checks, &[], Endorsements::default());
+        assert!(std::hint::black_box(outcomes)[0].is_some());
+    }
+    let each = now() - started;
+    println!("one evaluation of three endorsements: {:?}", each / 10_000);
 }

@@ -190,13 +190,14 @@ pub fn update(
         identity: &identity,
         signed: signed_at.is_some(),
     };
-    let settled = match changed.is_empty() && named.is_empty() {
-        true => Settled {
+    let settled = if changed.is_empty() && named.is_empty() {
+        Settled {
             endorsements: old.endorsements,
             review: customer.review.clone(),
             steps: Vec::new(),
-        },
-        false => verification::settle(&situation, &tenant.settings, now.date()),
+        }
+    } else {
+        verification::settle(&situation, &tenant.settings, now.date())
     };
     if settled.endorsements != old.endorsements || settled.review != customer.review {
         changed.push("endorsements");

@@ -97,6 +97,7 @@ impl Policy {
 
     /// What an endorsement asks of a customer, each requirement once, in the
     /// order of the file. The others ask for what `basic` asks for, too.
+    #[must_use]
     pub fn asked(
         &self,
         name: EndorsementName,
