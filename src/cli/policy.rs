@@ -9,6 +9,7 @@ use crate::core::desk::Desk;
 use crate::core::endorsement::EndorsementName;
 use crate::core::evaluation::Facts;
 use crate::core::policy::{DEFAULT_SOURCE, Policy};
+use crate::core::project::Verification;
 use crate::error::{Error, Result};
 
 /// What follows `oms policy`.
@@ -117,6 +118,14 @@ async fn diff(desk: &Desk, file: &Path, only: Option<&str>) -> Result<()> {
     let policy = read(file)?;
     for project in desk.projects().await? {
         if only.is_some_and(|only| only != project.name) {
+            continue;
+        }
+        if project.verification == Verification::Auto {
+            println!(
+                "{} ({}) verifies by itself",
+                project.name,
+                project.mode.name()
+            );
             continue;
         }
         let (seen, moves) = desk.diff(&project, &policy).await?;

@@ -273,7 +273,8 @@ pub fn evaluate(policy: &Policy, known: &Known<'_>) -> [Option<Outcome>; 3] {
             _ => basic.unwrap_or(EndorsementStatus::Inactive),
         };
         if gate != EndorsementStatus::Active && !standing.is_wanting() {
-            hold_back(policy, gate, &mut standing);
+            let present = known.present[name as usize];
+            hold_back(policy, gate, present, &mut standing);
         }
         let status = settle(known.present[name as usize], &standing);
         if name == EndorsementName::Basic {
@@ -342,17 +343,23 @@ fn state(
 }
 
 /// Nothing is `ACTIVE` while `basic` is not: what `basic` waits for holds up the rest.
-fn hold_back(policy: &Policy, basic: EndorsementStatus, standing: &mut Standing) {
+fn hold_back(
+    policy: &Policy,
+    basic: EndorsementStatus,
+    present: Option<EndorsementStatus>,
+    standing: &mut Standing,
+) {
     let subject = Some(policy.subject(EndorsementName::Basic))
         .filter(|subject| standing.state(*subject).is_some())
         .or_else(|| standing.complete.last().copied());
     let Some(subject) = subject else {
         return;
     };
-    if matches!(
+    let waits = matches!(
         basic,
         EndorsementStatus::Pending | EndorsementStatus::Inactive
-    ) {
+    );
+    if waits && present != Some(EndorsementStatus::Active) {
         if standing.pending.is_empty() {
             standing.move_complete(subject, State::Pending);
         }

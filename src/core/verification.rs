@@ -418,7 +418,7 @@ impl<'a> Settling<'a> {
                 }
             }
         }
-        if !self.review.is_empty() {
+        if !self.steps.is_empty() && !self.review.is_empty() {
             self.review.policy = (self.policy.name.clone(), self.policy.version);
         }
         Settled {

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Api, Folder, Mode, Output, Server, full_customer};
+use support::{Api, Folder, Mode, Output, Server, full_customer, oms};
 
 #[track_caller]
 fn ok(output: &Output) -> &str {
@@ -207,4 +207,32 @@ fn a_project_has_a_policy_of_its_own() {
         refused(&told, "line ").contains("did you mean firstName"),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_broken_policy_stops_the_start() {
+    let folder = Folder::new();
+    let file = folder.path().join("policy.toml");
+    std::fs::write(
+        &file,
+        "name = \"x\"\nversion = 0\nminimum_age = 18\nrule = []\n",
+    )
+    .expect("a file");
+    let data = folder.path().join("data");
+    let paths = [data, file].map(|path| path.to_str().expect("a plain path").to_owned());
+    let started = oms(
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--operator-listen",
+            "off",
+            "--data",
+            &paths[0],
+            "--policy-file",
+            &paths[1],
+        ],
+        &[],
+    );
+    refused(&started, "line 2: versions count from 1");
 }
