@@ -7,6 +7,7 @@ pub mod config;
 pub mod context;
 pub mod error;
 pub mod id;
+pub mod metrics;
 
 pub mod core;
 pub mod store;

@@ -49,9 +49,9 @@ impl Server {
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
         let (shutdown, stopping) = watch::channel(false);
-        let serve = |listener, routes| {
+        let serve = |listener, routes, config: &Config| {
             let metrics = Arc::clone(&app.metrics);
-            let edge = Edge::new(routes, app.context.clone(), &app.config, metrics);
+            let edge = Edge::new(routes, app.context.clone(), config, metrics);
             let limits = ServerLimits::from(&app.config);
             runtime.spawn(http::server::serve(
                 listener,
@@ -60,9 +60,14 @@ impl Server {
                 stopping.clone(),
             ))
         };
-        let mut listeners = vec![serve(public, router::public(app.clone()))];
+        let mut listeners = vec![serve(public, router::public(app.clone()), &app.config)];
         if let Some(operator) = operator {
-            listeners.push(serve(operator, router::operator(app.clone())));
+            // Whoever runs the server must see it when others send too much.
+            let unlimited = Config {
+                rate_limit_per_address_per_s: 0,
+                ..app.config.clone()
+            };
+            listeners.push(serve(operator, router::operator(app.clone()), &unlimited));
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));

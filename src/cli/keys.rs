@@ -1,12 +1,14 @@
-//! `oms keys create|list|revoke`.
+//! `oms keys create|list|revoke`, and the way to `rotate-master|rotate-signing`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::rotate;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::{ApiKey, Mode, Scopes};
 use crate::core::installation::{CreatedKey, Installation};
+use crate::core::signing::OldKey;
 use crate::error::{Error, Result};
 
 /// What follows `oms keys`.
@@ -44,6 +46,14 @@ enum Command {
         /// The key, `sk_sdbx`_… or `sk_live`_…
         api_key: String,
     },
+    /// Change the master key while servers run; killed, run it again.
+    RotateMaster(rotate::Target),
+    /// Change the key that signs tokens; the old one verifies until its last token has expired.
+    RotateSigning {
+        /// End the old keys and all their tokens now: somebody else knows them.
+        #[arg(long)]
+        end_old_now: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -79,13 +89,13 @@ pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
         .map_err(Error::internal)?;
     runtime.block_on(async {
         let installation = Installation::open(config, &Context::system()).await?;
-        let done = carry_out(arguments.command, &installation).await;
+        let done = carry_out(arguments.command, &installation, config).await;
         installation.store.close();
         done
     })
 }
 
-async fn carry_out(command: Command, installation: &Installation) -> Result<()> {
+async fn carry_out(command: Command, installation: &Installation, config: &Config) -> Result<()> {
     match command {
         Command::Create {
             project,
@@ -110,6 +120,15 @@ async fn carry_out(command: Command, installation: &Installation) -> Result<()> 
                 )));
             }
             println!("revoked {api_key}; its tokens end within a second");
+        }
+        Command::RotateMaster(target) => rotate::master(target, installation, config).await?,
+        Command::RotateSigning { end_old_now } => {
+            let old = if end_old_now {
+                OldKey::EndsNow
+            } else {
+                OldKey::Retires
+            };
+            rotate::signing(old, installation).await?;
         }
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! The command line: one file per subcommand.
 
 pub mod keys;
+mod log;
+mod otlp;
 pub mod policy;
 pub mod projects;
 pub mod reviews;
+mod rotate;
 pub mod serve;
 
 use clap::{Args, Parser, Subcommand};
@@ -29,7 +32,7 @@ pub struct Arguments {
 enum Command {
     /// Run the server.
     Serve,
-    /// Make, list and revoke API keys, also while the server runs.
+    /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
     /// List projects and set how they verify, also while the server runs.
     Projects(projects::Arguments),

@@ -1,11 +1,11 @@
 //! `oms serve`: runs the server until SIGTERM or SIGINT.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::fmt;
 
-use crate::config::{Config, LogFormat};
+use super::log::Log;
+use crate::config::Config;
 use crate::context::Context;
 use crate::core::installation::CreatedKey;
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::server::Server;
 /// # Errors
 /// When it cannot start.
 pub fn run(config: Config) -> Result<()> {
-    start_log(&config);
+    let log = Log::start(&config)?;
     let server = Server::start(config, Context::system())?;
     greet(&server).map_err(Error::internal)?;
     server.block_on(stop_signal())?;
@@ -28,29 +28,8 @@ pub fn run(config: Config) -> Result<()> {
         }
     });
     server.stop();
+    log.close();
     Ok(())
-}
-
-/// The log goes to standard error; standard output is for the person who starts the server.
-fn start_log(config: &Config) {
-    let log = fmt()
-        .with_max_level(config.log_level)
-        .with_writer(std::io::stderr);
-    let json = match config.log_format {
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
-    };
-    let started = if json {
-        log.json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .try_init()
-    } else {
-        log.try_init()
-    };
-    // Somebody else's subscriber is as good: then the server runs inside a test.
-    drop(started);
 }
 
 async fn stop_signal() -> Result<()> {
@@ -71,14 +50,13 @@ fn greet(server: &Server) -> std::io::Result<()> {
         writeln!(out, "operator listener on http://{operator}")?;
     }
     writeln!(out, "documentation at {url}/docs")?;
-    let master = &server.app().installation.master;
+    let master = server.app().installation.master.master();
     if master.is_generated() {
         writeln!(
             out,
-            "\nThe master key {path} was made for you and lies beside the data. Before real people's data \
+            "\nThe master key {master} was made for you and lies beside the data. Before real people's data \
              comes in, move it to another place, keep a copy of it elsewhere (without it nothing opens), and \
-             start with OMS_MASTER_KEY_FILE naming it. Until then live keys are refused.",
-            path = master.path().display()
+             start with OMS_MASTER_KEY_FILE naming it. Until then live keys are refused."
         )?;
     }
     if let Some(created) = server.first_key() {

@@ -3,6 +3,7 @@
 //! Each setting is one row of [`table::SETTINGS`] and one field of [`Config`].
 //! Nothing else in the crate reads the environment or a configuration file.
 
+mod master_key;
 mod settings;
 mod table;
 
@@ -11,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::master_key::{KeyService, MasterKeySource, Secret, is_service_name, is_service_url};
 use self::settings::Values;
 pub use self::settings::{Settings, SettingsError, example};
 
@@ -57,12 +59,32 @@ pub struct Config {
     pub api_versions: Vec<String>,
     /// The file that holds the master key; `None` to generate one in `data`.
     pub master_key_file: Option<PathBuf>,
+    /// The master key of `OMS_MASTER_KEY`, which no file may hold.
+    pub master_key_variable: Option<Secret>,
+    /// The address of the key service that holds the master key.
+    pub master_key_service: Option<String>,
+    /// The name of the master key in the key service.
+    pub master_key_name: String,
+    /// Where the transit engine is mounted in the key service.
+    pub master_key_mount: String,
+    /// The token of `OMS_MASTER_KEY_TOKEN`, which no file of ours may hold.
+    pub master_key_token: Option<Secret>,
+    /// The file that holds the token for the key service.
+    pub master_key_token_file: Option<PathBuf>,
     /// Whether a generated master key may protect live data.
     pub allow_live_with_generated_master_key: bool,
     /// How long an access token is good.
     pub token_lifetime: Duration,
     /// Failed sign-ins a minute for one key or address before 429.
     pub auth_failures_per_minute: u32,
+    /// Requests a second of one API key in the long run; 0 for any number.
+    pub rate_limit_per_key_per_s: u32,
+    /// Requests of one API key at once.
+    pub rate_limit_per_key_burst: u32,
+    /// Requests a second of one address in the long run; 0 for any number.
+    pub rate_limit_per_address_per_s: u32,
+    /// Requests of one address at once.
+    pub rate_limit_per_address_burst: u32,
     /// How long an idempotency key is kept.
     pub idempotency_retention: Duration,
     /// The policy of projects without one of their own; `None` for the built-in one.
@@ -111,6 +133,10 @@ pub struct Config {
     pub log_level: tracing::Level,
     /// How the log is written.
     pub log_format: LogFormat,
+    /// Where traces are sent; `None` when nowhere.
+    pub otlp_endpoint: Option<String>,
+    /// The share of requests that is traced, in percent.
+    pub otlp_sample_percent: u32,
 }
 
 impl Config {

@@ -2,6 +2,7 @@
 //! file, each with the place it came from, so that an error can name it.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
-use super::{Config, LogFormat, OperatorListen, UnknownFields};
+use super::{
+    Config, LogFormat, OperatorListen, Secret, UnknownFields, is_service_name, is_service_url,
+};
 
 /// The file that is read when nobody names one.
 const DEFAULT_FILE: &str = "oms.toml";
@@ -120,7 +123,11 @@ impl Settings {
             }
         }
         values.0.extend(self.given.0);
-        values.check()
+        let mut config = values.check()?;
+        config.master_key_variable = secret("OMS_MASTER_KEY")?;
+        config.master_key_token = secret("OMS_MASTER_KEY_TOKEN")?;
+        one_master_key(&config)?;
+        Ok(config)
     }
 }
 
@@ -183,10 +190,20 @@ impl Values {
             operator_listen: self.operator_listen()?,
             api_versions: self.versions("api_versions")?,
             master_key_file: self.path("master_key_file")?,
+            master_key_variable: None,
+            master_key_service: self.service_url("master_key_service")?,
+            master_key_name: self.service_name("master_key_name")?,
+            master_key_mount: self.service_name("master_key_mount")?,
+            master_key_token: None,
+            master_key_token_file: self.path("master_key_token_file")?,
             allow_live_with_generated_master_key: self
                 .parse("allow_live_with_generated_master_key")?,
             token_lifetime: self.seconds("token_lifetime_s")?,
             auth_failures_per_minute: self.number("auth_failures_per_minute")?,
+            rate_limit_per_key_per_s: self.number("rate_limit_per_key_per_s")?,
+            rate_limit_per_key_burst: self.number("rate_limit_per_key_burst")?,
+            rate_limit_per_address_per_s: self.number("rate_limit_per_address_per_s")?,
+            rate_limit_per_address_burst: self.number("rate_limit_per_address_burst")?,
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
             policy_file: self.path("policy_file")?,
             review_two_people: self.parse("review_two_people")?,
@@ -222,6 +239,8 @@ impl Values {
                 "text" => LogFormat::Text,
                 _ => LogFormat::Auto,
             },
+            otlp_endpoint: self.endpoint("otlp_endpoint")?,
+            otlp_sample_percent: self.number("otlp_sample_percent")?,
         };
         if config.request_timeout < config.body_read_timeout {
             return Err(self.refuse("request_timeout_s"));
@@ -308,6 +327,39 @@ impl Values {
         }
     }
 
+    fn service_url(&self, key: &str) -> Result<Option<String>, SettingsError> {
+        match self.value(key).text.as_str() {
+            "" => Ok(None),
+            text if is_service_url(text) => Ok(Some(text.to_owned())),
+            _ => Err(self.refuse(key)),
+        }
+    }
+
+    fn service_name(&self, key: &str) -> Result<String, SettingsError> {
+        let text = &self.value(key).text;
+        if is_service_name(text) {
+            Ok(text.clone())
+        } else {
+            Err(self.refuse(key))
+        }
+    }
+
+    fn endpoint(&self, key: &str) -> Result<Option<String>, SettingsError> {
+        let text = &self.value(key).text;
+        let Some(rest) = text.strip_prefix("http://") else {
+            return match text.as_str() {
+                "" => Ok(None),
+                _ => Err(self.refuse(key)),
+            };
+        };
+        let named = rest.split('/').next().is_some_and(|host| !host.is_empty());
+        if named && rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Some(text.trim_end_matches('/').to_owned()))
+        } else {
+            Err(self.refuse(key))
+        }
+    }
+
     fn url(&self, key: &str) -> Result<String, SettingsError> {
         let text = &self.value(key).text;
         let absolute = text.starts_with("https://") || text.starts_with("http://");
@@ -320,6 +372,32 @@ impl Values {
         } else {
             Err(self.refuse(key))
         }
+    }
+}
+
+/// A secret of the environment; no flag and no file of ours may hold it. Empty is none.
+fn secret(variable: &str) -> Result<Option<Secret>, SettingsError> {
+    match std::env::var(variable) {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => Ok(Some(Secret::new(text))),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(SettingsError(format!("{variable} is not UTF-8"))),
+    }
+}
+
+/// Two master keys would leave open which one counts.
+fn one_master_key(config: &Config) -> Result<(), SettingsError> {
+    let named = [
+        ("master_key_file", config.master_key_file.is_some()),
+        ("OMS_MASTER_KEY", config.master_key_variable.is_some()),
+        ("master_key_service", config.master_key_service.is_some()),
+    ];
+    let named: Vec<_> = named.iter().filter(|(_, set)| *set).collect();
+    match named.as_slice() {
+        [(one, _), (other, _), ..] => Err(SettingsError(format!(
+            "{one} and {other} both name a master key; set one of them"
+        ))),
+        _ => Ok(()),
     }
 }
 

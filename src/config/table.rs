@@ -19,6 +19,12 @@ pub(super) enum Kind {
     Versions,
     /// An absolute URL that ends in a slash.
     Url,
+    /// The address of a key service; empty means none.
+    ServiceUrl,
+    /// A name in a key service.
+    ServiceName,
+    /// An `http://` URL; empty means none.
+    Endpoint,
 }
 
 /// One setting. Its flag is `--some-name`, its variable `OMS_SOME_NAME`.
@@ -58,13 +64,29 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("api_versions", Kind::Versions, "v0.9,v0.11,v0.13",
         "The version prefixes that are served. All answer the same."),
     row("master_key_file", Kind::Path, "",
-        "The file that holds the master key. Without one a key is generated in `data`,\nwhich protects against nobody who can read that directory."),
+        "The file that holds the master key. The variable OMS_MASTER_KEY may hold the key itself\ninstead. Without either a key is generated in `data`, which protects against nobody who\ncan read that directory."),
+    row("master_key_service", Kind::ServiceUrl, "",
+        "The HashiCorp Vault or OpenBao whose transit engine holds the master key, instead of\na file. Its token stands in OMS_MASTER_KEY_TOKEN or in `master_key_token_file`."),
+    row("master_key_name", Kind::ServiceName, "oms",
+        "The name of the master key in the transit engine."),
+    row("master_key_mount", Kind::ServiceName, "transit",
+        "Where the transit engine is mounted."),
+    row("master_key_token_file", Kind::Path, "",
+        "The file that holds the token for the key service; it is read at every start."),
     row("allow_live_with_generated_master_key", Kind::Flag, "false",
         "Whether a generated master key may protect the data of live projects."),
     row("token_lifetime_s", Kind::Number(60, DAY_S), "3600",
         "Seconds for which an access token is good."),
     row("auth_failures_per_minute", Kind::Number(1, 1_000_000), "10",
         "Failed sign-ins a minute for one key or one address before the answer is 429."),
+    row("rate_limit_per_key_per_s", Kind::Number(0, 1_000_000), "0",
+        "Requests a second that one API key may send in the long run; more are answered\n429. 0: any number. What the machine can carry is guarded by `overload_wait_ms`."),
+    row("rate_limit_per_key_burst", Kind::Number(1, 1_000_000), "200",
+        "Requests that one API key may send at once after a pause, when it has a limit."),
+    row("rate_limit_per_address_per_s", Kind::Number(0, 1_000_000), "0",
+        "The same for one address (one /64 network for IPv6), counted before the token is\nlooked at. Behind a proxy all requests come from the proxy's address."),
+    row("rate_limit_per_address_burst", Kind::Number(1, 1_000_000), "200",
+        "Requests that one address may send at once after a pause, when it has a limit."),
     row("idempotency_retention_h", Kind::Number(24, 8784), "168",
         "Hours for which an idempotency key is kept."),
     row("policy_file", Kind::Path, "",
@@ -113,6 +135,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "The least important level that is logged."),
     row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",
         "How the log is written. auto: text on a terminal, json otherwise."),
+    row("otlp_endpoint", Kind::Endpoint, "",
+        "Where traces are sent by OTLP over HTTP, a collector's address without /v1/traces.\nEmpty: nothing is traced. For TLS, let a collector on this machine do it."),
+    row("otlp_sample_percent", Kind::Number(0, 100), "100",
+        "The share of requests that is traced, in percent; a caller's `traceparent` decides\nfor its own requests."),
 ];
 
 impl Kind {
@@ -125,7 +151,8 @@ impl Kind {
             Self::Flag => "BOOL",
             Self::Choice(_) => "WORD",
             Self::Versions => "LIST",
-            Self::Url => "URL",
+            Self::Url | Self::ServiceUrl | Self::Endpoint => "URL",
+            Self::ServiceName => "NAME",
         }
     }
 
@@ -140,6 +167,11 @@ impl Kind {
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Versions => "different versions like v0.9".to_owned(),
             Self::Url => "an http or https URL that ends in a slash".to_owned(),
+            Self::ServiceUrl => {
+                "an address like https://vault.example:8200, or http on this machine".to_owned()
+            }
+            Self::ServiceName => "letters, digits, - _ . and / between them".to_owned(),
+            Self::Endpoint => "an http URL like http://127.0.0.1:4318, or empty".to_owned(),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::store::customer::{self, Filter};
 use crate::store::project::{self, ProjectRow};
 
 /// Customers read at once.
-const BATCH: i64 = 500;
+const BATCH: usize = 500;
 
 /// An installation with the clock, the policy and the person at the desk.
 pub struct Desk {
@@ -137,9 +137,9 @@ impl Desk {
         for name in EndorsementName::ALL {
             let mut filter = everybody(project.number);
             filter.endorsement = Some((name, Some(status)));
-            filter.limit = i64::try_from(limit).unwrap_or(BATCH).min(BATCH);
+            filter.limit = limit.min(BATCH);
             let page = move |tx: &mut crate::store::Tx<'_>| customer::page(tx, &filter);
-            for row in self.installation.store.read(page).await? {
+            for row in self.installation.store.read(page).await?.rows {
                 if let Some(customer) = Customer::open(row, &self.installation.master)? {
                     found.push((customer, name));
                 }
@@ -205,16 +205,16 @@ impl Desk {
         loop {
             let page = filter.clone();
             let read = move |tx: &mut crate::store::Tx<'_>| customer::page(tx, &page);
-            let rows = self.installation.store.read(read).await?;
-            let Some((last, _)) = rows.last() else { break };
-            filter.before = *last.id.as_bytes();
-            for row in rows {
+            let page = self.installation.store.read(read).await?;
+            for row in page.rows {
                 let Some(customer) = Customer::open(row, &self.installation.master)? else {
                     continue;
                 };
                 seen += 1;
                 count_moves(&customer, policy, today, &mut moves)?;
             }
+            let Some(next) = page.next else { break };
+            filter.before = next;
         }
         Ok((seen, moves))
     }

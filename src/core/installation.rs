@@ -1,5 +1,5 @@
-//! An opened data folder: the store, the master key and the secrets that the
-//! store keeps wrapped. Every command line and the server begin here.
+//! An opened data folder: the store, the wrapping keys and the secrets that
+//! they wrap. Every command line and the server begin here.
 
 use std::sync::Arc;
 
@@ -7,26 +7,31 @@ use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
 use super::policy::Policy;
-use super::token::{SigningKey, SigningKeys};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, api_key, key_register};
-use crate::vault::{KEY_LENGTH, MasterKey, Secrets};
+use crate::store::{Store, api_key, key_register, wrapping_key};
+use crate::vault::{KEY_LENGTH, KeyRing, MasterKey, Secrets, WrappingKey, wrapper_of};
 
 /// The name of the root secret in the key register.
 const ROOT: &str = "root";
+
+/// Every named secret of the key register; a change of the master key rewraps them.
+pub(super) const SECRETS: [&str; 1] = [ROOT];
 
 /// What stands open once the master key fits.
 #[derive(Clone, Debug)]
 pub struct Installation {
     /// The store.
     pub store: Store,
-    /// The master key.
-    pub master: Arc<MasterKey>,
+    /// The wrapping keys that the master key opened.
+    pub master: Arc<KeyRing>,
     /// What hashes and cursors are keyed with.
     pub secrets: Arc<Secrets>,
-    context: Context,
+    /// Clock and randomness.
+    pub(super) context: Context,
+    /// How long a retired signing key still verifies.
+    pub(super) token_lifetime_s: i64,
     live_allowed: bool,
 }
 
@@ -46,16 +51,18 @@ impl Installation {
     pub async fn open(config: &Config, context: &Context) -> Result<Self> {
         let existed = Store::exists(&config.data);
         Store::create_folder(&config.data)?;
-        let file = config.master_key_file.as_deref();
-        let master = MasterKey::load(file, &config.data, existed, &context.random)?;
+        let master = MasterKey::open(config, existed, &context.random)?;
+        let live_allowed = !master.is_generated() || config.allow_live_with_generated_master_key;
         let store = Store::open(config)?;
-        let secrets = Self::secrets(&store, &master, context).await?;
+        let ring = Self::open_ring(&store, master, context).await?;
+        let secrets = Self::secrets(&store, &ring, context).await?;
         Ok(Self {
-            live_allowed: !master.is_generated() || config.allow_live_with_generated_master_key,
+            live_allowed,
             store,
-            master: Arc::new(master),
+            master: Arc::new(ring),
             secrets: Arc::new(secrets),
             context: context.clone(),
+            token_lifetime_s: i64::try_from(config.token_lifetime.as_secs()).unwrap_or(i64::MAX),
         })
     }
 
@@ -75,62 +82,57 @@ impl Installation {
         Ok(Arc::new(policy))
     }
 
+    /// Opens the wrapping keys; the first is made when there is none.
+    async fn open_ring(store: &Store, master: MasterKey, context: &Context) -> Result<KeyRing> {
+        let mut rows = store.read(wrapping_key::all).await?;
+        if rows.is_empty() {
+            let root = store.read(|tx| key_register::secret(tx, ROOT)).await?;
+            let first = first_wrapping_key(&master, root.as_deref(), context)?;
+            let row = first.wrapped_by_master(&master, &context.random)?;
+            let now = context.now();
+            rows = store
+                .write(move |tx| {
+                    if wrapping_key::newest(tx)?.is_none() {
+                        wrapping_key::insert(tx, &row, now)?;
+                    }
+                    wrapping_key::all(tx)
+                })
+                .await?;
+        }
+        let store = store.clone();
+        let reload = Box::new(move || store.read_blocking(wrapping_key::all));
+        KeyRing::open(master, &rows, reload)
+    }
+
+    /// Takes in a wrapping key that another process made.
+    ///
+    /// # Errors
+    /// When the store is away, or the newest key does not open.
+    pub async fn refresh_ring(&self) -> Result<()> {
+        let rows = self.store.read(wrapping_key::all).await?;
+        self.master.learn(&rows).map(drop)
+    }
+
     /// The root secret, made at the first start, and what follows from it.
-    async fn secrets(store: &Store, master: &MasterKey, context: &Context) -> Result<Secrets> {
-        let fresh = Zeroizing::new(context.random.bytes::<KEY_LENGTH>());
-        let wrapped = master.wrap(ROOT, b"", &*fresh, &context.random);
-        let stored = store
-            .write(move |tx| {
-                key_register::insert_secret(tx, ROOT, &wrapped)?;
-                key_register::secret(tx, ROOT)
-            })
-            .await?;
+    async fn secrets(store: &Store, ring: &KeyRing, context: &Context) -> Result<Secrets> {
+        let mut stored = store.read(|tx| key_register::secret(tx, ROOT)).await?;
+        if stored.is_none() {
+            let fresh = Zeroizing::new(context.random.bytes::<KEY_LENGTH>());
+            let wrapped = ring.wrap(ROOT, b"", &*fresh, &context.random);
+            stored = store
+                .write(move |tx| {
+                    key_register::insert_secret(tx, ROOT, &wrapped)?;
+                    key_register::secret(tx, ROOT)
+                })
+                .await?;
+        }
         let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
-        let root = master.unwrap(ROOT, b"", &stored)?;
+        let root = ring.unwrap(ROOT, b"", &stored)?;
         let root: &[u8; KEY_LENGTH] = root
             .as_slice()
             .try_into()
             .map_err(|_| Error::internal("the root secret has the wrong length"))?;
         Ok(Secrets::derive(root))
-    }
-
-    /// The keys that sign tokens; the first is made when there is none.
-    ///
-    /// # Errors
-    /// When a stored key does not open.
-    pub async fn signing_keys(&self) -> Result<SigningKeys> {
-        let mut rows = self.store.read(key_register::signing_keys).await?;
-        if rows.is_empty() {
-            let id = format!("{:016x}", u64::from_be_bytes(self.context.random.bytes()));
-            let document = SigningKey::generate()?;
-            let row = key_register::SigningKeyRow {
-                wrapped: self.master.wrap(
-                    "signing_key",
-                    id.as_bytes(),
-                    &document,
-                    &self.context.random,
-                ),
-                id,
-                created_at: self.context.now(),
-                retired_at: None,
-            };
-            rows = self
-                .store
-                .write(move |tx| {
-                    if key_register::signing_keys(tx)?.is_empty() {
-                        key_register::insert_signing_key(tx, &row)?;
-                    }
-                    key_register::signing_keys(tx)
-                })
-                .await?;
-        }
-        let keys = rows.into_iter().map(|row| {
-            let document = self
-                .master
-                .unwrap("signing_key", row.id.as_bytes(), &row.wrapped)?;
-            SigningKey::from_pkcs8(row.id, &document)
-        });
-        keys.collect::<Result<_>>().map(SigningKeys::new)
     }
 
     /// Makes an API key, and its project if there is none of this name and mode.
@@ -149,7 +151,7 @@ impl Installation {
                 "live keys need a master key of your own: move {} away from the data (or make one: \
                  openssl rand -base64 32), name it in OMS_MASTER_KEY_FILE, and keep a copy in a safe place. \
                  To go on without, set OMS_ALLOW_LIVE_WITH_GENERATED_MASTER_KEY=true",
-                self.master.path().display()
+                self.master.master()
             )));
         }
         let now = self.context.now();
@@ -213,4 +215,24 @@ impl Installation {
     pub async fn keys(&self) -> Result<Vec<ApiKey>> {
         self.store.read(api_key::all).await
     }
+}
+
+/// A new wrapping key; in a register from before there were any, the master
+/// key itself, which wrapped everything there.
+fn first_wrapping_key(
+    master: &MasterKey,
+    root: Option<&[u8]>,
+    context: &Context,
+) -> Result<WrappingKey> {
+    let Some(root) = root else {
+        return Ok(WrappingKey::make(1, &context.random));
+    };
+    master
+        .as_wrapping_key()
+        .filter(|key| wrapper_of(root) == Some(key.id()))
+        .ok_or_else(|| {
+            Error::internal(format!(
+                "the key register was wrapped by another master key than {master}"
+            ))
+        })
 }

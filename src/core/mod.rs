@@ -27,6 +27,8 @@ pub mod policy;
 pub mod project;
 pub mod review;
 pub mod roster;
+pub mod rotation;
+pub mod signing;
 mod stored;
 mod text;
 pub mod token;

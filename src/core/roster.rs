@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::vault::{MasterKey, Place, SealingKey, Secrets};
+use crate::vault::{KeyRing, Place, SealingKey, Secrets};
 
 /// The project and mode in which a command runs, and for whom.
 #[derive(Clone, Debug)]
@@ -67,11 +67,11 @@ impl Customer {
     ///
     /// # Errors
     /// `internalError` when it does not open with its key.
-    pub fn open((row, wrapped): Found, master: &MasterKey) -> Result<Option<Self>> {
+    pub fn open((row, wrapped): Found, ring: &KeyRing) -> Result<Option<Self>> {
         let Some(wrapped) = wrapped else {
             return Ok(None);
         };
-        let key = master.unwrap_data_key(row.data_key, &wrapped)?;
+        let key = ring.unwrap_data_key(row.data_key, &wrapped)?;
         let at = |field| place(row.project, &row.id, field);
         let profile = key.open(at("customers.profile"), &row.profile)?;
         let profile = Profile::from_opened(&profile)?;
@@ -373,7 +373,7 @@ impl Draft {
                 lookup::delete(tx, *hash, row.id.as_bytes())?;
             }
             for hash in &change.lookups_added {
-                lookup::insert(tx, *hash, row.id.as_bytes())?;
+                lookup::insert(tx, *hash, row.id.as_bytes());
             }
             event_rows::append(tx, &change.event, change.new)?;
             Ok(true)

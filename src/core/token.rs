@@ -92,21 +92,33 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The keys in force: the first signs, all verify.
+/// The keys in force: the newest signs, all verify.
 #[derive(Debug)]
-pub struct SigningKeys(Vec<SigningKey>);
+pub struct SigningKeys {
+    keys: Vec<SigningKey>,
+    newest_signs_from_s: i64,
+}
 
 impl SigningKeys {
-    /// The keys in force, the newest first; there is at least one.
+    /// The keys in force, the newest first; there is at least one. Until the
+    /// newest signs, in Unix seconds, the one before it does.
     #[must_use]
-    pub const fn new(keys: Vec<SigningKey>) -> Self {
-        Self(keys)
+    pub const fn new(keys: Vec<SigningKey>, newest_signs_from_s: i64) -> Self {
+        Self {
+            keys,
+            newest_signs_from_s,
+        }
+    }
+
+    /// The ids of the keys, the newest first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
     }
 
     /// The key set to publish (RFC 7517, section 5).
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        let keys: Vec<_> = self.0.iter().map(SigningKey::jwk).collect();
+        let keys: Vec<_> = self.keys.iter().map(SigningKey::jwk).collect();
         serde_json::json!({ "keys": keys })
     }
 
@@ -115,9 +127,12 @@ impl SigningKeys {
     /// # Errors
     /// `internalError` when the library refuses, which it has no reason to.
     pub fn sign(&self, claims: &Claims) -> Result<String> {
-        let key = self
-            .0
-            .first()
+        let before = self
+            .keys
+            .get(1)
+            .filter(|_| claims.iat < self.newest_signs_from_s);
+        let key = before
+            .or(self.keys.first())
             .ok_or_else(|| Error::internal("there is no signing key"))?;
         let header = Header {
             kid: Some(key.id.clone()),
@@ -139,7 +154,7 @@ impl SigningKeys {
         };
         let header = decode_header(token).map_err(|_| invalid())?;
         let key = self
-            .0
+            .keys
             .iter()
             .find(|key| Some(&key.id) == header.kid.as_ref());
         let key = key.ok_or_else(invalid)?;
@@ -191,7 +206,26 @@ mod tests {
 
     fn keys(id: &str) -> SigningKeys {
         let document = SigningKey::generate().unwrap();
-        SigningKeys::new(vec![SigningKey::from_pkcs8(id.into(), &document).unwrap()])
+        SigningKeys::new(
+            vec![SigningKey::from_pkcs8(id.into(), &document).unwrap()],
+            0,
+        )
+    }
+
+    #[test]
+    fn a_new_key_verifies_at_once_and_signs_from_its_time_on() {
+        let documents = [(); 2].map(|()| SigningKey::generate().unwrap());
+        let key = |id: &str, at: usize| SigningKey::from_pkcs8(id.into(), &documents[at]).unwrap();
+        let from = NOW.plus_seconds(2).as_seconds();
+        let keys = SigningKeys::new(vec![key("new", 0), key("old", 1)], from);
+        for (seconds, signer) in [(1, "old"), (2, "new")] {
+            let now = NOW.plus_seconds(seconds);
+            let claims = Claims::new("sk_sdbx_x", "sandbox", now, 60, "1".into());
+            let token = keys.sign(&claims).unwrap();
+            let header = decode_header(&token).unwrap();
+            assert_eq!(header.kid.as_deref(), Some(signer));
+            assert!(keys.verify(&token, now).is_ok());
+        }
     }
 
     const NOW: Time = Time::from_millis(1_700_000_000_000);

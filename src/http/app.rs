@@ -10,6 +10,7 @@ use moka::sync::Cache;
 use super::failures::Failures;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
+use super::rate::{self, RateLimit};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
@@ -36,18 +37,19 @@ pub struct Parts {
     pub context: Context,
     /// Store, master key and secrets.
     pub installation: Installation,
-    /// The keys that sign tokens.
-    pub signing_keys: SigningKeys,
     /// Tokens that were verified, by their SHA-256.
     pub tokens: Cache<[u8; 32], Arc<Claims>>,
     /// Failed sign-ins.
     pub failures: Failures,
+    /// How many requests one API key may send.
+    pub key_limit: Option<RateLimit>,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The OpenAPI document.
     pub openapi: Bytes,
+    signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
     policy: Arc<Policy>,
@@ -95,9 +97,14 @@ impl App {
         let first_key = installation.first_key().await?;
         let data_keys = start_pool(&installation, &context)?;
         let app = Self(Arc::new(Parts {
-            signing_keys,
+            signing_keys: RwLock::new(Arc::new(signing_keys)),
             tokens: Cache::new(REMEMBERED_TOKENS),
             failures: Failures::new(config.auth_failures_per_minute),
+            key_limit: RateLimit::new(
+                rate::Policy::Key,
+                config.rate_limit_per_key_per_s,
+                config.rate_limit_per_key_burst,
+            ),
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             openapi,
@@ -123,6 +130,15 @@ impl App {
             .lock()
             .expect("no code panics while it holds this lock")
             .take()
+    }
+
+    /// How many data keys are ready.
+    #[must_use]
+    pub fn data_keys_ready(&self) -> usize {
+        self.data_keys
+            .lock()
+            .expect("no code panics while it holds this lock")
+            .ready()
     }
 
     /// The API key, as it was at most a second ago.
@@ -222,6 +238,39 @@ impl App {
             generation,
             projects,
         };
+        Ok(())
+    }
+
+    /// The keys that sign tokens, as they were at most a second ago.
+    #[must_use]
+    pub fn signing_keys(&self) -> Arc<SigningKeys> {
+        let keys = self
+            .signing_keys
+            .read()
+            .expect("no code panics while it holds this lock");
+        Arc::clone(&keys)
+    }
+
+    /// Takes in wrapping and signing keys that another process made.
+    ///
+    /// # Errors
+    /// When the store is away, or a key does not open.
+    pub async fn refresh_own_keys(&self) -> Result<()> {
+        self.installation.refresh_ring().await?;
+        let known = self.signing_keys();
+        let Some(keys) = self.installation.signing_keys_unless(&known).await? else {
+            return Ok(());
+        };
+        let still_there = |id| keys.ids().any(|one| one == id);
+        let one_is_gone = !known.ids().all(still_there);
+        *self
+            .signing_keys
+            .write()
+            .expect("no code panics while it holds this lock") = Arc::new(keys);
+        if one_is_gone {
+            // What it signed is good no longer, remembered or not.
+            self.tokens.invalidate_all();
+        }
         Ok(())
     }
 

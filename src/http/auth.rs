@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::http::{HeaderMap, Method, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::fields::{Fields, finish};
 use super::request_body::JsonBody;
-use super::request_id::{ProjectLabel, RequestId as EdgeRequestId};
+use super::request_id::{RequestId as EdgeRequestId, RequestLabel};
 use super::server::Peer;
 use crate::context::Time;
 use crate::core::api_key::{ApiKey, Scope};
@@ -26,6 +26,7 @@ use crate::core::roster::Tenant;
 use crate::core::token::{Claims, check_time};
 use crate::error::{Code, Error, Result};
 use crate::id::RequestId;
+use crate::metrics::{self, Refusal};
 use crate::store::api_key;
 
 /// A scope as a type, so that a handler names it among its arguments.
@@ -61,6 +62,7 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        check_pressure(&parts.method, app)?;
         let token = bearer(&parts.headers)?;
         let claims = verify(app, token)?;
         let key = app
@@ -69,8 +71,9 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
             .ok_or_else(|| {
                 Error::new(Code::TokenInvalid, "the API key of this token was revoked")
             })?;
-        if let Some(label) = parts.extensions.get::<ProjectLabel>() {
+        if let Some(label) = parts.extensions.get::<RequestLabel>() {
             label.set(key.project);
+            check_rate(app, &key.api_key, label)?;
         }
         if !key.scopes.contains(P::SCOPE) {
             let detail = format!("this call wants the scope {}", P::SCOPE.name());
@@ -98,6 +101,28 @@ impl<P> Caller<P> {
             },
         }
     }
+}
+
+/// A write that would wait too long is refused before anything is done for it;
+/// what it costs to refuse it later would be taken from those that can be served.
+fn check_pressure(method: &Method, app: &App) -> Result<()> {
+    if !method.is_safe() && app.installation.store.is_overloaded() {
+        Refusal::Overload.add();
+        return Err(Error::unavailable("too many requests are waiting", 1));
+    }
+    Ok(())
+}
+
+fn check_rate(app: &App, api_key: &str, label: &RequestLabel) -> Result<()> {
+    let Some(limit) = &app.key_limit else {
+        return Ok(());
+    };
+    let standing = limit.take(api_key, app.context.now());
+    label.note_rate(standing);
+    standing.refusal().map_or(Ok(()), |refused| {
+        Refusal::KeyRate.add();
+        Err(refused)
+    })
 }
 
 /// The token of the `Authorization` header (RFC 6750, section 2.1).
@@ -134,9 +159,11 @@ fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
     let hash: [u8; 32] = hash.as_ref().try_into().expect("SHA-256 gives 32 bytes");
     if let Some(claims) = app.tokens.get(&hash) {
         check_time(&claims, now)?;
+        metrics::TOKENS_REMEMBERED.add();
         return Ok(claims);
     }
-    let claims = Arc::new(app.signing_keys.verify(token, now)?);
+    let claims = Arc::new(app.signing_keys().verify(token, now)?);
+    metrics::TOKENS_VERIFIED.add();
     app.tokens.insert(hash, Arc::clone(&claims));
     Ok(claims)
 }
@@ -250,7 +277,7 @@ pub async fn create_token(
     let id = RequestId::from_bytes(app.context.new_id()).to_string();
     let claims = Claims::new(&key.api_key, key.mode.name(), now, lifetime_s, id);
     let token = AccessToken {
-        access_token: app.signing_keys.sign(&claims)?,
+        access_token: app.signing_keys().sign(&claims)?,
         token_type: "bearer",
         expires_in: lifetime_s,
         expires_at: Time::from_millis(claims.exp * 1000),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Request, Version};
 use axum::response::Response;
@@ -97,15 +97,21 @@ pub(super) async fn run(
     }
 }
 
+/// Bytes of the largest unread body that is surely in hyper's hands already.
+const DRAINED_BYTES: u64 = 4096;
+
 async fn answer(edge: &Edge, request: Request<Incoming>, peer: SocketAddr) -> Response {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
+    let large = request.body().size_hint().lower() > DRAINED_BYTES;
     let mut response = edge.answer(request).await;
-    if chunked {
-        // hyper follows the chunks and drops a Content-Length beside them. A
-        // proxy that followed the length would take the rest for the next
-        // request, so there is no next one (RFC 9112 section 6.1).
+    // hyper follows the chunks and drops a Content-Length beside them. A proxy
+    // that followed the length would take the rest for the next request, so
+    // there is no next one (RFC 9112 section 6.1). Nor is there one behind a
+    // large body that a refusal left unread: hyper ends the connection, and
+    // the client must hear of it.
+    if chunked || (large && response.status().is_client_error()) {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }

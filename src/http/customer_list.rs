@@ -19,7 +19,7 @@ use crate::core::external_id::ExternalId;
 use crate::core::roster;
 use crate::error::{Code, Error, Result};
 use crate::id::{CustomerId, first_at};
-use crate::store::customer::{self, Filter, Found, Status};
+use crate::store::customer::{self, Filter, Page, Status};
 use crate::store::idempotency::{self, Claim};
 use crate::vault::Place;
 
@@ -215,14 +215,12 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
     let mut last = None;
     // A second round is rare: only when a look-up led to customers that do not fit.
     loop {
-        let rows = match only {
+        let found = match only {
             Some(id) => one(app, &filter, id).await?,
             None => read_page(app, filter.clone()).await?,
         };
-        let full = only.is_none() && rows.len() > limit;
-        for found in rows {
-            filter.before = *found.0.id.as_bytes();
-            let Some(customer) = roster::Customer::open(found, &app.installation.master)? else {
+        for row in found.rows {
+            let Some(customer) = roster::Customer::open(row, &app.installation.master)? else {
                 continue;
             };
             if !list.fits(&customer) {
@@ -236,8 +234,9 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
             data.push(raw(json)?);
             last = Some(customer.row.id);
         }
-        if !full {
-            return render(app, project, list, data, None);
+        match found.next {
+            Some(next) if only.is_none() => filter.before = next,
+            _ => return render(app, project, list, data, None),
         }
     }
 }
@@ -265,11 +264,11 @@ fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
         status: list.status,
         endorsement: list.endorsement.map(|name| (name, list.endorsement_status)),
         hash: email.or(external_id),
-        limit: i64::try_from(list.limit() + 1).unwrap_or(i64::MAX),
+        limit: list.limit() + 1,
     })
 }
 
-async fn read_page(app: &App, filter: Filter) -> Result<Vec<Found>> {
+async fn read_page(app: &App, filter: Filter) -> Result<Page> {
     app.installation
         .store
         .read(move |tx| customer::page(tx, &filter))
@@ -295,7 +294,7 @@ async fn made_by(app: &App, project: i64, key: &str) -> Result<CustomerId> {
 }
 
 /// The page of one customer, if the other filters let it through.
-async fn one(app: &App, filter: &Filter, id: CustomerId) -> Result<Vec<Found>> {
+async fn one(app: &App, filter: &Filter, id: CustomerId) -> Result<Page> {
     let next = (u128::from_be_bytes(*id.as_bytes()) + 1).to_be_bytes();
     let filter = Filter {
         before: filter.before.min(next),

@@ -38,7 +38,7 @@ pub async fn openapi_json(State(app): State<App>) -> Response {
     responses((status = 200, description = "A JSON Web Key Set", body = serde_json::Value))
 )]
 pub async fn jwks(State(app): State<App>) -> Response {
-    axum::Json(app.signing_keys.jwks()).into_response()
+    axum::Json(app.signing_keys().jwks()).into_response()
 }
 
 /// The page that shows the OpenAPI document.

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use crate::context::Time;
 use crate::error::{Code, Error, Result};
+use crate::metrics::Refusal;
 
 /// Names and addresses that are remembered at most; the least used go first.
 const REMEMBERED: u64 = 100_000;
@@ -56,6 +57,7 @@ impl Failures {
             let window = *lock(&window);
             let left = window.since.as_seconds() + WINDOW_S - now.as_seconds();
             if window.failures >= self.allowed && left > 0 {
+                Refusal::SignIns.add();
                 return Err(Error::new(
                     Code::TooManyRequests,
                     "too many failed sign-ins for this key or address",

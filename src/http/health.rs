@@ -5,6 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::app::App;
+use super::metrics::Levels;
 use crate::error::Result;
 
 /// Tells that the process is up.
@@ -32,8 +33,11 @@ pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
 }
 
 /// The numbers, for Prometheus; on the operator's listener only.
-pub async fn metrics(State(app): State<App>) -> Result<Response> {
-    let text = app.metrics.text(app.installation.store.depth())?;
+pub async fn metrics(State(app): State<App>) -> Response {
+    let text = app.metrics.text(Levels {
+        queues: app.installation.store.depth(),
+        data_keys: app.data_keys_ready(),
+    });
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -349,7 +349,7 @@ fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> 
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())
         .ok_or_else(|| Error::internal("a kept answer has no status"))?;
-    app.metrics.replays.inc();
+    app.metrics.replays.add();
     Ok(answer_of(status, body.to_vec(), true))
 }
 

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::metrics::CONNECTIONS;
+
 /// The open connections of one listener.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -44,6 +46,7 @@ impl Connections {
         }
         open.total += 1;
         open.by_address.insert(address, of_address + 1);
+        CONNECTIONS.rise();
         Some(Slot {
             connections: Arc::clone(self),
             address,
@@ -61,6 +64,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut open = self.connections.lock();
         open.total -= 1;
+        CONNECTIONS.fall();
         if let Some(count) = open.by_address.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -71,7 +75,7 @@ impl Drop for Slot {
 }
 
 /// What counts as one address: a whole /64 of IPv6, which one subscriber owns.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         v4 @ IpAddr::V4(_) => v4,

@@ -223,6 +223,7 @@ fn add_headers(method: &str, operation: &mut Operation) {
         answer
             .headers
             .insert("X-Request-Id".into(), text_header("The request's id"));
+        answer.headers.extend(rate_headers());
         if secured
             && (code == "200" || code == "201" || code == "304")
             && !matches!(
@@ -241,6 +242,15 @@ fn add_headers(method: &str, operation: &mut Operation) {
             );
         }
     }
+}
+
+/// Only a server with limits sends them: draft-ietf-httpapi-ratelimit-headers-11.
+fn rate_headers() -> [(String, RefOr<Header>); 2] {
+    let policy =
+        "Where the server has rate limits: `\"key\";q=200;w=2` allows 200 requests per 2 seconds";
+    let limit = "Where they stand: by `\"key\";r=12;t=2`, 12 are left and all of them again after 2 seconds";
+    [("RateLimit-Policy", policy), ("RateLimit", limit)]
+        .map(|(name, text)| (name.to_owned(), text_header(text)))
 }
 
 fn text_header(description: &str) -> RefOr<Header> {
@@ -316,7 +326,8 @@ fn add_errors(method: &str, operation: &mut Operation) {
                 Code::ScopeMissing,
             ],
         ),
-        (sign_in, &[Code::CredentialsInvalid, Code::TooManyRequests]),
+        (sign_in, &[Code::CredentialsInvalid]),
+        (secured || sign_in, &[Code::TooManyRequests]),
         (by_id || method == "POST" && secured, &[Code::NotFound]),
         (
             operation.operation_id.as_deref() == Some("simulate"),
@@ -390,6 +401,9 @@ fn problem_answer(codes: &[Code]) -> utoipa::openapi::Response {
     }
     if status(first) == axum::http::StatusCode::UNAUTHORIZED {
         header("WWW-Authenticate", "RFC 6750");
+    }
+    if first == Code::TooManyRequests {
+        answer.headers.extend(rate_headers());
     }
     answer
 }

@@ -15,23 +15,36 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::time::Instant;
 use tower::Service;
+use tracing::Instrument as _;
 
 use super::error::{Failure, plain_refusal, render};
+use super::limits::network;
 use super::metrics::Metrics;
+use super::rate::{self, Policy, RateLimit, Standing};
+use super::server::Peer;
+use super::trace;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::id;
+use crate::metrics::Refusal;
 
 /// The header that carries the request id both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the limits of a call are.
+pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Where they stand.
+pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Characters of the longest request id that is taken from a client.
 const REQUEST_ID_MAX: usize = 128;
@@ -72,15 +85,26 @@ fn is_sane(id: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(byte))
 }
 
-/// The project of a request, for the log: an extension of every request that
-/// whoever authenticates it fills in.
+/// What whoever authenticates a request tells the outermost layer: an extension
+/// of every request.
 #[derive(Clone, Debug, Default)]
-pub struct ProjectLabel(Arc<OnceLock<i64>>);
+pub struct RequestLabel(Arc<Notes>);
 
-impl ProjectLabel {
-    /// Notes the project; the first word counts.
+#[derive(Debug, Default)]
+struct Notes {
+    project: OnceLock<i64>,
+    rate: OnceLock<Standing>,
+}
+
+impl RequestLabel {
+    /// Notes the project, for the log; the first word counts.
     pub fn set(&self, project: i64) {
-        _ = self.0.set(project);
+        _ = self.0.project.set(project);
+    }
+
+    /// Notes where the caller's rate limit stands, for the headers.
+    pub fn note_rate(&self, standing: Standing) {
+        _ = self.0.rate.set(standing);
     }
 }
 
@@ -95,6 +119,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     error_type_base: String,
     request_timeout: Duration,
+    address_limit: Option<RateLimit>,
 }
 
 impl Edge {
@@ -107,6 +132,11 @@ impl Edge {
             metrics,
             error_type_base: config.error_type_base.clone(),
             request_timeout: config.request_timeout,
+            address_limit: RateLimit::new(
+                Policy::Address,
+                config.rate_limit_per_address_per_s,
+                config.rate_limit_per_address_burst,
+            ),
         }))
     }
 
@@ -115,32 +145,44 @@ impl Edge {
         let started = Instant::now();
         let id = RequestId::new(request.headers(), &self.0.context);
         let method = request.method().clone();
-        let project = ProjectLabel::default();
+        let label = RequestLabel::default();
         request.extensions_mut().insert(id.clone());
-        request.extensions_mut().insert(project.clone());
-        let mut response = if is_utf8_path(request.uri().path()) {
-            self.route(request).await
-        } else {
-            Error::new(Code::NotFound, "the path is not UTF-8").into_response()
+        request.extensions_mut().insert(label.clone());
+        let standing = self.address_standing(&request);
+        let span = trace::begin(request.headers(), &method, id.as_str());
+        let mut response = match refusal(&request, standing) {
+            Some(error) => error.into_response(),
+            None => self.route(request).instrument(span.clone()).await,
         };
         self.finish(&mut response, &id);
+        add_rate_headers(&mut response, label.0.rate.get().copied(), standing);
         let took = started.elapsed();
         let route = response.extensions().get::<Route>();
         let route = route.map_or("-", |route| route.0.as_str());
         let status = response.status().as_u16();
         self.0.metrics.request(method.as_str(), route, status, took);
-        if tracing::enabled!(target: "oms::access", tracing::Level::INFO) {
+        trace::end(&span, &method, route, status);
+        if tracing::event_enabled!(target: "oms::access", tracing::Level::INFO) {
             tracing::info!(
                 target: "oms::access",
                 request_id = id.as_str(),
                 method = method.as_str(),
                 route,
-                project = project.0.get(),
+                project = label.0.project.get(),
                 status,
                 duration_ms = took.as_secs_f64() * 1000.0,
             );
         }
         response
+    }
+
+    /// Takes one from what the address may send. Probes of a load balancer come
+    /// from one address, too, and are free.
+    fn address_standing(&self, request: &Request) -> Option<Standing> {
+        let limit = self.0.address_limit.as_ref()?;
+        let Peer(peer) = request.extensions().get()?;
+        let free = matches!(request.uri().path(), "/healthz" | "/readyz");
+        (!free).then(|| limit.take(network(peer.ip()), self.0.context.now()))
     }
 
     /// Runs the handler within its deadline, and survives its panic.
@@ -151,11 +193,14 @@ impl Edge {
         match tokio::time::timeout(self.0.request_timeout, caught).await {
             Ok(Some(Ok(response))) => response,
             Ok(None) => Error::internal("a handler panicked").into_response(),
-            Err(_) => Error::unavailable(
-                "the request took too long; it may still take effect, so retry it with the same key",
-                1,
-            )
-            .into_response(),
+            Err(_) => {
+                Refusal::Deadline.add();
+                Error::unavailable(
+                    "the request took too long; it may still take effect, so retry it with the same key",
+                    1,
+                )
+                .into_response()
+            }
         }
     }
 
@@ -195,7 +240,37 @@ impl Edge {
                 "failed"
             );
         }
+        if matches!(error.code(), Code::BodyTooLarge | Code::RequestTimeout) {
+            Refusal::Body.add();
+        }
         render(response, error, &self.0.error_type_base, id.as_str());
+    }
+}
+
+/// Why a request goes no further than here, if it does not.
+fn refusal(request: &Request, standing: Option<Standing>) -> Option<Error> {
+    if let Some(refused) = standing.and_then(|standing| standing.refusal()) {
+        Refusal::AddressRate.add();
+        return Some(refused);
+    }
+    if !has_host(request) {
+        let detail = "an HTTP/1.1 request carries one Host header";
+        return Some(Error::new(Code::HeaderInvalid, detail));
+    }
+    let sound = is_utf8_path(request.uri().path());
+    (!sound).then(|| Error::new(Code::NotFound, "the path is not UTF-8"))
+}
+
+/// RFC 9112 section 3.2: exactly one, from HTTP/1.1 on; HTTP/2 has its own way.
+fn has_host(request: &Request) -> bool {
+    request.version() != Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1
+}
+
+fn add_rate_headers(response: &mut Response, key: Option<Standing>, address: Option<Standing>) {
+    let both: Vec<_> = key.into_iter().chain(address).collect();
+    if let Some((policy, limit)) = rate::headers(&both) {
+        response.headers_mut().insert(RATE_LIMIT_POLICY, policy);
+        response.headers_mut().insert(RATE_LIMIT, limit);
     }
 }
 
@@ -282,6 +357,7 @@ where
 
 /// The short answer to a connection that is one too many.
 pub(super) fn too_many_connections(edge: &Edge) -> Vec<u8> {
+    Refusal::Connections.add();
     let error = Error::unavailable("too many connections", 1);
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let id = RequestId::fresh(&edge.0.context);

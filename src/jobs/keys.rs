@@ -1,5 +1,5 @@
-//! Reads the API keys again when any process made or revoked one, and the
-//! projects when one was set to something else.
+//! Reads keys again when any process made, revoked or changed one: API keys,
+//! wrapping keys, signing keys; and the projects when one was set to something else.
 
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ pub async fn watch_keys(app: App) {
         }
         if let Err(error) = app.refresh_projects().await {
             tracing::warn!(%error, "the projects could not be read again");
+        }
+        if let Err(error) = app.refresh_own_keys().await {
+            tracing::warn!(%error, "the wrapping and signing keys could not be read again");
         }
     }
 }

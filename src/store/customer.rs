@@ -1,6 +1,6 @@
 //! The rows of customers: what may stand in the clear, and the rest sealed.
 
-use super::{Row, Tx, Value};
+use super::{Row, Tx, lookup};
 use crate::context::Time;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::error::{Error, Result};
@@ -76,7 +76,15 @@ pub struct Filter {
     /// Only those that this look-up hash leads to.
     pub hash: Option<i64>,
     /// At most so many.
-    pub limit: i64,
+    pub limit: usize,
+}
+
+/// Some customers, and where to go on.
+pub struct Page {
+    /// Newest first.
+    pub rows: Vec<Found>,
+    /// The `before` of what follows; `None` when nothing does.
+    pub next: Option<[u8; 16]>,
 }
 
 /// Stores a new customer.
@@ -154,62 +162,86 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
         .transpose()
 }
 
-/// The customers of a page.
-pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Vec<Found>> {
+/// The customers of a page. By way of a look-up there may be fewer than the
+/// limit although more follow: `Page::next` tells where to go on.
+pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
     let (bits, wanted) = match filter.endorsement {
         Some((name, status)) => {
             let (bits, wanted) = mask(name, status);
-            (bits.into(), wanted.into())
+            (Some(bits), wanted)
         }
-        None => (Value::Null, Value::Null),
+        None => (None, None),
     };
+    if let Some(hash) = filter.hash {
+        return page_by_hash(tx, filter, hash, (bits, wanted));
+    }
     let values = [
         filter.project.into(),
-        filter.hash.into(),
         (&filter.before).into(),
         (&filter.from).into(),
         filter.status.map(|status| status as i64).into(),
-        bits,
-        wanted,
-        filter.limit.into(),
+        bits.into(),
+        wanted.into(),
+        i64::try_from(filter.limit).unwrap_or(i64::MAX).into(),
     ];
-    let statement = match (filter.hash, filter.status) {
-        (Some(_), _) => PAGE_BY_HASH,
-        (None, Some(Status::Inactive)) => PAGE_OF_INACTIVE,
-        (None, _) => PAGE,
+    let statement = match filter.status {
+        Some(Status::Inactive) => PAGE_OF_INACTIVE,
+        _ => PAGE,
     };
-    tx.all(statement, &values, read)
+    let rows = tx.all(statement, &values, read)?;
+    let next =
+        (rows.len() == filter.limit).then(|| rows.last().map(|found| *found.0.id.as_bytes()));
+    Ok(Page {
+        rows,
+        next: next.flatten(),
+    })
+}
+
+/// The same, by way of a look-up.
+fn page_by_hash(
+    tx: &mut Tx<'_>,
+    filter: &Filter,
+    hash: i64,
+    (bits, wanted): (Option<i64>, Option<i64>),
+) -> Result<Page> {
+    let targets = lookup::targets(tx, hash, (&filter.from, &filter.before), filter.limit)?;
+    let mut rows = Vec::with_capacity(targets.len());
+    for target in &targets {
+        let Some(found) = find(tx, filter.project, CustomerId::from_bytes(*target))? else {
+            continue;
+        };
+        let row = &found.0;
+        let packed = pack(row.endorsements) & bits.unwrap_or(0);
+        let endorsed = bits.is_none() || wanted.map_or(packed != 0, |wanted| packed == wanted);
+        if endorsed && filter.status.is_none_or(|status| status == row.status) {
+            rows.push(found);
+        }
+    }
+    let next = (targets.len() == filter.limit).then(|| targets.last().copied());
+    Ok(Page {
+        rows,
+        next: next.flatten(),
+    })
 }
 
 const PAGE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE c.project = $1 AND $2 IS NULL AND c.id < $3 AND c.id >= $4
-      AND ($5 IS NULL OR c.status = $5)
-      AND ($6 IS NULL OR c.endorsements & $6 = $7 OR ($7 IS NULL AND c.endorsements & $6 <> 0))
-    ORDER BY c.id DESC LIMIT $8";
+    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
+      AND ($4 IS NULL OR c.status = $4)
+      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY c.id DESC LIMIT $7";
 
 /// The same with the literal that the partial index wants to see.
 const PAGE_OF_INACTIVE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE c.project = $1 AND $2 IS NULL AND c.id < $3 AND c.id >= $4
-      AND c.status = 1 AND $5 = 1
-      AND ($6 IS NULL OR c.endorsements & $6 = $7 OR ($7 IS NULL AND c.endorsements & $6 <> 0))
-    ORDER BY c.id DESC LIMIT $8";
-
-/// The same, by way of a look-up.
-const PAGE_BY_HASH: &str = "
-    SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, c.review, k.wrapped
-    FROM lookups l JOIN customers c ON c.project = $1 AND c.id = l.target
-         LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE l.hash = $2 AND l.target < $3 AND l.target >= $4
-      AND ($5 IS NULL OR c.status = $5)
-      AND ($6 IS NULL OR c.endorsements & $6 = $7 OR ($7 IS NULL AND c.endorsements & $6 <> 0))
-    ORDER BY l.target DESC LIMIT $8";
+    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
+      AND c.status = 1 AND $4 = 1
+      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY c.id DESC LIMIT $7";
 
 fn read(row: &Row<'_>) -> Result<Found> {
     let customer = CustomerRow {

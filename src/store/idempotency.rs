@@ -4,6 +4,9 @@ use super::{Tx, lookup};
 use crate::error::Result;
 use crate::vault::Secrets;
 
+/// Keys that are looked at when several share a 64-bit hash, which not two ever will.
+const SHARED_AT_MOST: usize = 100;
+
 /// A key and the request that came with it, both only as keyed hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -47,10 +50,7 @@ pub fn find(
     hash: i64,
     oldest: &[u8; 16],
 ) -> Result<Option<Record>> {
-    for id in lookup::targets(tx, hash)? {
-        if id < *oldest {
-            continue;
-        }
+    for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
         let record = tx.first(
             "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
              FROM idempotency WHERE id = $1",
@@ -97,7 +97,8 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
             record.answer.as_slice().into(),
         ],
     )?;
-    lookup::insert(tx, hash, &record.id)
+    lookup::insert(tx, hash, &record.id);
+    Ok(())
 }
 
 /// An old record: its project, the hash of its key, its id.

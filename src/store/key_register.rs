@@ -1,8 +1,12 @@
 //! The key register's statements: wrapped data keys, secrets, signing keys.
+//!
+//! What is new is stored only when the newest wrapping key wrapped it: so a
+//! change of keys, once begun, leaves nothing behind.
 
-use super::{Tx, Value};
+use super::{Tx, Value, wrapping_key};
 use crate::context::Time;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::vault::wrapper_of;
 
 /// A signing key as it is stored.
 #[derive(Clone, Debug)]
@@ -19,6 +23,7 @@ pub struct SigningKeyRow {
 
 /// Stores new data keys.
 pub fn insert_data_keys(tx: &mut Tx<'_>, keys: &[(i64, Vec<u8>)]) -> Result<()> {
+    refuse_outdated(tx, keys.iter().map(|(_, wrapped)| wrapped.as_slice()))?;
     for (id, wrapped) in keys {
         tx.execute(
             "INSERT INTO keys.data_keys (id, wrapped) VALUES ($1, $2)",
@@ -54,6 +59,7 @@ pub fn secret(tx: &mut Tx<'_>, name: &str) -> Result<Option<Vec<u8>>> {
 
 /// Stores a named secret unless there is one; the caller reads it back.
 pub fn insert_secret(tx: &mut Tx<'_>, name: &str, wrapped: &[u8]) -> Result<()> {
+    refuse_outdated(tx, [wrapped])?;
     tx.execute(
         "INSERT INTO keys.secrets (name, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         &[name.into(), wrapped.into()],
@@ -80,6 +86,7 @@ pub fn signing_keys(tx: &mut Tx<'_>) -> Result<Vec<SigningKeyRow>> {
 
 /// Stores a signing key.
 pub fn insert_signing_key(tx: &mut Tx<'_>, key: &SigningKeyRow) -> Result<()> {
+    refuse_outdated(tx, [key.wrapped.as_slice()])?;
     tx.execute(
         "INSERT INTO keys.signing_keys (id, wrapped, created_at, retired_at)
          VALUES ($1, $2, $3, $4)",
@@ -91,4 +98,33 @@ pub fn insert_signing_key(tx: &mut Tx<'_>, key: &SigningKeyRow) -> Result<()> {
         ],
     )?;
     Ok(())
+}
+
+/// Marks the key that signed until now as retired.
+pub fn retire_signing_keys(tx: &mut Tx<'_>, at: Time) -> Result<()> {
+    tx.execute(
+        "UPDATE keys.signing_keys SET retired_at = $1 WHERE retired_at IS NULL",
+        &[at.as_millis().into()],
+    )?;
+    Ok(())
+}
+
+/// Deletes the signing keys that were retired before a moment.
+pub fn delete_signing_keys_retired_before(tx: &mut Tx<'_>, edge: Time) -> Result<()> {
+    tx.execute(
+        "DELETE FROM keys.signing_keys WHERE retired_at < $1",
+        &[edge.as_millis().into()],
+    )?;
+    Ok(())
+}
+
+/// Another wrapping key took over since the caller last looked: it must read
+/// the register and wrap anew.
+fn refuse_outdated<'a>(tx: &mut Tx<'_>, wrapped: impl IntoIterator<Item = &'a [u8]>) -> Result<()> {
+    let newest = wrapping_key::newest(tx)?;
+    if wrapped.into_iter().all(|one| wrapper_of(one) == newest) {
+        Ok(())
+    } else {
+        Err(Error::unavailable("the master key was just changed", 1))
+    }
 }

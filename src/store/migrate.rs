@@ -10,7 +10,10 @@ use crate::error::{Error, Result};
 const STEPS: [(&str, &[&str]); 2] = [
     (
         "keys",
-        &[include_str!("../../migrations/sqlite/keys/0001_keys.sql")],
+        &[
+            include_str!("../../migrations/sqlite/keys/0001_keys.sql"),
+            include_str!("../../migrations/sqlite/keys/0002_wrapping_keys.sql"),
+        ],
     ),
     (
         "main",

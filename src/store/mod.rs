@@ -11,24 +11,36 @@ pub mod idempotency;
 pub mod key_register;
 pub mod lookup;
 mod migrate;
+mod pressure;
 pub mod project;
 mod queue;
 mod sqlite;
+mod tail;
+mod trail;
 mod value;
+pub mod wrapping_key;
+mod writer;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use queue::Depth;
+pub use trail::TARGET as TRACE_TARGET;
 pub use value::{Row, Value};
 
 use crate::config::Config;
 use crate::error::Result;
 use sqlite::Sqlite;
+use tail::{Op, Tail, Target};
 
 /// One transaction, as the statements of `store/<noun>.rs` see it.
-pub struct Tx<'a>(&'a rusqlite::Connection);
+pub struct Tx<'a> {
+    connection: &'a rusqlite::Connection,
+    tail: &'a Tail,
+    /// Look-ups of this commit.
+    journal: Vec<Op>,
+}
 
 /// The store: one engine behind one door.
 #[derive(Clone)]
@@ -68,6 +80,18 @@ impl Store {
         self.0.read(work).await
     }
 
+    /// As [`Self::read`], holding up the thread of a caller that cannot wait
+    /// asynchronously; for what happens once in a while only.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.read_blocking(work)
+    }
+
     /// Runs a closure in a transaction that is durable when this returns; when
     /// the closure fails, nothing of it stays.
     ///
@@ -79,6 +103,13 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.write(work).await
+    }
+
+    /// Whether a write that came now would be refused or wait too long. Cheap
+    /// enough to be asked before anything else is done for a request.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.0.is_overloaded()
     }
 
     /// How full the queues are, for the metrics.
@@ -99,7 +130,34 @@ impl fmt::Debug for Store {
     }
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    const fn new(connection: &'a rusqlite::Connection, tail: &'a Tail) -> Self {
+        Self {
+            connection,
+            tail,
+            journal: Vec::new(),
+        }
+    }
+
+    fn journal(&mut self, op: Op) {
+        self.journal.push(op);
+    }
+
+    /// The rows that a hash leads to and that are not in the table yet, those of
+    /// this commit included.
+    fn newest_lookups(&self, hash: i64) -> Vec<Target> {
+        let mut found = Vec::new();
+        self.tail.find(hash, &mut found);
+        for op in self.journal.iter().filter(|op| op.hash == hash) {
+            if op.removes {
+                found.retain(|target| *target != op.target);
+            } else {
+                found.push(op.target);
+            }
+        }
+        found
+    }
+
     /// Runs a statement and gives the number of rows it changed.
     pub fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<usize> {
         let mut statement = self.prepare(sql)?;
@@ -126,7 +184,7 @@ impl Tx<'_> {
     /// Prepares a statement once. `$1` is a name to SQLite, so the arguments must
     /// first stand in the order of their numbers.
     fn prepare(&self, sql: &'static str) -> Result<rusqlite::CachedStatement<'_>> {
-        let statement = self.0.prepare_cached(sql).map_err(sqlite::error)?;
+        let statement = self.connection.prepare_cached(sql).map_err(sqlite::error)?;
         debug_assert!(
             (1..=statement.parameter_count())
                 .all(|number| statement.parameter_name(number) == Some(&format!("${number}"))),

@@ -1,7 +1,7 @@
 //! The bounded queue in front of a thread that owns a connection, and the
 //! promise that the one who queued is answered.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Tx;
+use super::pressure::{Pressure, Waiting};
+use super::trail::Trail;
 use crate::error::{Error, Result};
+use crate::metrics::Refusal;
 
 /// Work with a place for its result.
 pub(super) trait Job: Send {
@@ -35,6 +38,8 @@ struct Queued<T, F> {
     work: F,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
+    waiting: Option<Waiting>,
+    trail: Trail,
 }
 
 impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Queued<T, F> {
@@ -43,9 +48,12 @@ impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Queued<T, F> {
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.waiting = None;
+        self.trail.runs();
         let result = (self.work)(tx);
         let well = result.is_ok();
         self.result = Some(result);
+        self.trail.has_run();
         well
     }
 
@@ -62,15 +70,30 @@ impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Queued<T, F> {
 
 /// The sending side of the queue.
 pub(super) struct Queue {
+    name: &'static str,
+    pressure: Arc<Pressure>,
     sender: Mutex<Option<Sender<Box<dyn Job>>>>,
 }
 
 impl Queue {
-    /// A queue of a fixed length and its receiving side.
-    pub(super) fn new(length: usize) -> (Self, Receiver<Box<dyn Job>>) {
+    /// A queue of a fixed length and its receiving side. `name` is that of its spans.
+    pub(super) fn new(
+        name: &'static str,
+        length: usize,
+        longest_wait: Duration,
+    ) -> (Self, Receiver<Box<dyn Job>>) {
         let (sender, receiver) = bounded(length);
-        let sender = Mutex::new(Some(sender));
-        (Self { sender }, receiver)
+        let queue = Self {
+            name,
+            pressure: Pressure::new(length, longest_wait),
+            sender: Mutex::new(Some(sender)),
+        };
+        (queue, receiver)
+    }
+
+    /// How hard the thread behind it is pressed.
+    pub(super) fn pressure(&self) -> &Arc<Pressure> {
+        &self.pressure
     }
 
     /// Queues work and waits for its result.
@@ -78,26 +101,47 @@ impl Queue {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let answer = self.submit(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// As [`Self::call`] for a caller that cannot wait asynchronously.
+    pub(super) fn call_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.submit(work)?;
+        // The runtime forbids its own threads to block; another may.
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| answer.blocking_recv().unwrap_or_else(|_| Err(gone())));
+            waiting.join().unwrap_or_else(|_| Err(gone()))
+        })
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Queued {
             since: now(),
             work,
             result: None,
             reply,
+            waiting: Some(self.pressure.enter()),
+            trail: Trail::begin(self.name),
         });
         let sender = self.lock().clone();
         match sender.map(|sender| sender.try_send(job)) {
-            Some(Ok(())) => {}
+            Some(Ok(())) => Ok(answer),
             Some(Err(TrySendError::Full(_))) => {
-                return Err(Error::unavailable("too many requests are waiting", 1));
+                Refusal::QueueFull.add();
+                Err(Error::unavailable("too many requests are waiting", 1))
             }
             None | Some(Err(TrySendError::Disconnected(_))) => {
-                return Err(Error::unavailable("the store is closed", 5));
+                Err(Error::unavailable("the store is closed", 5))
             }
         }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::unavailable("the store is away", 5)))
     }
 
     /// Takes no more work; the thread ends when it has done what is queued.
@@ -115,6 +159,10 @@ impl Queue {
             .lock()
             .expect("no code panics while it holds this lock")
     }
+}
+
+fn gone() -> Error {
+    Error::unavailable("the store is away", 5)
 }
 
 /// The monotonic clock, for waiting times only; business time is the context's.

@@ -1,7 +1,6 @@
 //! The embedded engine: SQLite in WAL mode with `synchronous=FULL`.
 //!
-//! One thread writes: it drains its queue and commits many closures, a
-//! savepoint each, with one fsync. A pool of read-only connections reads.
+//! One thread writes (`writer.rs`), a pool of read-only connections reads.
 //! Checkpoints run on a thread of their own, so that copying pages back never
 //! stands in a writer's way. Two files: `oms.db` holds the data, `keys.db` the
 //! key register, which travels apart so that a backup of the data alone opens nothing.
@@ -18,9 +17,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::queue::{Depth, Job, Queue, now};
+use super::tail::Tail;
+use super::writer::Writer;
 use super::{Tx, migrate};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::metrics;
 
 const DATA_FILE: &str = "oms.db";
 const KEYS_FILE: &str = "keys.db";
@@ -71,21 +73,28 @@ impl Sqlite {
             .collect::<Result<Vec<_>>>()?;
         let checkpointer = connect(data, Access::Write)?;
 
-        let (writes, write_jobs) = Queue::new(config.write_queue);
-        let (reads, read_jobs) = Queue::new(config.read_queue);
+        let wait = config.overload_wait;
+        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
+        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
         let (stop_checkpoints, stopped) = bounded(1);
         let restart = Arc::new(AtomicBool::new(false));
+        let tail = Arc::new(Tail::default());
         let mut threads = Vec::new();
         for reader in readers {
             let jobs = read_jobs.clone();
-            threads.push(spawn("store-read", move || read_loop(&reader, &jobs))?);
+            let tail = Arc::clone(&tail);
+            threads.push(spawn("store-read", move || {
+                read_loop(&reader, &tail, &jobs);
+            })?);
         }
-        let writer = Writer {
-            connection: writer,
-            largest_batch: config.write_batch,
-            longest_wait: config.overload_wait,
-            restart: Arc::clone(&restart),
-        };
+        let writer = Writer::new(
+            writer,
+            Arc::clone(&tail),
+            config.write_batch,
+            wait,
+            Arc::clone(writes.pressure()),
+            Arc::clone(&restart),
+        )?;
         threads.push(spawn("store-write", move || writer.run(&write_jobs))?);
         threads.push(spawn("store-checkpoint", move || {
             checkpoint_loop(&checkpointer, &stopped, &restart);
@@ -105,11 +114,22 @@ impl Sqlite {
         self.reads.call(work).await
     }
 
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reads.call_blocking(work)
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.writes.pressure().is_too_high()
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -201,7 +221,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(Error::internal)
 }
 
-fn read_loop(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
+fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>) {
     for mut job in jobs {
         if job.waited(now()).is_none() {
             continue;
@@ -211,7 +231,7 @@ fn read_loop(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
             .and_then(|mut begin| begin.execute([]));
         match begun {
             Ok(_) => {
-                job.run(&mut Tx(connection));
+                job.run(&mut Tx::new(connection, tail));
                 let ended = connection
                     .prepare_cached("ROLLBACK")
                     .and_then(|mut end| end.execute([]));
@@ -219,87 +239,6 @@ fn read_loop(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
             }
             Err(cause) => job.finish(Err(error(cause))),
         }
-    }
-}
-
-struct Writer {
-    connection: Connection,
-    largest_batch: usize,
-    longest_wait: Duration,
-    restart: Arc<AtomicBool>,
-}
-
-impl Writer {
-    /// Commits batch after batch until the queue is closed and empty.
-    fn run(self, jobs: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
-            let mut batch = Vec::with_capacity(self.largest_batch);
-            self.admit(first, &mut batch);
-            while batch.len() < self.largest_batch {
-                let Ok(next) = jobs.try_recv() else { break };
-                self.admit(next, &mut batch);
-            }
-            if !batch.is_empty() {
-                self.commit(batch);
-            }
-            if self.restart.swap(false, Ordering::AcqRel) {
-                // Most pages are copied already; the rest is short, and with
-                // nobody writing the log can begin anew.
-                checkpoint(&self.connection);
-            }
-        }
-        // Others may still use the files: what is left in the log stays there.
-        checkpoint(&self.connection);
-    }
-
-    /// Drops work whose caller has gone and refuses work that waited too long:
-    /// under overload, late answers help nobody.
-    fn admit(&self, job: Box<dyn Job>, batch: &mut Vec<Box<dyn Job>>) {
-        match job.waited(now()) {
-            None => {}
-            Some(waited) if waited > self.longest_wait => {
-                job.finish(Err(Error::unavailable("too many requests are waiting", 1)));
-            }
-            Some(_) => batch.push(job),
-        }
-    }
-
-    fn commit(&self, mut batch: Vec<Box<dyn Job>>) {
-        let outcome = self.run_batch(&mut batch);
-        if let Err(cause) = &outcome {
-            if !self.connection.is_autocommit() {
-                let _ = self.connection.execute_batch("ROLLBACK");
-            }
-            if is_device_failure(cause) {
-                // After a failed sync nobody knows what the disk holds. Answer
-                // nobody; start again from what is really there.
-                tracing::error!(%cause, "the disk failed under a commit; stopping at once");
-                std::process::abort();
-            }
-        }
-        match outcome {
-            Ok(()) => batch.into_iter().for_each(|job| job.finish(Ok(()))),
-            Err(cause) => {
-                let text = cause.to_string();
-                tracing::error!(cause = text, "a batch could not be committed");
-                for job in batch {
-                    job.finish(Err(Error::unavailable("the store cannot write now", 5)));
-                }
-            }
-        }
-    }
-
-    fn run_batch(&self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        let run = |sql| self.connection.prepare_cached(sql)?.execute([]).map(drop);
-        run("BEGIN IMMEDIATE")?;
-        for job in batch {
-            run("SAVEPOINT job")?;
-            if !job.run(&mut Tx(&self.connection)) {
-                run("ROLLBACK TO job")?;
-            }
-            run("RELEASE job")?;
-        }
-        run("COMMIT")
     }
 }
 
@@ -318,16 +257,21 @@ fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, restart: &At
     }
 }
 
-/// The length of the data file's log, in pages of 4 KiB.
+/// The length of the longer of both files' logs, in pages of 4 KiB. That of the
+/// key register grows when the master key is changed.
 fn log_pages(connection: &Connection) -> i64 {
-    let log = connection.path().map(|path| format!("{path}-wal"));
-    let bytes = log
-        .and_then(|log| fs::metadata(log).ok())
-        .map_or(0, |log| log.len());
+    let folder = connection.path().and_then(|path| Path::new(path).parent());
+    let length = |file| {
+        let log = folder.map(|folder| folder.join(format!("{file}-wal")));
+        log.and_then(|log| fs::metadata(log).ok())
+            .map_or(0, |log| log.len())
+    };
+    let bytes = length(DATA_FILE).max(length(KEYS_FILE));
     i64::try_from(bytes / 4096).unwrap_or(i64::MAX)
 }
 
-fn checkpoint(connection: &Connection) {
+pub(super) fn checkpoint(connection: &Connection) {
+    let began = now();
     for sql in [
         "PRAGMA main.wal_checkpoint(PASSIVE)",
         "PRAGMA keys.wal_checkpoint(PASSIVE)",
@@ -336,13 +280,7 @@ fn checkpoint(connection: &Connection) {
             tracing::warn!(%cause, "a checkpoint failed; it is tried again");
         }
     }
-}
-
-fn is_device_failure(cause: &rusqlite::Error) -> bool {
-    matches!(
-        cause.sqlite_error_code(),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
 }
 
 /// An engine error as the caller may see it: away for now, or a fault of ours.

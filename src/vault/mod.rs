@@ -1,14 +1,17 @@
-//! Envelope encryption: the master key wraps data keys, a data key seals the
-//! personal data of one customer. AES-256-GCM throughout, by aws-lc-rs.
+//! Envelope encryption: the master key wraps a wrapping key, that one wraps data
+//! keys, a data key seals the personal data of one customer. AES-256-GCM throughout, by aws-lc-rs.
 //!
 //! Nothing here reads or writes the store, and no key ever leaves in the clear.
 
 mod master;
 mod pool;
+mod ring;
 mod secrets;
+mod transit;
 
 pub use master::{MASTER_KEY_FILE, MasterKey};
 pub use pool::{DataKeyPool, PooledKey};
+pub use ring::{KeyRing, WrappedWrappingKey, WrappingKey, wrapper_of};
 pub use secrets::Secrets;
 
 use std::fmt;
@@ -18,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Random;
 use crate::error::{Error, Result};
+use crate::metrics;
 
 /// Bytes of every symmetric key here.
 pub const KEY_LENGTH: usize = 32;
@@ -67,6 +71,7 @@ impl SealingKey {
     /// Seals a value for its place: format, nonce, ciphertext, tag.
     #[must_use]
     pub fn seal(&self, place: Place<'_>, plain: &[u8], random: &Random) -> Vec<u8> {
+        metrics::SEALED.add();
         let nonce: [u8; NONCE_LEN] = random.bytes();
         let mut sealed = Vec::with_capacity(plain.len() + SEALED_OVERHEAD);
         sealed.push(FORMAT);
@@ -108,6 +113,7 @@ impl SealingKey {
             .map_err(|_| refuse())?
             .len();
         plain.truncate(length);
+        metrics::OPENED.add();
         Ok(plain)
     }
 

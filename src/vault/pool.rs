@@ -12,7 +12,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use zeroize::Zeroizing;
 
-use super::{KEY_LENGTH, MasterKey, SealingKey};
+use super::{KEY_LENGTH, KeyRing, SealingKey, WrappingKey};
 use crate::context::Context;
 use crate::error::{Error, Result};
 
@@ -51,7 +51,7 @@ pub struct PooledKey {
 impl DataKeyPool {
     /// Starts the filling thread. `register` makes new keys durable.
     pub fn start(
-        master: Arc<MasterKey>,
+        ring: Arc<KeyRing>,
         context: Context,
         register: impl Fn(&[WrappedKey]) -> Result<()> + Send + 'static,
     ) -> Result<Self> {
@@ -62,7 +62,7 @@ impl DataKeyPool {
             let (keys, seen, shared) = (back.clone(), ready.clone(), Arc::clone(&shared));
             thread::Builder::new()
                 .name("data-keys".into())
-                .spawn(move || fill(&master, &context, &register, &keys, &seen, &shared))
+                .spawn(move || fill(&ring, &context, &register, &keys, &seen, &shared))
                 .map_err(Error::internal)?
         };
         Ok(Self {
@@ -95,6 +95,12 @@ impl DataKeyPool {
         })
     }
 
+    /// How many keys are ready.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Ends the filling thread and gives the ids of the keys that nobody took.
     pub fn stop(&mut self) -> Vec<i64> {
         self.shared.stopping.store(true, Ordering::Release);
@@ -113,7 +119,7 @@ impl DataKeyPool {
 }
 
 fn fill(
-    master: &MasterKey,
+    ring: &KeyRing,
     context: &Context,
     register: &impl Fn(&[WrappedKey]) -> Result<()>,
     keys: &Sender<SealingKey>,
@@ -131,7 +137,8 @@ fn fill(
                 .batch
                 .store((batch * 2).min(LARGEST_BATCH), Ordering::Relaxed);
         }
-        let (fresh, wrapped) = make(batch, master, context);
+        let by = ring.current();
+        let (fresh, wrapped) = make(batch, &by, context);
         match register(&wrapped) {
             Ok(()) => {
                 // The channel holds two of the largest batches, so only a flood
@@ -140,6 +147,8 @@ fn fill(
                     let _ = keys.try_send(key);
                 }
             }
+            // Another wrapping key took over: the keys are made anew under it.
+            Err(_) if ring.reload().is_ok() && ring.current().id() != by.id() => {}
             Err(error) => {
                 tracing::error!(%error, "new data keys could not be stored");
                 thread::park_timeout(Duration::from_millis(100));
@@ -149,14 +158,14 @@ fn fill(
 }
 
 /// New keys under ids that rise with time and are never used again.
-fn make(count: usize, master: &MasterKey, context: &Context) -> (Vec<SealingKey>, Vec<WrappedKey>) {
+fn make(count: usize, by: &WrappingKey, context: &Context) -> (Vec<SealingKey>, Vec<WrappedKey>) {
     let start = u32::from_be_bytes(context.random.bytes()) >> 13;
     let first = (context.now().as_millis() << 20) | i64::from(start);
     (first..)
         .take(count)
         .map(|id| {
             let bytes = Zeroizing::new(context.random.bytes::<KEY_LENGTH>());
-            let wrapped = master.wrap("data_key", &id.to_be_bytes(), &*bytes, &context.random);
+            let wrapped = by.wrap("data_key", &id.to_be_bytes(), &*bytes, &context.random);
             (SealingKey::new(id, &bytes), (id, wrapped))
         })
         .unzip()

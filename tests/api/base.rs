@@ -291,11 +291,11 @@ fn the_log_has_one_line_per_request_with_route_and_status_and_no_path() {
     let api = server.sandbox();
     let id = fresh_name("trace");
     let customer = api.create(&minimal_customer()).id();
-    let path = format!("/customers/{customer}?x=1");
+    let path = format!("/customers/{customer}");
     api.call("GET", &path)
         .header("x-request-id", &id)
         .send()
-        .problem(400, "queryInvalid");
+        .wants(200);
     let lines: Vec<String> =
         crate::support::eventually(std::time::Duration::from_secs(5), "it is logged", || {
             let lines: Vec<String> = server
@@ -307,7 +307,7 @@ fn the_log_has_one_line_per_request_with_route_and_status_and_no_path() {
             (!lines.is_empty()).then_some(lines)
         });
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    for part in ["400", "{customerId}"] {
+    for part in ["200", "{customerId}"] {
         assert!(lines[0].contains(part), "no {part}: {}", lines[0]);
     }
 }

@@ -227,7 +227,7 @@ fn names_are_kept_without_space_around_and_in_composed_form() {
     let answer = api.create(&json!({
         "type": "individual",
         "firstName": "  Ame\u{301}lie \u{a0}",
-        "lastName": "\tO\u{2019}Brien-Ng Jr.\n",
+        "lastName": " O\u{2019}Brien-Ng Jr.  ",
     }));
     assert_eq!(answer.json()["firstName"], "Am\u{e9}lie", "{answer}");
     assert_eq!(

@@ -259,13 +259,18 @@ fn the_agreement_is_stamped_once_when_it_is_signed_later() {
 fn a_signed_agreement_cannot_be_withdrawn() {
     let api = Server::shared().sandbox();
     let made = api.create(&full_customer());
-    for value in [json!(false), json!(null)] {
-        let answer = api.change(
-            &made.id(),
-            &json!({ "signedAgreement": value, "firstName": "Eve" }),
-        );
-        answer.problem(422, "agreementCannotBeWithdrawn");
-    }
+    let withdraw = json!({ "signedAgreement": false, "firstName": "Eve" });
+    api.change(&made.id(), &withdraw)
+        .problem(422, "agreementCannotBeWithdrawn");
+    assert_eq!(api.read(&made.id()).json(), made.json());
+}
+
+#[test]
+fn a_signed_agreement_is_not_cleared_by_null_either() {
+    let api = Server::shared().sandbox();
+    let made = api.create(&full_customer());
+    api.change(&made.id(), &json!({ "signedAgreement": null }))
+        .problem(422, "agreementCannotBeWithdrawn");
     assert_eq!(api.read(&made.id()).json(), made.json());
 }
 

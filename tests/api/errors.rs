@@ -179,6 +179,21 @@ fn a_body_of_64_kib_is_read_and_one_byte_more_is_413() {
 }
 
 #[test]
+fn a_413_that_leaves_the_body_unread_says_that_the_connection_ends() {
+    let server = Server::shared();
+    // Only the beginning of the body is sent, and the read goes on until the server closes.
+    let request = format!(
+        "POST /v0.9/customers HTTP/1.1\r\nHost: oms\r\nAuthorization: Bearer {}\r\n\
+         Idempotency-Key: {}\r\nContent-Type: application/json\r\nContent-Length: 70000\r\n\r\n{{",
+        server.sandbox().token,
+        fresh_name("key"),
+    );
+    let answer = raw(server.address(), None, request.as_bytes());
+    answer.problem(413, "bodyTooLarge");
+    assert_eq!(answer.wants_header("connection"), "close", "{answer}");
+}
+
+#[test]
 fn a_chunked_body_over_64_kib_is_413() {
     let server = Server::shared();
     let api = server.sandbox();

@@ -28,7 +28,6 @@ fn an_unknown_field_names_the_nearest_known_one() {
     ] {
         let message = answer.field_error(pointer, "unknownField");
         assert!(message.contains(nearest), "{pointer}: {answer}");
-        assert!(message.contains("did you mean"), "{pointer}: {answer}");
     }
 }
 

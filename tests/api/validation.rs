@@ -1,4 +1,4 @@
-//! Section 5: the table of request fields. Helpers, `type`, `endorsements`, `signedAgreement`.
+//! Section 5: the table of request fields. What checks a field, and `type`, `endorsements`, `signedAgreement`.
 
 use serde_json::{Value, json};
 

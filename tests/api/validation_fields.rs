@@ -11,12 +11,7 @@ const NAMES: [&str; 3] = ["firstName", "middleName", "lastName"];
 fn a_name_has_1_to_100_characters_after_trimming() {
     for field in NAMES {
         let pointer = format!("/{field}");
-        refuses(
-            field,
-            &pointer,
-            "tooShort",
-            texts(["", "   ", "\t\n", "\u{a0}"]),
-        );
+        refuses(field, &pointer, "tooShort", texts(["", "   ", "\u{a0}"]));
         refuses(
             field,
             &pointer,
@@ -97,7 +92,7 @@ fn an_email_is_a_mailbox_address_of_at_most_254_characters() {
     for (made, email) in accepts("email", texts(good)).iter().zip(good) {
         assert_eq!(made.json()["email"], email, "{made}");
     }
-    let (long, local) = (email_of(255), format!("{}@example.com", "l".repeat(65)));
+    let local = format!("{}@example.com", "l".repeat(65));
     let bad = [
         "",
         "ada",
@@ -117,9 +112,9 @@ fn an_email_is_a_mailbox_address_of_at_most_254_characters() {
         "ada@-example.com",
         "ada@exa\u{0}mple.com",
         "ada\n@example.com",
-        &long,
         &local,
     ];
+    refuses("email", "/email", "emailInvalid", [json!(email_of(255))]);
     refuses("email", "/email", "emailInvalid", texts(bad));
 }
 

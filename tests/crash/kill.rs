@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Answer, Api, Mode, Seeded, Server, eventually, fresh_name, full_customer};
 
 const CLIENTS: usize = 8;
-const DEFAULT_ROUNDS: u64 = 4;
+const DEFAULT_ROUNDS: u64 = 10;
 
 /// One customer that a client wants, under one key, and what it was told.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ fn load(api: &Api, mut random: Seeded, acknowledged: &AtomicUsize, over: &Atomic
 /// what each client had asked for.
 fn load_and_kill(server: &mut Server, api: &Api, random: &mut Seeded) -> Vec<Wish> {
     let (acknowledged, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let wanted = usize::try_from(random.between(0, 120)).expect("a small number");
+    let wanted = usize::try_from(random.between(0, 300)).expect("a small number");
     let micros = random.between(0, 4000);
     let seeds: Vec<Seeded> = (0..CLIENTS).map(|_| Seeded::new(random.next())).collect();
     thread::scope(|scope| {

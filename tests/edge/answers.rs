@@ -13,7 +13,7 @@ use axum::routing::get;
 use oms::config::Config;
 use oms::context::Context;
 use oms::error::Error;
-use oms::http::request_id::{Edge, ProjectLabel};
+use oms::http::request_id::{Edge, RequestLabel};
 
 use crate::server::{Server, assert_problem, patient, quick, status};
 
@@ -93,7 +93,7 @@ impl Write for Log {
 #[test]
 fn the_log_has_one_line_per_request_and_nothing_personal() {
     let config = Config::for_data(Path::new("unused"));
-    let handler = async |Extension(label): Extension<ProjectLabel>| label.set(7);
+    let handler = async |Extension(label): Extension<RequestLabel>| label.set(7);
     let fault = async || Error::internal("the disk is full");
     let router = Router::new().nest(
         "/v0.9",
@@ -119,7 +119,9 @@ fn the_log_has_one_line_per_request_and_nothing_personal() {
                 "/v0.9/fault",
                 "/nowhere/grace",
             ] {
-                let request = Request::get(path).header("x-request-id", "r-1");
+                let request = Request::get(path)
+                    .header("host", "oms")
+                    .header("x-request-id", "r-1");
                 edge.answer(request.body(Body::empty()).unwrap()).await;
             }
         });

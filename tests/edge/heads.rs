@@ -139,3 +139,17 @@ fn pipelined_requests_are_answered_in_order() {
         .collect();
     assert_eq!(bodies, ["/path/a", "/path/b", "/path/c"]);
 }
+
+#[test]
+fn from_http_1_1_on_a_request_has_exactly_one_host() {
+    let server = Server::start(&patient());
+    for hosts in ["", "host: a\r\nhost: b\r\n"] {
+        let answer = server.exchange(format!(
+            "GET / HTTP/1.1\r\n{hosts}connection: close\r\n\r\n"
+        ));
+        assert_eq!(status(&answer), 400, "{hosts:?}");
+        assert_problem(&answer, "headerInvalid");
+    }
+    let old = server.exchange("GET / HTTP/1.0\r\n\r\n");
+    assert!(old.ends_with("hello"), "{old}");
+}

@@ -48,6 +48,24 @@ impl InProcess {
         self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
+    /// Stops and starts again on the same data with the same clock.
+    #[must_use]
+    pub fn restarted(mut self) -> Self {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+        let clock = Clock::Manual(Arc::clone(&self.clock));
+        let context = Context::new(clock, Random::System);
+        let server = Server::start(self.config.clone(), context).expect("it starts again");
+        self.server = Some(server);
+        self
+    }
+
+    /// The same client at this server, wherever it listens now.
+    pub fn moved(&self, api: &Api) -> Api {
+        api.at(&self.base())
+    }
+
     /// What the clock says, as the wire writes it.
     pub fn now(&self) -> String {
         Time::from_millis(self.clock.load(Ordering::SeqCst)).to_string()
@@ -94,9 +112,13 @@ impl InProcess {
         self.client.call(method, &format!("{}{path}", self.base()))
     }
 
+    /// The server itself.
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("it runs until dropped")
+    }
+
     fn base(&self) -> String {
-        let server = self.server.as_ref().expect("it runs until dropped");
-        format!("http://{}", server.address())
+        format!("http://{}", self.server().address())
     }
 }
 

@@ -67,3 +67,18 @@ CREATE TABLE lookups (
     target BLOB NOT NULL,
     PRIMARY KEY (hash, target)
 ) WITHOUT ROWID;
+
+-- The newest look-ups, all those of a commit as one row in time order: 25 bytes
+-- each of hash, target and whether it removes. They are folded into `lookups` many
+-- at once, in the order of their hashes (src/store/tail.rs).
+CREATE TABLE lookup_journal (
+    id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    ops BLOB NOT NULL
+);
+
+-- The last journal row that was folded and deleted. A process that has not read
+-- so far reads the journal anew.
+CREATE TABLE lookup_fold (
+    through INTEGER NOT NULL
+);
+INSERT INTO lookup_fold (through) VALUES (0);

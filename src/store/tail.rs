@@ -1,0 +1,247 @@
+//! The newest look-ups, in memory.
+//!
+//! A look-up hash is random, so putting each into its B-tree at once dirties a
+//! page of its own: at a million customers that alone is most of a write. So the
+//! look-ups of a commit are journalled as one row, in time order, and found here;
+//! when many have gathered they are folded into the table `lookups` in the order
+//! of their hashes, which touches each page once for all of them.
+//!
+//! Nothing lives only here: a start reads the journal again. Its length is bounded
+//! by [`FOLD_AT`] twice over, that is about 50 MiB of memory.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::RwLock;
+
+/// Look-ups that gather before they are folded; few in this crate's own tests, so
+/// that these see it happen.
+pub(super) const FOLD_AT: usize = if cfg!(test) { 64 } else { 400_000 };
+
+/// The id of a row.
+pub(super) type Target = [u8; 16];
+
+/// A look-up that comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Op {
+    pub(super) hash: i64,
+    pub(super) target: Target,
+    pub(super) removes: bool,
+}
+
+/// Bytes of an op in the journal: hash, target, and whether it removes.
+const OP_BYTES: usize = 8 + 16 + 1;
+
+impl Op {
+    /// Ops as one journal row holds them.
+    pub(super) fn write_all(ops: &[Self]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(ops.len() * OP_BYTES);
+        for op in ops {
+            bytes.extend_from_slice(&op.hash.to_be_bytes());
+            bytes.extend_from_slice(&op.target);
+            bytes.push(u8::from(op.removes));
+        }
+        bytes
+    }
+
+    /// The ops of a journal row; a torn one cannot be, rows are all or nothing.
+    pub(super) fn read_all(bytes: &[u8]) -> impl Iterator<Item = Self> + '_ {
+        bytes.chunks_exact(OP_BYTES).map(|bytes| Self {
+            hash: i64::from_be_bytes(bytes[..8].try_into().expect("eight bytes")),
+            target: bytes[8..24].try_into().expect("sixteen bytes"),
+            removes: bytes[24] != 0,
+        })
+    }
+}
+
+/// The look-ups that are not in the table yet.
+#[derive(Debug, Default)]
+pub(super) struct Tail(RwLock<Parts>);
+
+#[derive(Debug, Default)]
+struct Parts {
+    active: Lookups,
+    /// Being folded; still found here until that is committed.
+    frozen: Lookups,
+}
+
+/// Few rows share a hash, so the first stands without an allocation of its own.
+#[derive(Debug, Default)]
+struct Lookups {
+    first: HashMap<i64, Target>,
+    more: HashSet<(i64, Target)>,
+}
+
+impl Lookups {
+    fn add(&mut self, hash: i64, target: Target) {
+        let first = self.first.entry(hash).or_insert(target);
+        if *first != target {
+            self.more.insert((hash, target));
+        }
+    }
+
+    fn remove(&mut self, hash: i64, target: Target) {
+        if self.first.get(&hash) == Some(&target) {
+            self.first.remove(&hash);
+            let next = self.more.iter().find(|more| more.0 == hash).copied();
+            if let Some(next) = next {
+                self.more.remove(&next);
+                self.first.insert(hash, next.1);
+            }
+        } else if !self.more.is_empty() {
+            self.more.remove(&(hash, target));
+        }
+    }
+
+    fn find(&self, hash: i64, found: &mut Vec<Target>) {
+        let Some(first) = self.first.get(&hash) else {
+            return;
+        };
+        found.push(*first);
+        if !self.more.is_empty() {
+            let more = self.more.iter().filter(|more| more.0 == hash);
+            found.extend(more.map(|more| more.1));
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+}
+
+impl Tail {
+    /// Takes in what was committed.
+    pub(super) fn publish(&self, ops: impl IntoIterator<Item = Op>) {
+        let mut parts = self
+            .0
+            .write()
+            .expect("no code panics while it holds this lock");
+        for op in ops {
+            if op.removes {
+                parts.active.remove(op.hash, op.target);
+                parts.frozen.remove(op.hash, op.target);
+            } else {
+                parts.active.add(op.hash, op.target);
+            }
+        }
+    }
+
+    /// The rows that a hash leads to.
+    pub(super) fn find(&self, hash: i64, found: &mut Vec<Target>) {
+        let parts = self
+            .0
+            .read()
+            .expect("no code panics while it holds this lock");
+        parts.active.find(hash, found);
+        parts.frozen.find(hash, found);
+    }
+
+    /// Whether enough have gathered to be folded.
+    pub(super) fn is_full(&self) -> bool {
+        let parts = self
+            .0
+            .read()
+            .expect("no code panics while it holds this lock");
+        parts.active.len() >= FOLD_AT
+    }
+
+    /// Sets aside what has gathered and gives it in the order of the table.
+    pub(super) fn freeze(&self) -> Vec<(i64, Target)> {
+        let mut parts = self
+            .0
+            .write()
+            .expect("no code panics while it holds this lock");
+        parts.frozen = std::mem::take(&mut parts.active);
+        let frozen = &parts.frozen;
+        let first = frozen.first.iter().map(|(hash, target)| (*hash, *target));
+        let mut sorted: Vec<_> = first.chain(frozen.more.iter().copied()).collect();
+        drop(parts);
+        sorted.sort_unstable();
+        sorted
+    }
+
+    /// Whether a look-up that was set aside is still to be folded.
+    pub(super) fn is_frozen(&self, hash: i64, target: Target) -> bool {
+        let parts = self
+            .0
+            .read()
+            .expect("no code panics while it holds this lock");
+        let frozen = &parts.frozen;
+        frozen.first.get(&hash) == Some(&target) || frozen.more.contains(&(hash, target))
+    }
+
+    /// Becomes another one, in one step for those who look.
+    pub(super) fn replace(&self, other: Self) {
+        let parts = other.0.into_inner();
+        let parts = parts.expect("no code panics while it holds this lock");
+        *self
+            .0
+            .write()
+            .expect("no code panics while it holds this lock") = parts;
+    }
+
+    /// Forgets what was set aside: it is in the table now.
+    pub(super) fn thaw(&self) {
+        let mut parts = self
+            .0
+            .write()
+            .expect("no code panics while it holds this lock");
+        parts.frozen = Lookups::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn target(number: u8) -> Target {
+        [number; 16]
+    }
+
+    proptest! {
+        /// Against a plain set, whatever comes, goes, freezes and thaws.
+        #[test]
+        fn the_tail_finds_what_a_plain_set_holds(
+            steps in prop::collection::vec((0u8..6, 0i64..4, 0u8..4), 1..200)
+        ) {
+            let tail = Tail::default();
+            let (mut model, mut table) = (HashSet::new(), HashSet::new());
+            let mut frozen = Vec::new();
+            for (step, hash, number) in steps {
+                let op = |removes| Op { hash, target: target(number), removes };
+                match step {
+                    0..=2 => {
+                        tail.publish([op(false)]);
+                        model.insert((hash, target(number)));
+                    }
+                    3 => {
+                        tail.publish([op(true)]);
+                        model.remove(&(hash, target(number)));
+                        table.remove(&(hash, target(number)));
+                    }
+                    4 if frozen.is_empty() => frozen = tail.freeze(),
+                    _ => {
+                        let left = frozen.drain(..).filter(|(hash, target)| tail.is_frozen(*hash, *target));
+                        table.extend(left);
+                        tail.thaw();
+                    }
+                }
+                for hash in 0..4 {
+                    let mut found = Vec::new();
+                    tail.find(hash, &mut found);
+                    let mut found: HashSet<_> = found.into_iter().map(|target| (hash, target)).collect();
+                    found.extend(table.iter().filter(|row| row.0 == hash));
+                    let wanted: HashSet<_> = model.iter().filter(|row| row.0 == hash).copied().collect();
+                    prop_assert_eq!(found, wanted);
+                }
+            }
+        }
+
+        #[test]
+        fn a_journal_row_reads_as_it_was_written(ops in prop::collection::vec((any::<i64>(), any::<[u8; 16]>(), any::<bool>()), 0..20)) {
+            let ops: Vec<_> = ops.into_iter().map(|(hash, target, removes)| Op { hash, target, removes }).collect();
+            let bytes = Op::write_all(&ops);
+            prop_assert_eq!(Op::read_all(&bytes).collect::<Vec<_>>(), ops);
+        }
+    }
+}

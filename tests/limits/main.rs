@@ -1,0 +1,12 @@
+//! What the server does when too much is asked of it, and what it tells of
+//! itself: rate limits, shedding, numbers, log and traces.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod collector;
+mod log;
+mod numbers;
+mod rates;
+mod shedding;
+mod traces;
