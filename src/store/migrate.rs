@@ -14,9 +14,10 @@ const STEPS: [(&str, &[&str]); 2] = [
     ),
     (
         "main",
-        &[include_str!(
-            "../../migrations/sqlite/data/0001_customers.sql"
-        )],
+        &[
+            include_str!("../../migrations/sqlite/data/0001_customers.sql"),
+            include_str!("../../migrations/sqlite/data/0004_watchlist.sql"),
+        ],
     ),
 ];
 

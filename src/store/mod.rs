@@ -13,6 +13,7 @@ mod migrate;
 mod queue;
 mod sqlite;
 mod value;
+pub mod watchlist;
 
 use std::fmt;
 use std::path::Path;
