@@ -170,7 +170,9 @@ fn speed(list: &WatchList) {
             // One of ten is called nearly like somebody on the list.
             0 => {
                 let entry = &large.entries[random.below(large.entries.len())];
-                Subject { names: vec![entry.name().to_owned()], ..stranger(&mut random) }
+                let mut subject = stranger(&mut random);
+                subject.names = vec![entry.name().to_owned()];
+                subject
             }
             _ => stranger(&mut random),
         })

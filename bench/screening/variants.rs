@@ -34,7 +34,10 @@ pub fn reordered(parts: &Parts, random: &mut Random) -> Option<String> {
 
 /// The first given name and the surname of somebody who has more.
 pub fn without_middle((surname, given): &Parts, _: &mut Random) -> Option<String> {
-    (given.len() > 1).then(|| format!("{} {}", given[0], surname.join(" ")))
+    // "Servant of" and "father of" are no names by themselves.
+    let half = ["abd", "abdul", "abdel", "abdal", "abu", "haji", "hajji"];
+    let first = given[0].to_lowercase();
+    (given.len() > 1 && !half.contains(&first.trim_matches('\''))).then(|| format!("{} {}", given[0], surname.join(" ")))
 }
 
 /// One slip in one of the words: a letter left out, doubled, exchanged or another one.
@@ -78,7 +81,7 @@ const ROMANISATIONS: &[(&str, &str)] = &[
     ("hussein", "hossain"), ("abd al-", "abdul "), ("abdul ", "abd al-"), ("abdel ", "abdul"),
     ("al-", "al "), ("al-", "el-"), ("ov ", "off "), ("ev ", "eff "), ("kh", "h"), ("iy ", "y "), ("ey ", "ei "),
     ("ou", "u"), ("sh", "sch"), ("aleks", "alex"), ("yu", "iu"), ("ya", "ia"), ("w", "v"), ("ee", "i"),
-    ("q", "k"), ("yevg", "evg"), ("ks", "x"), ("oo", "u"), ("ch", "tch"), ("khalid", "khaled"), ("y ", "iy "),
+    ("q", "k"), ("yevg", "evg"), ("ks", "x"), ("oo", "u"), ("khalid", "khaled"), ("y ", "iy "),
     ("dh", "d"), ("ii", "i"), ("omar", "umar"), ("saleh", "salih"), ("said", "saeed"), ("yusuf", "youssef"),
 ];
 
@@ -104,6 +107,10 @@ pub fn accented(parts: &Parts, random: &mut Random) -> Option<String> {
 /// Two words joined, or a long one split.
 pub fn joined(parts: &Parts, _: &mut Random) -> Option<String> {
     let (surname, given) = parts;
+    let small = ["ben", "bin", "de", "abd", "abdul", "abd-al-qadir"];
+    if given.iter().any(|word| small.contains(&word.to_lowercase().as_str())) {
+        return None;
+    }
     if let [first, second, ..] = given.as_slice() {
         let rest = given[2..].join(" ");
         return Some(format!("{first}{} {rest} {}", second.to_lowercase(), surname.join(" ")));
@@ -127,6 +134,18 @@ pub fn arabic(parts: &Parts, random: &mut Random) -> Option<String> {
             article = true;
             continue;
         }
+        let plain = word.trim_matches('\'');
+        if let Some(servant) = ["abdul", "abdel", "abdal", "abd"].into_iter().find(|servant| plain.starts_with(servant)) {
+            out.push("عبد".to_owned());
+            article = true;
+            if plain == servant {
+                continue;
+            }
+            let rest = arabic_word(&plain[servant.len()..], random);
+            out.push(format!("ال{rest}"));
+            article = false;
+            continue;
+        }
         let spelled = arabic_word(&word, random);
         out.push(if std::mem::take(&mut article) { format!("ال{spelled}") } else { spelled });
     }
@@ -145,6 +164,7 @@ fn arabic_word(word: &str, random: &mut Random) -> String {
         match (letter, found) {
             _ if letter == before => {}
             (_, Some((_, arabic))) => out.push_str(arabic),
+            ('y', None) if !end => out.push('ي'),
             ('a' | 'e', None) if start => out.push('أ'),
             ('i' | 'o' | 'u', None) if start => out.push('ا'),
             ('a', None) if end => out.push('ة'),

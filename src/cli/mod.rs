@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub mod serve;
+pub mod watchlist;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +25,8 @@ enum Command {
     Serve,
     /// Make, list and revoke API keys, also while the server runs.
     Keys(keys::Arguments),
+    /// Import a sanctions list, show it, compare a name with it.
+    Watchlist(watchlist::Arguments),
 }
 
 impl Arguments {
@@ -36,6 +39,7 @@ impl Arguments {
         match self.command {
             Command::Serve => serve::run(config),
             Command::Keys(arguments) => keys::run(arguments, &config),
+            Command::Watchlist(arguments) => watchlist::run(arguments, &config),
         }
     }
 }

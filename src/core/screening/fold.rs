@@ -34,7 +34,7 @@ pub(super) fn words(name: &str) -> Vec<Word> {
                 before.text = format!("abd{text}");
                 before.vowelless |= word.vowelless;
             }
-            Some(before) if FAITHS.contains(&text) => {
+            Some(before) if FAITHS.contains(&text) || (word.vowelless && matches!(text, "dyn" | "dn")) => {
                 before.text.push_str("din");
                 before.vowelless |= word.vowelless;
             }
@@ -49,6 +49,19 @@ pub(super) fn words(name: &str) -> Vec<Word> {
         word.text = joined(&word.text);
     }
     kept
+}
+
+/// Given names without the "servant of" at their end, which belongs to the
+/// surname, and that word.
+pub(super) fn without_servant(given: &str) -> (&str, &str) {
+    let given = given.trim();
+    let (before, last) = given.rsplit_once(' ').unwrap_or(("", given));
+    let plain = last.trim_start_matches('\'').to_ascii_lowercase();
+    if SERVANTS.contains(&plain.as_str()) {
+        (before, last)
+    } else {
+        (given, "")
+    }
 }
 
 /// What may be left out of a name anywhere.
@@ -101,6 +114,11 @@ fn joined(text: &str) -> String {
     text
 }
 
+/// Alif while a word is being read: with a lam behind it at the start it is the
+/// article, which an ayn in its place is not.
+const ALIF: &str = "A";
+const ALIF_LAM: &str = "Al";
+
 /// The words as they stand, and whether a hyphen follows each.
 fn split(name: &str) -> Vec<(Word, bool)> {
     let mut words: Vec<(Word, bool)> = Vec::new();
@@ -109,9 +127,10 @@ fn split(name: &str) -> Vec<(Word, bool)> {
     let mut end = |text: &mut String, vowelless: &mut bool, hyphen: bool| {
         if !text.is_empty() {
             let mut taken = std::mem::take(text);
-            if *vowelless && taken.len() >= 5 && taken.starts_with("al") {
-                taken.drain(..2);
+            if taken.len() >= 4 && taken.starts_with(ALIF_LAM) {
+                taken.drain(..ALIF_LAM.len());
             }
+            taken = taken.replace(ALIF, "a");
             let word = Word {
                 text: taken,
                 vowelless: *vowelless,
@@ -155,7 +174,8 @@ fn is_mark(character: char) -> bool {
 /// Letters of scripts that leave short vowels out.
 fn semitic(character: char) -> Option<&'static str> {
     let roman = match character {
-        'ا' | 'أ' | 'آ' | 'ع' | 'ى' | 'ة' | 'א' | 'ע' => "a",
+        'ا' => ALIF,
+        'أ' | 'آ' | 'ع' | 'ى' | 'ة' | 'א' | 'ע' => "a",
         'إ' => "i",
         'ب' | 'ב' => "b",
         'پ' | 'פ' | 'ף' => "p",

@@ -156,7 +156,7 @@ impl Index {
                 for id in self.by_key.get(&key).into_iter().flatten() {
                     if seen.insert(*id) {
                         let like = likeness(&token, &self.vocabulary[*id as usize].token);
-                        if like >= ALIKE {
+                        if like >= ALIKE && (span.length == 1 || like >= ALIKE_JOINED) {
                             found.entry(*id).or_default().push((span, like));
                         }
                     }
@@ -190,6 +190,10 @@ impl Index {
     }
 }
 
+/// Words that were joined must be more alike, or else a word would be taken for
+/// itself with a short neighbour.
+pub(super) const ALIKE_JOINED: f64 = 0.93;
+
 /// What a word says that the list does not have.
 const UNKNOWN: f64 = 0.9;
 
@@ -217,7 +221,8 @@ pub(super) fn tokens(words: &[Word]) -> impl Iterator<Item = (Span, Token)> {
 fn listed_words(name: &str) -> (Vec<Word>, usize) {
     match name.split_once(',') {
         Some((surname, given)) => {
-            let mut words = fold::words(surname);
+            let (given, servant) = fold::without_servant(given);
+            let mut words = fold::words(&format!("{servant} {surname}"));
             let surnames = words.len();
             words.extend(fold::words(given));
             words.truncate(fold::MAX_WORDS);

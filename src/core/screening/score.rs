@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::index::{Alike, Listed, Span};
+use super::index::{ALIKE_JOINED, Alike, Listed, Span};
 use crate::core::country::Country;
 use crate::core::watchlist::{Born, Entry, NameKind, Tie};
 
@@ -72,7 +72,7 @@ const MORE: f64 = 0.30;
 /// What it costs when no surname, or no given name, was found.
 const ONE_SIDED: f64 = 0.10;
 /// What unlikeness of the words found costs.
-const UNLIKE: f64 = 1.1;
+const UNLIKE: f64 = 1.2;
 /// So much must be found for a name to say who it is.
 const ENOUGH: f64 = 1.3;
 /// What it costs when nothing was found of that, for a part of a name and for a whole one.
@@ -157,10 +157,11 @@ fn matched(listed: &Listed, alike: &Alike) -> Vec<(Span, Span, f64)> {
     let mut pairs: Vec<(f64, Span, Span, f64)> = Vec::new();
     for (span, id) in &listed.spans {
         for (own, likeness) in alike.get(id).into_iter().flatten() {
-            if span.length + own.length <= 3 {
+            let joined = span.length + own.length;
+            if joined == 2 || (joined == 3 && *likeness >= ALIKE_JOINED) {
                 let weight = sum(&listed.weights, span.mask());
                 // The word as it stands goes before its joining with a neighbour.
-                let pull = f64::from(weight * likeness * likeness)
+                let pull = weight * likeness * likeness
                     + if span.length == own.length { 1e-3 } else { 0.0 };
                 pairs.push((pull, *own, *span, *likeness));
             }
@@ -222,7 +223,7 @@ fn compare(birth: Date, born: &Born) -> (f64, Reason) {
         return if born.from == born.to {
             (0.6, Reason::BirthDateSame)
         } else {
-            (0.25, Reason::BirthDateInRange)
+            (0.12, Reason::BirthDateInRange)
         };
     }
     let years = i16::max(
@@ -240,7 +241,7 @@ fn compare(birth: Date, born: &Born) -> (f64, Reason) {
         ];
         let near = (swapped && years == 0) || same.iter().filter(|same| **same).count() == 2 && years <= 1;
         if near {
-            return (0.2, Reason::BirthDateNear);
+            return (0.12, Reason::BirthDateNear);
         }
     }
     let slack = if born.circa { 3 } else { 0 };

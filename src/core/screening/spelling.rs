@@ -20,7 +20,7 @@ impl Token {
     pub(super) fn new(word: &Word) -> Self {
         Self {
             canon: canon(&word.text),
-            skeleton: skeleton(&word.text),
+            skeleton: skeleton(word),
             text: word.text.clone(),
             vowelless: word.vowelless,
         }
@@ -40,6 +40,7 @@ impl Token {
     pub(super) fn keys(&self) -> Vec<u64> {
         let mut keys = vec![key(b's', self.skeleton.bytes())];
         left_out(b'c', &self.canon, &mut keys);
+        left_out(b't', &self.text, &mut keys);
         if self.skeleton.len() >= 4 {
             left_out(b'k', &self.skeleton, &mut keys);
         }
@@ -71,17 +72,28 @@ pub(super) fn likeness(a: &Token, b: &Token) -> f64 {
     if a.canon == b.canon {
         return if length <= 3 { 0.94 } else { 0.98 };
     }
-    let by_letters = match (strsim::osa_distance(&a.canon, &b.canon), length) {
+    let apart = strsim::osa_distance(&a.canon, &b.canon).min(strsim::osa_distance(&a.text, &b.text));
+    let by_letters = match (apart, length) {
         (1, 7..) => 0.94,
-        (1, 5..) => 0.92,
-        (1, 4) => 0.86,
-        (2, 9..) => 0.90,
-        (2, 7..) => 0.85,
+        (1, 5..) => 0.91,
+        (1, 4) => 0.85,
+        (2, 9..) => 0.89,
+        (2, 8) => 0.83,
+        _ => 0.0,
+    };
+    let vowels: f64 = match apart {
+        1 => 0.035,
+        2 => 0.07,
+        _ => 0.105,
+    };
+    let short = match a.canon.len().min(b.canon.len()) {
+        ..=4 => 0.06,
+        5 => 0.03,
         _ => 0.0,
     };
     let by_bones = match (same_skeleton, bones) {
-        (true, 3..) => 0.80 + 0.16 * strsim::jaro_winkler(&a.canon, &b.canon),
-        (true, 2) => 0.62 + 0.3 * strsim::jaro_winkler(&a.canon, &b.canon),
+        (true, 3..) => 0.97 - vowels - short,
+        (true, 2) => 0.92 - vowels - short,
         _ => 0.0,
     };
     f64::max(by_letters, by_bones)
@@ -123,18 +135,21 @@ const SOUNDS: [(&str, char); 32] = [
     ("ll", 'l'),
 ];
 
-/// The sounds of a word; `c` before a light vowel keeps the vowel.
-fn sounds(text: &str) -> String {
+/// The sounds of a word; `c` before a light vowel keeps the vowel. Doubles are
+/// one sound, unless a vowel that is not written stands between them.
+fn sounds(text: &str, vowelless: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let group = SOUNDS.iter().find(|(group, _)| rest.starts_with(group));
+        let group = SOUNDS
+            .iter()
+            .find(|(group, _)| rest.starts_with(group) && !(vowelless && *group == "ll"));
         let (sound, length) = match group {
             Some(("ce" | "ci", sound)) => (*sound, 1),
             Some((group, sound)) => (*sound, group.len()),
             None => (first, first.len_utf8()),
         };
-        if !out.ends_with(sound) {
+        if vowelless || !out.ends_with(sound) {
             out.push(sound);
         }
         rest = &rest[length..];
@@ -144,7 +159,7 @@ fn sounds(text: &str) -> String {
 
 fn canon(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for sound in sounds(text).chars() {
+    for sound in sounds(text, false).chars() {
         let sound = match sound {
             'c' | 'q' => 'k',
             'w' => 'v',
@@ -157,12 +172,13 @@ fn canon(text: &str) -> String {
         }
     }
     if out.len() >= 5 {
-        for (ending, usual) in [("uf", "uv"), ("if", "iv"), ("ah", "a"), ("ij", "i")] {
-            if let Some(stem) = out.strip_suffix(ending) {
-                out = format!("{stem}{usual}");
-                break;
-            }
-        }
+        let ending = match (text.ends_with("ff"), out.ends_with("ah"), out.ends_with("ij")) {
+            (true, _, _) => Some('v'),
+            (_, true, _) | (_, _, true) => None,
+            _ => out.chars().last(),
+        };
+        out.pop();
+        out.extend(ending);
     }
     without_article(&out).to_owned()
 }
@@ -177,10 +193,12 @@ fn without_article(text: &str) -> &str {
 }
 
 /// Consonants only, an `A` for a vowel in front; half-vowels and a last `h` come and go.
-fn skeleton(text: &str) -> String {
-    let sounds = sounds(text);
+fn skeleton(word: &Word) -> String {
+    let text = word.text.as_str();
+    let sounds = sounds(text, word.vowelless);
     let sounds = without_article(&sounds);
     let last = sounds.chars().count().saturating_sub(1);
+    let russian = text.ends_with("ff");
     let mut out = String::new();
     for (place, sound) in sounds.chars().enumerate() {
         let bone = match sound {
@@ -190,12 +208,10 @@ fn skeleton(text: &str) -> String {
             'w' => continue,
             'h' if place == last && place > 1 => continue,
             'c' | 'q' => 'k',
-            'f' if place == last && place > 3 => 'v',
+            'f' if place == last && russian => 'v',
             other => other,
         };
-        if !out.ends_with(bone) {
-            out.push(bone);
-        }
+        out.push(bone);
     }
     out
 }
