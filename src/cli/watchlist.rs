@@ -9,7 +9,6 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::core::birth_date::BirthDate;
 use crate::core::country::Country;
-use crate::core::geo::GeoDatabase;
 use crate::core::installation::Installation;
 use crate::core::screening::{Hit, Subject, THRESHOLD};
 use crate::core::watchlist::{self, File, Kind, Shrinking, Source, Summary};
@@ -75,9 +74,6 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 /// # Errors
 /// When the data folder cannot be used, or a list is refused.
 pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
-    if let Some(path) = &config.geo_database {
-        GeoDatabase::open(path)?;
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

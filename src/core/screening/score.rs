@@ -76,7 +76,7 @@ const UNLIKE: f64 = 1.2;
 /// So much must be found for a name to say who it is.
 const ENOUGH: f64 = 1.3;
 /// What it costs when nothing was found of that, for a part of a name and for a whole one.
-const COMMON_PART: f64 = 0.35;
+const COMMON_PART: f64 = 0.40;
 const COMMON_WHOLE: f64 = 0.08;
 /// What a weak alias costs.
 const WEAK: f64 = 0.06;
@@ -116,7 +116,7 @@ impl Fit {
         let conflict = f64::min(lacking, extra);
         let common = (1.0 - like / ENOUGH).max(0.0);
         let likeness = like / found;
-        let penalty = UNLIKE * (1.0 - likeness)
+        let penalty = UNLIKE * (1.0 - likeness) * (1.0 + 2.0 * common)
             + CONFLICT * conflict / (found + conflict)
             + MISSING * (lacking - conflict) / (found + lacking)
             + MORE * (extra - conflict) / (found + extra)
@@ -248,7 +248,7 @@ fn compare(birth: Date, born: &Born) -> (f64, Reason) {
     let fall = match years - slack {
         ..=1 => -0.03,
         2..=3 => -0.10,
-        _ => -0.20,
+        _ => -0.22,
     };
     (fall, Reason::BirthDateDiffers(years))
 }
