@@ -10,7 +10,8 @@ use crate::random::Random;
 /// Where the real list may be.
 pub fn folder() -> Option<PathBuf> {
     let named = std::env::var_os("OMS_OFAC_DIR").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ofac"));
+    let folder =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ofac"));
     folder.join("sdn.csv").is_file().then_some(folder)
 }
 
@@ -18,7 +19,10 @@ pub fn folder() -> Option<PathBuf> {
 pub fn real(folder: &Path) -> Option<WatchList> {
     let file = |name: &str| {
         let bytes = std::fs::read(folder.join(name)).ok()?;
-        Some(File { name: name.to_owned(), bytes })
+        Some(File {
+            name: name.to_owned(),
+            bytes,
+        })
     };
     let source = Source {
         entries: file("sdn.csv")?,
@@ -38,26 +42,57 @@ pub fn real(folder: &Path) -> Option<WatchList> {
 /// Invented people.
 pub fn invented() -> WatchList {
     let mut random = Random(3);
-    let surnames = ["KARZHENKOV", "AL-MUTALABI", "ZHEREBTSOV", "QUINTANILLA BARROSO", "LIU", "HOSSEINABADI", "TSHIMANGA", "ABD AL-WAHHAB"];
-    let given = ["Timofey Arkadyevich", "Muhammad Husayn", "Vsevolod", "Joaquin Evaristo", "Xiaoming", "Ahmad Reza", "Kalonji Dieudonne", "Yusuf Khalid"];
+    let surnames = [
+        "KARZHENKOV",
+        "AL-MUTALABI",
+        "ZHEREBTSOV",
+        "QUINTANILLA BARROSO",
+        "LIU",
+        "HOSSEINABADI",
+        "TSHIMANGA",
+        "ABD AL-WAHHAB",
+    ];
+    let given = [
+        "Timofey Arkadyevich",
+        "Muhammad Husayn",
+        "Vsevolod",
+        "Joaquin Evaristo",
+        "Xiaoming",
+        "Ahmad Reza",
+        "Kalonji Dieudonne",
+        "Yusuf Khalid",
+    ];
     let entries = (0u64..64).map(|id| {
         let born = random.birth_date();
         Entry {
             id,
             kind: Kind::Individual,
-            names: vec![Name { text: format!("{}, {}", random.of(&surnames), random.of(&given)), kind: NameKind::Primary }],
-            births: vec![Born { from: born, to: born, circa: false }],
+            names: vec![Name {
+                text: format!("{}, {}", random.of(&surnames), random.of(&given)),
+                kind: NameKind::Primary,
+            }],
+            births: vec![Born {
+                from: born,
+                to: born,
+                circa: false,
+            }],
             countries: Vec::new(),
             programs: vec!["TEST".to_owned()],
         }
     });
-    WatchList { entries: entries.collect() }
+    WatchList {
+        entries: entries.collect(),
+    }
 }
 
 /// As many individuals as asked for: those of the list, again and again, each
 /// time with other letters, so that neither words nor people repeat.
 pub fn grown(list: &WatchList, size: usize) -> WatchList {
-    let people: Vec<&Entry> = list.entries.iter().filter(|entry| entry.kind == Kind::Individual).collect();
+    let people: Vec<&Entry> = list
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Individual)
+        .collect();
     let mut random = Random(5);
     let entries = (0..size).map(|number| {
         let mut entry = people[number % people.len()].clone();
@@ -65,7 +100,9 @@ pub fn grown(list: &WatchList, size: usize) -> WatchList {
         if number >= people.len() {
             for name in &mut entry.names {
                 let changed = name.text.chars().map(|letter| match letter {
-                    'b'..='z' if random.below(8) == 0 => random.of(&['b', 'd', 'g', 'k', 'l', 'm', 'n', 'r', 's', 't', 'a', 'i', 'o']),
+                    'b'..='z' if random.below(8) == 0 => random.of(&[
+                        'b', 'd', 'g', 'k', 'l', 'm', 'n', 'r', 's', 't', 'a', 'i', 'o',
+                    ]),
                     other => other,
                 });
                 name.text = changed.collect();
@@ -73,5 +110,7 @@ pub fn grown(list: &WatchList, size: usize) -> WatchList {
         }
         entry
     });
-    WatchList { entries: entries.collect() }
+    WatchList {
+        entries: entries.collect(),
+    }
 }

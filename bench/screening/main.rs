@@ -33,16 +33,58 @@ struct Class {
 }
 
 const CLASSES: &[Class] = &[
-    Class { name: "as listed, given names first", write: variants::plain, countries: &[] },
-    Class { name: "reordered, upper case", write: variants::reordered, countries: &[] },
-    Class { name: "missing middle name", write: variants::without_middle, countries: &[] },
-    Class { name: "one slip of the finger", write: variants::slip, countries: &[] },
-    Class { name: "other romanisation", write: variants::romanised, countries: &[] },
-    Class { name: "diacritics", write: variants::accented, countries: &[] },
-    Class { name: "joined words", write: variants::joined, countries: &[] },
-    Class { name: "in Cyrillic", write: variants::cyrillic, countries: &["RU", "BY", "UA", "KZ"] },
-    Class { name: "in Arabic", write: variants::arabic, countries: &["SY", "IQ", "SA", "YE", "LB", "EG", "LY", "PS", "JO", "KW", "AE"] },
-    Class { name: "in Chinese", write: variants::chinese, countries: &["CN", "TW", "HK"] },
+    Class {
+        name: "as listed, given names first",
+        write: variants::plain,
+        countries: &[],
+    },
+    Class {
+        name: "reordered, upper case",
+        write: variants::reordered,
+        countries: &[],
+    },
+    Class {
+        name: "missing middle name",
+        write: variants::without_middle,
+        countries: &[],
+    },
+    Class {
+        name: "one slip of the finger",
+        write: variants::slip,
+        countries: &[],
+    },
+    Class {
+        name: "other romanisation",
+        write: variants::romanised,
+        countries: &[],
+    },
+    Class {
+        name: "diacritics",
+        write: variants::accented,
+        countries: &[],
+    },
+    Class {
+        name: "joined words",
+        write: variants::joined,
+        countries: &[],
+    },
+    Class {
+        name: "in Cyrillic",
+        write: variants::cyrillic,
+        countries: &["RU", "BY", "UA", "KZ"],
+    },
+    Class {
+        name: "in Arabic",
+        write: variants::arabic,
+        countries: &[
+            "SY", "IQ", "SA", "YE", "LB", "EG", "LY", "PS", "JO", "KW", "AE",
+        ],
+    },
+    Class {
+        name: "in Chinese",
+        write: variants::chinese,
+        countries: &["CN", "TW", "HK"],
+    },
 ];
 
 /// Subjects of one class, and people who must not hit.
@@ -55,7 +97,9 @@ fn main() {
     let folder = lists::folder();
     let list = folder.as_deref().and_then(lists::real);
     if list.is_none() {
-        println!("THE PART WITH THE REAL LIST DID NOT RUN: set OMS_OFAC_DIR to a folder with sdn.csv, alt.csv and add.csv.");
+        println!(
+            "THE PART WITH THE REAL LIST DID NOT RUN: set OMS_OFAC_DIR to a folder with sdn.csv, alt.csv and add.csv."
+        );
     }
     let list = list.unwrap_or_else(lists::invented);
     println!(
@@ -99,7 +143,11 @@ fn recall(list: &WatchList, screener: &Screener) {
 
 fn row(name: &str, count: usize, found: usize, found_with: usize) {
     let share = |found: usize| found as f64 / count.max(1) as f64;
-    println!("| {name} | {count} | {:.4} | {:.4} |", share(found), share(found_with));
+    println!(
+        "| {name} | {count} | {:.4} | {:.4} |",
+        share(found),
+        share(found_with)
+    );
 }
 
 fn hits(screener: &Screener, entry: &Entry, name: &str, birth: Option<jiff::civil::Date>) -> bool {
@@ -108,14 +156,24 @@ fn hits(screener: &Screener, entry: &Entry, name: &str, birth: Option<jiff::civi
         birth_date: birth,
         countries: Vec::new(),
     };
-    screener.screen(&subject).iter().any(|hit| hit.entry.id == entry.id)
+    screener
+        .screen(&subject)
+        .iter()
+        .any(|hit| hit.entry.id == entry.id)
 }
 
 /// Listed people of a class, at most [`PER_CLASS`], spread over the list.
-fn subjects<'a>(list: &'a WatchList, class: &Class, random: &mut Random) -> Vec<(&'a Entry, String)> {
+fn subjects<'a>(
+    list: &'a WatchList,
+    class: &Class,
+    random: &mut Random,
+) -> Vec<(&'a Entry, String)> {
     let of = |entry: &Entry| {
-        let tie = |(tie, country): &(Tie, Country)| *tie != Tie::Address && class.countries.contains(&country.code());
-        entry.kind == Kind::Individual && (class.countries.is_empty() || entry.countries.iter().any(tie))
+        let tie = |(tie, country): &(Tie, Country)| {
+            *tie != Tie::Address && class.countries.contains(&country.code())
+        };
+        entry.kind == Kind::Individual
+            && (class.countries.is_empty() || entry.countries.iter().any(tie))
     };
     let mut people: Vec<&Entry> = list.entries.iter().filter(|entry| of(entry)).collect();
     for place in (1..people.len()).rev() {
@@ -136,13 +194,23 @@ fn strangers(screener: &Screener) {
         let mut subject = stranger(&mut random);
         let hits = screener.screen(&subject);
         if let Some(hit) = hits.first() {
-            wrong.push(format!("{} <> {:.3} {}", subject.names[0], hit.score, hit.entry.name()));
+            wrong.push(format!(
+                "{} <> {:.3} {}",
+                subject.names[0],
+                hit.score,
+                hit.entry.name()
+            ));
         }
         subject.birth_date = None;
         by_name += usize::from(!screener.screen(&subject).is_empty());
     }
     let share = |count: usize| 100.0 * count as f64 / STRANGERS as f64;
-    println!("\nstrangers: {STRANGERS} common names; with a birth date {} hit ({:.2} %), by name alone {by_name} ({:.2} %)", wrong.len(), share(wrong.len()), share(by_name));
+    println!(
+        "\nstrangers: {STRANGERS} common names; with a birth date {} hit ({:.2} %), by name alone {by_name} ({:.2} %)",
+        wrong.len(),
+        share(wrong.len()),
+        share(by_name)
+    );
     if std::env::var_os("OMS_SCREENING_WRONG").is_some() {
         wrong.iter().for_each(|line| println!("    {line}"));
     }
@@ -162,7 +230,11 @@ fn speed(list: &WatchList) {
     let large = lists::grown(list, SIZE);
     let start = Instant::now();
     let screener = Screener::new(&large);
-    println!("\nagainst {} individuals with {} further names:", large.count(Kind::Individual), large.aliases());
+    println!(
+        "\nagainst {} individuals with {} further names:",
+        large.count(Kind::Individual),
+        large.aliases()
+    );
     println!("- index made in {:?}", start.elapsed());
     let mut random = Random(13);
     let subjects: Vec<Subject> = (0..TIMED)
@@ -177,20 +249,35 @@ fn speed(list: &WatchList) {
             _ => stranger(&mut random),
         })
         .collect();
-    let mut times: Vec<Duration> = subjects[..5000].iter().map(|subject| {
-        let start = Instant::now();
-        std::hint::black_box(screener.screen(subject));
-        start.elapsed()
-    }).collect();
+    let mut times: Vec<Duration> = subjects[..5000]
+        .iter()
+        .map(|subject| {
+            let start = Instant::now();
+            std::hint::black_box(screener.screen(subject));
+            start.elapsed()
+        })
+        .collect();
     times.sort_unstable();
     let at = |share: f64| times[(times.len() as f64 * share) as usize];
-    println!("- one screening: median {:?}, 99 % below {:?}, longest {:?}", at(0.5), at(0.99), times[times.len() - 1]);
+    println!(
+        "- one screening: median {:?}, 99 % below {:?}, longest {:?}",
+        at(0.5),
+        at(0.99),
+        times[times.len() - 1]
+    );
     let start = Instant::now();
     let (left, right) = subjects.split_at(subjects.len() / 2);
-    let count = |half: &[Subject]| half.iter().map(|subject| screener.screen(subject).len()).sum::<usize>();
+    let count = |half: &[Subject]| {
+        half.iter()
+            .map(|subject| screener.screen(subject).len())
+            .sum::<usize>()
+    };
     let hits: usize = std::thread::scope(|scope| {
         let other = scope.spawn(|| count(right));
         count(left) + other.join().expect("no panic")
     });
-    println!("- {TIMED} subjects on 2 threads: {:?} ({hits} hits)", start.elapsed());
+    println!(
+        "- {TIMED} subjects on 2 threads: {:?} ({hits} hits)",
+        start.elapsed()
+    );
 }

@@ -4,7 +4,11 @@
 use crate::random::Random;
 
 /// Where a name is common: first names, last names.
-type Country = (&'static str, &'static [&'static str], &'static [&'static str]);
+type Country = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
 #[rustfmt::skip]
 const COUNTRIES: &[Country] = &[

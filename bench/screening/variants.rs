@@ -8,9 +8,11 @@ pub type Parts = (Vec<String>, Vec<String>);
 /// Splits `SURNAME, Given Names`; `None` for anything else.
 pub fn parts(listed: &str) -> Option<Parts> {
     let (surname, given) = listed.split_once(',')?;
-    let words = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+    let words =
+        |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
     let (surname, given) = (words(surname), words(given));
-    (!surname.is_empty() && !given.is_empty() && !listed[surname.len()..].contains("Jr")).then_some((surname, given))
+    (!surname.is_empty() && !given.is_empty() && !listed[surname.len()..].contains("Jr"))
+        .then_some((surname, given))
 }
 
 fn western((surname, given): &Parts) -> Vec<String> {
@@ -37,13 +39,16 @@ pub fn without_middle((surname, given): &Parts, _: &mut Random) -> Option<String
     // "Servant of" and "father of" are no names by themselves.
     let half = ["abd", "abdul", "abdel", "abdal", "abu", "haji", "hajji"];
     let first = given[0].to_lowercase();
-    (given.len() > 1 && !half.contains(&first.trim_matches('\''))).then(|| format!("{} {}", given[0], surname.join(" ")))
+    (given.len() > 1 && !half.contains(&first.trim_matches('\'')))
+        .then(|| format!("{} {}", given[0], surname.join(" ")))
 }
 
 /// One slip in one of the words: a letter left out, doubled, exchanged or another one.
 pub fn slip(parts: &Parts, random: &mut Random) -> Option<String> {
     let mut words = western(parts);
-    let long: Vec<usize> = (0..words.len()).filter(|place| words[*place].len() >= 5 && words[*place].is_ascii()).collect();
+    let long: Vec<usize> = (0..words.len())
+        .filter(|place| words[*place].len() >= 5 && words[*place].is_ascii())
+        .collect();
     if long.is_empty() {
         return None;
     }
@@ -77,30 +82,63 @@ pub fn romanised(parts: &Parts, random: &mut Random) -> Option<String> {
 }
 
 const ROMANISATIONS: &[(&str, &str)] = &[
-    ("muhammad", "mohammed"), ("mohammad", "muhamed"), ("ahmad", "ahmed"), ("husayn", "hussein"),
-    ("hussein", "hossain"), ("abd al-", "abdul "), ("abdul ", "abd al-"), ("abdel ", "abdul"),
-    ("al-", "al "), ("al-", "el-"), ("ov ", "off "), ("ev ", "eff "), ("kh", "h"), ("iy ", "y "), ("ey ", "ei "),
-    ("ou", "u"), ("sh", "sch"), ("aleks", "alex"), ("yu", "iu"), ("ya", "ia"), ("w", "v"), ("ee", "i"),
-    ("q", "k"), ("yevg", "evg"), ("ks", "x"), ("oo", "u"), ("khalid", "khaled"), ("y ", "iy "),
-    ("dh", "d"), ("ii", "i"), ("omar", "umar"), ("saleh", "salih"), ("said", "saeed"), ("yusuf", "youssef"),
+    ("muhammad", "mohammed"),
+    ("mohammad", "muhamed"),
+    ("ahmad", "ahmed"),
+    ("husayn", "hussein"),
+    ("hussein", "hossain"),
+    ("abd al-", "abdul "),
+    ("abdul ", "abd al-"),
+    ("abdel ", "abdul"),
+    ("al-", "al "),
+    ("al-", "el-"),
+    ("ov ", "off "),
+    ("ev ", "eff "),
+    ("kh", "h"),
+    ("iy ", "y "),
+    ("ey ", "ei "),
+    ("ou", "u"),
+    ("sh", "sch"),
+    ("aleks", "alex"),
+    ("yu", "iu"),
+    ("ya", "ia"),
+    ("w", "v"),
+    ("ee", "i"),
+    ("q", "k"),
+    ("yevg", "evg"),
+    ("ks", "x"),
+    ("oo", "u"),
+    ("khalid", "khaled"),
+    ("y ", "iy "),
+    ("dh", "d"),
+    ("ii", "i"),
+    ("omar", "umar"),
+    ("saleh", "salih"),
+    ("said", "saeed"),
+    ("yusuf", "youssef"),
 ];
 
 /// Accents where the language of the name has some.
 pub fn accented(parts: &Parts, random: &mut Random) -> Option<String> {
-    let name: String = western(parts).join(" ").to_lowercase().chars().map(|letter| {
-        let accents: &[char] = match letter {
-            'a' => &['á', 'ä', 'ā', 'a'],
-            'e' => &['é', 'ë', 'ē', 'e'],
-            'i' => &['í', 'ï', 'ī', 'i'],
-            'o' => &['ó', 'ö', 'ō', 'o'],
-            'u' => &['ú', 'ü', 'ū', 'u'],
-            'c' => &['č', 'ç', 'ć', 'c'],
-            's' => &['š', 'ş', 's', 's'],
-            'n' => &['ñ', 'ń', 'n', 'n'],
-            _ => return letter,
-        };
-        random.of(accents)
-    }).collect();
+    let name: String = western(parts)
+        .join(" ")
+        .to_lowercase()
+        .chars()
+        .map(|letter| {
+            let accents: &[char] = match letter {
+                'a' => &['á', 'ä', 'ā', 'a'],
+                'e' => &['é', 'ë', 'ē', 'e'],
+                'i' => &['í', 'ï', 'ī', 'i'],
+                'o' => &['ó', 'ö', 'ō', 'o'],
+                'u' => &['ú', 'ü', 'ū', 'u'],
+                'c' => &['č', 'ç', 'ć', 'c'],
+                's' => &['š', 'ş', 's', 's'],
+                'n' => &['ñ', 'ń', 'n', 'n'],
+                _ => return letter,
+            };
+            random.of(accents)
+        })
+        .collect();
     Some(name)
 }
 
@@ -108,25 +146,42 @@ pub fn accented(parts: &Parts, random: &mut Random) -> Option<String> {
 pub fn joined(parts: &Parts, _: &mut Random) -> Option<String> {
     let (surname, given) = parts;
     let small = ["ben", "bin", "de", "abd", "abdul", "abd-al-qadir"];
-    if given.iter().any(|word| small.contains(&word.to_lowercase().as_str())) {
+    if given
+        .iter()
+        .any(|word| small.contains(&word.to_lowercase().as_str()))
+    {
         return None;
     }
     if let [first, second, ..] = given.as_slice() {
         let rest = given[2..].join(" ");
-        return Some(format!("{first}{} {rest} {}", second.to_lowercase(), surname.join(" ")));
+        return Some(format!(
+            "{first}{} {rest} {}",
+            second.to_lowercase(),
+            surname.join(" ")
+        ));
     }
     let [one] = given.as_slice() else { return None };
-    one.split_once('-').map(|(first, second)| format!("{first}{} {}", second.to_lowercase(), surname.join(" ")))
+    one.split_once('-')
+        .map(|(first, second)| format!("{first}{} {}", second.to_lowercase(), surname.join(" ")))
 }
 
 /// In Cyrillic letters, by sound.
 pub fn cyrillic(parts: &Parts, _: &mut Random) -> Option<String> {
-    Some(western(parts).iter().map(|word| by_table(&word.to_lowercase(), CYRILLIC)).collect::<Vec<_>>().join(" "))
+    Some(
+        western(parts)
+            .iter()
+            .map(|word| by_table(&word.to_lowercase(), CYRILLIC))
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// In Arabic letters, where a short vowel is written only sometimes.
 pub fn arabic(parts: &Parts, random: &mut Random) -> Option<String> {
-    let words = western(parts).iter().flat_map(|word| word.split('-').map(str::to_lowercase).collect::<Vec<_>>()).collect::<Vec<_>>();
+    let words = western(parts)
+        .iter()
+        .flat_map(|word| word.split('-').map(str::to_lowercase).collect::<Vec<_>>())
+        .collect::<Vec<_>>();
     let mut article = false;
     let mut out = Vec::new();
     for word in words {
@@ -135,7 +190,10 @@ pub fn arabic(parts: &Parts, random: &mut Random) -> Option<String> {
             continue;
         }
         let plain = word.trim_matches('\'');
-        if let Some(servant) = ["abdul", "abdel", "abdal", "abd"].into_iter().find(|servant| plain.starts_with(servant)) {
+        if let Some(servant) = ["abdul", "abdel", "abdal", "abd"]
+            .into_iter()
+            .find(|servant| plain.starts_with(servant))
+        {
             out.push("عبد".to_owned());
             article = true;
             if plain == servant {
@@ -147,7 +205,11 @@ pub fn arabic(parts: &Parts, random: &mut Random) -> Option<String> {
             continue;
         }
         let spelled = arabic_word(&word, random);
-        out.push(if std::mem::take(&mut article) { format!("ال{spelled}") } else { spelled });
+        out.push(if std::mem::take(&mut article) {
+            format!("ال{spelled}")
+        } else {
+            spelled
+        });
     }
     Some(out.join(" "))
 }
@@ -181,17 +243,75 @@ fn arabic_word(word: &str, random: &mut Random) -> String {
 }
 
 const ARABIC: &[(&str, &str)] = &[
-    ("kh", "خ"), ("sh", "ش"), ("gh", "غ"), ("th", "ث"), ("dh", "ذ"), ("ch", "تش"), ("b", "ب"), ("t", "ت"),
-    ("j", "ج"), ("g", "ج"), ("h", "ح"), ("d", "د"), ("r", "ر"), ("z", "ز"), ("s", "س"), ("f", "ف"), ("p", "ب"),
-    ("q", "ق"), ("k", "ك"), ("c", "ك"), ("l", "ل"), ("m", "م"), ("n", "ن"), ("w", "و"), ("v", "ف"), ("x", "كس"),
+    ("kh", "خ"),
+    ("sh", "ش"),
+    ("gh", "غ"),
+    ("th", "ث"),
+    ("dh", "ذ"),
+    ("ch", "تش"),
+    ("b", "ب"),
+    ("t", "ت"),
+    ("j", "ج"),
+    ("g", "ج"),
+    ("h", "ح"),
+    ("d", "د"),
+    ("r", "ر"),
+    ("z", "ز"),
+    ("s", "س"),
+    ("f", "ف"),
+    ("p", "ب"),
+    ("q", "ق"),
+    ("k", "ك"),
+    ("c", "ك"),
+    ("l", "ل"),
+    ("m", "م"),
+    ("n", "ن"),
+    ("w", "و"),
+    ("v", "ف"),
+    ("x", "كس"),
 ];
 
 const CYRILLIC: &[(&str, &str)] = &[
-    ("shch", "щ"), ("zh", "ж"), ("kh", "х"), ("ts", "ц"), ("ch", "ч"), ("sh", "ш"), ("yu", "ю"), ("ya", "я"),
-    ("ye", "е"), ("iy", "ий"), ("yy", "ый"), ("ey", "ей"), ("ay", "ай"), ("oy", "ой"), ("a", "а"), ("b", "б"), ("v", "в"), ("g", "г"),
-    ("d", "д"), ("e", "е"), ("z", "з"), ("i", "и"), ("k", "к"), ("l", "л"), ("m", "м"), ("n", "н"), ("o", "о"),
-    ("p", "п"), ("r", "р"), ("s", "с"), ("t", "т"), ("u", "у"), ("f", "ф"), ("h", "х"), ("y", "и"), ("c", "к"),
-    ("q", "к"), ("w", "в"), ("x", "кс"), ("j", "дж"),
+    ("shch", "щ"),
+    ("zh", "ж"),
+    ("kh", "х"),
+    ("ts", "ц"),
+    ("ch", "ч"),
+    ("sh", "ш"),
+    ("yu", "ю"),
+    ("ya", "я"),
+    ("ye", "е"),
+    ("iy", "ий"),
+    ("yy", "ый"),
+    ("ey", "ей"),
+    ("ay", "ай"),
+    ("oy", "ой"),
+    ("a", "а"),
+    ("b", "б"),
+    ("v", "в"),
+    ("g", "г"),
+    ("d", "д"),
+    ("e", "е"),
+    ("z", "з"),
+    ("i", "и"),
+    ("k", "к"),
+    ("l", "л"),
+    ("m", "м"),
+    ("n", "н"),
+    ("o", "о"),
+    ("p", "п"),
+    ("r", "р"),
+    ("s", "с"),
+    ("t", "т"),
+    ("u", "у"),
+    ("f", "ф"),
+    ("h", "х"),
+    ("y", "и"),
+    ("c", "к"),
+    ("q", "к"),
+    ("w", "в"),
+    ("x", "кс"),
+    ("j", "дж"),
 ];
 
 fn by_table(word: &str, table: &[(&str, &str)]) -> String {
@@ -218,7 +338,10 @@ pub fn chinese((surname, given): &Parts, _: &mut Random) -> Option<String> {
     for word in surname.iter().chain(given) {
         let mut rest = word.to_lowercase().replace('-', "");
         while !rest.is_empty() {
-            let syllable = HAN.iter().filter(|(pinyin, _)| rest.starts_with(pinyin)).max_by_key(|(pinyin, _)| pinyin.len())?;
+            let syllable = HAN
+                .iter()
+                .filter(|(pinyin, _)| rest.starts_with(pinyin))
+                .max_by_key(|(pinyin, _)| pinyin.len())?;
             out.push_str(syllable.1);
             rest.drain(..syllable.0.len());
         }
@@ -227,14 +350,74 @@ pub fn chinese((surname, given): &Parts, _: &mut Random) -> Option<String> {
 }
 
 const HAN: &[(&str, &str)] = &[
-    ("wang", "王"), ("li", "李"), ("zhang", "张"), ("liu", "刘"), ("chen", "陈"), ("yang", "杨"), ("huang", "黄"),
-    ("zhao", "赵"), ("wu", "吴"), ("zhou", "周"), ("xu", "徐"), ("sun", "孙"), ("ma", "马"), ("zhu", "朱"),
-    ("hu", "胡"), ("guo", "郭"), ("he", "何"), ("lin", "林"), ("gao", "高"), ("luo", "罗"), ("zheng", "郑"),
-    ("liang", "梁"), ("xie", "谢"), ("song", "宋"), ("tang", "唐"), ("han", "韩"), ("feng", "冯"), ("deng", "邓"),
-    ("cao", "曹"), ("peng", "彭"), ("xiao", "晓"), ("tian", "田"), ("dong", "东"), ("pan", "潘"), ("yuan", "袁"),
-    ("cai", "蔡"), ("jiang", "江"), ("yu", "宇"), ("du", "杜"), ("cheng", "程"), ("wei", "伟"), ("ming", "明"),
-    ("hua", "华"), ("jun", "军"), ("jie", "杰"), ("yong", "勇"), ("lei", "磊"), ("qiang", "强"), ("hong", "红"),
-    ("gang", "刚"), ("ping", "平"), ("bo", "波"), ("bin", "斌"), ("hui", "辉"), ("jian", "建"), ("guang", "光"),
-    ("hai", "海"), ("shan", "山"), ("fu", "福"), ("xin", "新"), ("ying", "英"), ("mei", "美"), ("long", "龙"),
-    ("sheng", "胜"), ("guang", "广"), ("shi", "石"), ("qing", "清"), ("jin", "金"), ("chun", "春"), ("rong", "荣"),
+    ("wang", "王"),
+    ("li", "李"),
+    ("zhang", "张"),
+    ("liu", "刘"),
+    ("chen", "陈"),
+    ("yang", "杨"),
+    ("huang", "黄"),
+    ("zhao", "赵"),
+    ("wu", "吴"),
+    ("zhou", "周"),
+    ("xu", "徐"),
+    ("sun", "孙"),
+    ("ma", "马"),
+    ("zhu", "朱"),
+    ("hu", "胡"),
+    ("guo", "郭"),
+    ("he", "何"),
+    ("lin", "林"),
+    ("gao", "高"),
+    ("luo", "罗"),
+    ("zheng", "郑"),
+    ("liang", "梁"),
+    ("xie", "谢"),
+    ("song", "宋"),
+    ("tang", "唐"),
+    ("han", "韩"),
+    ("feng", "冯"),
+    ("deng", "邓"),
+    ("cao", "曹"),
+    ("peng", "彭"),
+    ("xiao", "晓"),
+    ("tian", "田"),
+    ("dong", "东"),
+    ("pan", "潘"),
+    ("yuan", "袁"),
+    ("cai", "蔡"),
+    ("jiang", "江"),
+    ("yu", "宇"),
+    ("du", "杜"),
+    ("cheng", "程"),
+    ("wei", "伟"),
+    ("ming", "明"),
+    ("hua", "华"),
+    ("jun", "军"),
+    ("jie", "杰"),
+    ("yong", "勇"),
+    ("lei", "磊"),
+    ("qiang", "强"),
+    ("hong", "红"),
+    ("gang", "刚"),
+    ("ping", "平"),
+    ("bo", "波"),
+    ("bin", "斌"),
+    ("hui", "辉"),
+    ("jian", "建"),
+    ("guang", "光"),
+    ("hai", "海"),
+    ("shan", "山"),
+    ("fu", "福"),
+    ("xin", "新"),
+    ("ying", "英"),
+    ("mei", "美"),
+    ("long", "龙"),
+    ("sheng", "胜"),
+    ("guang", "广"),
+    ("shi", "石"),
+    ("qing", "清"),
+    ("jin", "金"),
+    ("chun", "春"),
+    ("rong", "荣"),
 ];

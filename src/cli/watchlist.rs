@@ -105,7 +105,9 @@ async fn carry_out(command: Command, installation: &Installation, context: &Cont
             };
             let list = watchlist::read(&source, |name, count| println!("{name}: {count} records"));
             let list = list.map_err(|refusal| {
-                Error::internal(format!("{refusal}\nnothing was imported; the list in force stays"))
+                Error::internal(format!(
+                    "{refusal}\nnothing was imported; the list in force stays"
+                ))
             })?;
             let shrinking = match allow_smaller {
                 true => Shrinking::Allowed,
@@ -167,10 +169,14 @@ fn subject(
 }
 
 fn read(path: &Path) -> Result<File> {
-    let wrong = |error: std::io::Error| Error::internal(format!("cannot read {}: {error}", path.display()));
+    let wrong =
+        |error: std::io::Error| Error::internal(format!("cannot read {}: {error}", path.display()));
     let length = std::fs::metadata(path).map_err(wrong)?.len();
     if length > MAX_FILE_BYTES {
-        return Err(Error::internal(format!("{} has more than {MAX_FILE_BYTES} bytes", path.display())));
+        return Err(Error::internal(format!(
+            "{} has more than {MAX_FILE_BYTES} bytes",
+            path.display()
+        )));
     }
     Ok(File {
         name: path.display().to_string(),
@@ -227,7 +233,8 @@ fn as_json(list: &Summary) -> serde_json::Value {
 }
 
 fn show_hits(hits: &[Hit], as_json: bool) {
-    let reasons = |hit: &Hit| -> Vec<String> { hit.reasons.iter().map(ToString::to_string).collect() };
+    let reasons =
+        |hit: &Hit| -> Vec<String> { hit.reasons.iter().map(ToString::to_string).collect() };
     if as_json {
         let list: Vec<_> = hits
             .iter()

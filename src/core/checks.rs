@@ -60,10 +60,16 @@ pub fn geo(
 ) -> CheckResult {
     let refused = |what: &str, country: Country| CheckResult::Issue {
         code: "countryRefused",
-        developer: format!("{what} is in a country that the policy refuses: {}", country.code()),
+        developer: format!(
+            "{what} is in a country that the policy refuses: {}",
+            country.code()
+        ),
         customer: "This service is not available in your country.",
     };
-    for (what, country) in [("nationality", nationality), ("residentialAddress", residence)] {
+    for (what, country) in [
+        ("nationality", nationality),
+        ("residentialAddress", residence),
+    ] {
         if let Some(country) = country.filter(|country| policy.refuses(*country)) {
             return refused(what, country);
         }
@@ -125,8 +131,14 @@ mod tests {
     #[test]
     fn an_age_is_reached_on_the_birthday() {
         let born = date(2007, 3, 15);
-        assert!(is_issue(&minimum_age(born, date(2025, 3, 14), 18), "minimumAge"));
-        assert_eq!(minimum_age(born, date(2025, 3, 15), 18), CheckResult::Passed);
+        assert!(is_issue(
+            &minimum_age(born, date(2025, 3, 14), 18),
+            "minimumAge"
+        ));
+        assert_eq!(
+            minimum_age(born, date(2025, 3, 15), 18),
+            CheckResult::Passed
+        );
         let leap = date(2004, 2, 29);
         assert_eq!(age(leap, date(2022, 2, 28)), 17);
         assert_eq!(age(leap, date(2022, 3, 1)), 18);
@@ -138,10 +150,13 @@ mod tests {
     fn refused_countries_are_found_wherever_they_stand() {
         let country = |code| Country::assigned(code);
         let policy = GeoPolicy::new(["KP", "IR"].into_iter().filter_map(country));
-        let stand = |nationality, residence| geo(&policy, country(nationality), country(residence), None);
+        let stand =
+            |nationality, residence| geo(&policy, country(nationality), country(residence), None);
         assert!(is_issue(&stand("IR", "DE"), "countryRefused"));
         assert!(is_issue(&stand("DE", "KP"), "countryRefused"));
-        assert!(matches!(stand("DE", "DE"), CheckResult::NotDone(why) if why.contains("ipAddress")));
+        assert!(
+            matches!(stand("DE", "DE"), CheckResult::NotDone(why) if why.contains("ipAddress"))
+        );
     }
 
     #[test]

@@ -45,7 +45,11 @@ impl GeoDatabase {
         };
         let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
         Self::from_bytes(bytes).map_err(|error| {
-            wrong(error.cause().map_or_else(|| error.detail().to_owned(), ToString::to_string))
+            wrong(
+                error
+                    .cause()
+                    .map_or_else(|| error.detail().to_owned(), ToString::to_string),
+            )
         })
     }
 
@@ -54,7 +58,9 @@ impl GeoDatabase {
     /// # Errors
     /// When they are none.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
-        Reader::from_source(bytes).map(Self).map_err(Error::internal)
+        Reader::from_source(bytes)
+            .map(Self)
+            .map_err(Error::internal)
     }
 
     /// The country of an address; `None` when the database has none for it. An
@@ -63,7 +69,10 @@ impl GeoDatabase {
     /// # Errors
     /// When the database is damaged.
     pub fn country(&self, address: IpAddr) -> Result<Option<Country>> {
-        let found = self.0.lookup(address.to_canonical()).map_err(Error::internal)?;
+        let found = self
+            .0
+            .lookup(address.to_canonical())
+            .map_err(Error::internal)?;
         let nested = [PathElement::Key("country"), PathElement::Key("iso_code")];
         let flat = [PathElement::Key("country_code")];
         for path in [nested.as_slice(), flat.as_slice()] {

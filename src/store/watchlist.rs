@@ -67,11 +67,7 @@ pub fn insert(tx: &mut Tx<'_>, list: &WatchListRow, parts: &[Vec<u8>]) -> Result
     for (part, entries) in (0i64..).zip(parts) {
         tx.execute(
             "INSERT INTO watchlist_entries (version, part, entries) VALUES ($1, $2, $3)",
-            &[
-                list.version.into(),
-                part.into(),
-                entries.as_slice().into(),
-            ],
+            &[list.version.into(), part.into(), entries.as_slice().into()],
         )?;
     }
     tx.execute(

@@ -18,7 +18,13 @@ fn a_real_database_gives_the_country_of_an_address() {
     let address = |text: &str| text.parse().expect("an address");
     let policy = GeoPolicy::new([Country::US]);
     let check = |text| geo(&policy, None, None, Some((&database, address(text))));
-    assert!(matches!(check("8.8.8.8"), CheckResult::Issue { code: "countryRefused", .. }));
+    assert!(matches!(
+        check("8.8.8.8"),
+        CheckResult::Issue {
+            code: "countryRefused",
+            ..
+        }
+    ));
     assert!(matches!(check("::ffff:8.8.8.8"), CheckResult::Issue { .. }));
     assert_eq!(check("127.0.0.1"), CheckResult::Passed);
     let german = database.country(address("193.99.144.80")).expect("sound");

@@ -54,17 +54,39 @@ impl Lists {
 fn a_list_is_imported_shown_and_screened_with() {
     let lists = Lists::new();
     let before = lists.run(&["show"]);
-    assert!(!before.status.success() && before.stderr.contains("no watch list"), "{before:?}");
+    assert!(
+        !before.status.success() && before.stderr.contains("no watch list"),
+        "{before:?}"
+    );
     let imported = lists.import();
     assert!(imported.status.success(), "{imported:?}");
-    assert!(imported.stdout.contains("Alt.csv: 1 records"), "{imported:?}");
+    assert!(
+        imported.stdout.contains("Alt.csv: 1 records"),
+        "{imported:?}"
+    );
     let shown = lists.json(&["show", "--json"]);
-    assert_eq!((&shown["version"], &shown["counts"]["individual"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&shown["version"], &shown["counts"]["individual"]),
+        (&1.into(), &1.into())
+    );
 
-    let name = ["screen", "--json", "--birth-date", "1962-03-05", "--country", "RU", "--name"];
+    let name = [
+        "screen",
+        "--json",
+        "--birth-date",
+        "1962-03-05",
+        "--country",
+        "RU",
+        "--name",
+    ];
     let hits = lists.json(&[&name[..], &["Тимофей Карженков"]].concat());
     assert_eq!(hits[0]["entry"], 7, "{hits}");
-    assert!(hits[0]["reasons"].as_array().is_some_and(|reasons| reasons.contains(&"the same birth date".into())), "{hits}");
+    assert!(
+        hits[0]["reasons"]
+            .as_array()
+            .is_some_and(|reasons| reasons.contains(&"the same birth date".into())),
+        "{hits}"
+    );
     let alias = lists.json(&["screen", "--json", "--name", "Leonid Schwarzkopf"]);
     assert_eq!(alias[0]["entry"], 7);
     let nobody = lists.json(&["screen", "--json", "--name", "Ada Lovelace"]);
@@ -93,7 +115,10 @@ fn a_damaged_list_is_refused_whole_and_the_old_one_stays() {
         lists.write("SDN.CSV", text);
         let refused = lists.import();
         assert!(!refused.status.success(), "{refused:?}");
-        assert!(refused.stderr.contains(&format!("line {line}")), "{refused:?}");
+        assert!(
+            refused.stderr.contains(&format!("line {line}")),
+            "{refused:?}"
+        );
         assert_eq!(lists.json(&["show", "--json"]), old);
     }
     lists.write("SDN.CSV", ENTRIES);

@@ -40,7 +40,11 @@ impl Subject {
     /// A customer.
     #[must_use]
     pub fn of(profile: &Profile, identity: &Identity) -> Self {
-        let parts = [&profile.first_name, &profile.middle_name, &profile.last_name];
+        let parts = [
+            &profile.first_name,
+            &profile.middle_name,
+            &profile.last_name,
+        ];
         let parts: Vec<&str> = parts
             .into_iter()
             .flatten()

@@ -122,7 +122,11 @@ impl Fit {
             + MORE * (extra - conflict) / (found + extra)
             + one_sided(listed, theirs)
             + common * if whole { COMMON_WHOLE } else { COMMON_PART }
-            + if listed.kind == NameKind::Weak { WEAK } else { 0.0 };
+            + if listed.kind == NameKind::Weak {
+                WEAK
+            } else {
+                0.0
+            };
         Some(Self {
             score: (1.0 - penalty).max(0.0),
             likeness,
@@ -167,7 +171,10 @@ fn matched(listed: &Listed, alike: &Alike) -> Vec<(Span, Span, f64)> {
             }
         }
     }
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
+    pairs.sort_by(|a, b| {
+        b.0.total_cmp(&a.0)
+            .then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
+    });
     let (mut mine, mut theirs) = (0, 0);
     let mut chosen = Vec::new();
     for (_, own, span, likeness) in pairs {
@@ -239,7 +246,8 @@ fn compare(birth: Date, born: &Born) -> (f64, Reason) {
             birth.month() == listed.month(),
             years == 0,
         ];
-        let near = (swapped && years == 0) || same.iter().filter(|same| **same).count() == 2 && years <= 1;
+        let near =
+            (swapped && years == 0) || same.iter().filter(|same| **same).count() == 2 && years <= 1;
         if near {
             return (0.12, Reason::BirthDateNear);
         }

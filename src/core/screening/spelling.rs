@@ -72,7 +72,8 @@ pub(super) fn likeness(a: &Token, b: &Token) -> f64 {
     if a.canon == b.canon {
         return if length <= 3 { 0.94 } else { 0.98 };
     }
-    let apart = strsim::osa_distance(&a.canon, &b.canon).min(strsim::osa_distance(&a.text, &b.text));
+    let apart =
+        strsim::osa_distance(&a.canon, &b.canon).min(strsim::osa_distance(&a.text, &b.text));
     let by_letters = match (apart, length) {
         (1, 7..) => 0.94,
         (1, 5..) => 0.91,
@@ -172,7 +173,11 @@ fn canon(text: &str) -> String {
         }
     }
     if out.len() >= 5 {
-        let ending = match (text.ends_with("ff"), out.ends_with("ah"), out.ends_with("ij")) {
+        let ending = match (
+            text.ends_with("ff"),
+            out.ends_with("ah"),
+            out.ends_with("ij"),
+        ) {
             (true, _, _) => Some('v'),
             (_, true, _) | (_, _, true) => None,
             _ => out.chars().last(),
@@ -269,7 +274,10 @@ mod tests {
             let (a, b) = (token(a), token(b));
             assert!(likeness(&a, &b) >= ALIKE, "{a:?} {b:?}");
             assert!((likeness(&a, &b) - likeness(&b, &a)).abs() < 1e-9);
-            assert!(a.keys().iter().any(|key| b.keys().contains(key)), "{a:?} {b:?}");
+            assert!(
+                a.keys().iter().any(|key| b.keys().contains(key)),
+                "{a:?} {b:?}"
+            );
         }
     }
 

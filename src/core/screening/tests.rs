@@ -33,8 +33,17 @@ fn screener() -> Screener {
     company.kind = Kind::Entity;
     Screener::new(&WatchList {
         entries: vec![
-            entry(1, &[("KARZHENKOV, Timofey Arkadyevich", Primary), ("PATO", Weak)]),
-            entry(2, &[("AL-MUTALABI, Abd al-Rahman Husayn", Primary), ("ABU TURAB", Alias)]),
+            entry(
+                1,
+                &[("KARZHENKOV, Timofey Arkadyevich", Primary), ("PATO", Weak)],
+            ),
+            entry(
+                2,
+                &[
+                    ("AL-MUTALABI, Abd al-Rahman Husayn", Primary),
+                    ("ABU TURAB", Alias),
+                ],
+            ),
             entry(3, &[("LIU, Xiaoming", Primary)]),
             company,
         ],
@@ -76,8 +85,16 @@ fn one_person_however_written() {
 fn others_are_left_alone() {
     let screener = screener();
     for name in [
-        "", "!", "Pato", "Karzhenkov", "Ivan Karzhenkov", "Timofey Petrov", "Ming Liu", "Hussein Rahman",
-        "Ada Lovelace", "x".repeat(5000).as_str(),
+        "",
+        "!",
+        "Pato",
+        "Karzhenkov",
+        "Ivan Karzhenkov",
+        "Timofey Petrov",
+        "Ming Liu",
+        "Hussein Rahman",
+        "Ada Lovelace",
+        "x".repeat(5000).as_str(),
     ] {
         assert!(screener.screen(&subject(name)).is_empty(), "{name}");
     }
@@ -104,7 +121,8 @@ fn birth_dates_and_countries_raise_and_lower() {
 fn the_same_question_has_the_same_answer() {
     let (one, other) = (screener(), screener());
     for name in ["Timofey Karzhenkov", "Abdul Rahman Mutalabi"] {
-        let print = |screener: &Screener| format!("{:?}", screener.screen_above(&subject(name), 0.0));
+        let print =
+            |screener: &Screener| format!("{:?}", screener.screen_above(&subject(name), 0.0));
         assert_eq!(print(&one), print(&other));
     }
 }

@@ -39,12 +39,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which a summary counts them.
-    pub const ALL: [Self; 4] = [
-        Self::Individual,
-        Self::Entity,
-        Self::Vessel,
-        Self::Aircraft,
-    ];
+    pub const ALL: [Self; 4] = [Self::Individual, Self::Entity, Self::Vessel, Self::Aircraft];
 
     /// The kind in a word.
     #[must_use]

@@ -102,6 +102,10 @@ mod tests {
         ] {
             assert_eq!(places.country(place).map(Country::code), code, "{place}");
         }
-        assert!(OWN_NAMES.iter().all(|(_, code)| Country::assigned(code).is_some()));
+        assert!(
+            OWN_NAMES
+                .iter()
+                .all(|(_, code)| Country::assigned(code).is_some())
+        );
     }
 }

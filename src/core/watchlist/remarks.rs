@@ -69,10 +69,7 @@ fn day(text: &str) -> Option<(Date, Date)> {
         .ok()
         .filter(|year| *year > 0)?;
     let Some(month) = words.next() else {
-        return Some((
-            Date::new(year, 1, 1).ok()?,
-            Date::new(year, 12, 31).ok()?,
-        ));
+        return Some((Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?));
     };
     let month = MONTHS.iter().position(|name| *name == month)?;
     let first = Date::new(year, i8::try_from(month + 1).ok()?, 1).ok()?;
@@ -113,7 +110,14 @@ mod tests {
         let years = (date(1979, 1, 1), date(1982, 12, 31));
         assert_eq!(range("1979 to 1982"), Some((years.0, years.1, false)));
         assert_eq!(range("circa 1979-1982"), Some((years.0, years.1, true)));
-        for text in ["", "1982 to 1979", "31 Feb 1980", "05 März 1962", "62", "unknown"] {
+        for text in [
+            "",
+            "1982 to 1979",
+            "31 Feb 1980",
+            "05 März 1962",
+            "62",
+            "unknown",
+        ] {
             assert_eq!(range(text), None, "{text}");
         }
     }

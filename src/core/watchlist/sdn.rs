@@ -234,27 +234,51 @@ mod tests {
         Source {
             entries: file("SDN.CSV", entries),
             aliases: Some(file("ALT.CSV", aliases)),
-            addresses: Some(file("ADD.CSV", "7,1,\"1 Road\",\"Kabul\",\"Afghanistan\",-0- \r\n\u{1a}")),
-            comments: Some(file("SDN_COMMENTS.CSV", "7,\" 1985; nationality Iran.\"\r\n")),
+            addresses: Some(file(
+                "ADD.CSV",
+                "7,1,\"1 Road\",\"Kabul\",\"Afghanistan\",-0- \r\n\u{1a}",
+            )),
+            comments: Some(file(
+                "SDN_COMMENTS.CSV",
+                "7,\" 1985; nationality Iran.\"\r\n",
+            )),
         }
     }
 
     const ENTRIES: &str = "7,\"DOE, Jon\",\"individual\",\"SDGT] [IRGC\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 1984; a.k.a. 'JD'; alt. DOB\"\r\n8,\"ACME\",-0- ,\"CUBA\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- \r\n\u{1a}";
-    const ALIASES: &str = "7,1,\"aka\",\"DOW, John\",-0- \r\n7,2,\"fka\",\"ROE, J.\",-0- \r\n\u{1a}";
+    const ALIASES: &str =
+        "7,1,\"aka\",\"DOW, John\",-0- \r\n7,2,\"fka\",\"ROE, J.\",-0- \r\n\u{1a}";
 
     #[test]
     fn four_files_make_one_list() {
         let mut heard = Vec::new();
-        let list = read(&source(ENTRIES, ALIASES), |name, count| heard.push((name.to_owned(), count)));
+        let list = read(&source(ENTRIES, ALIASES), |name, count| {
+            heard.push((name.to_owned(), count))
+        });
         let list = list.expect("sound");
         assert_eq!(heard[0], ("SDN.CSV".to_owned(), 2));
         let entry = &list.entries[0];
-        assert_eq!((entry.id, entry.kind, entry.name()), (7, Kind::Individual, "DOE, Jon"));
+        assert_eq!(
+            (entry.id, entry.kind, entry.name()),
+            (7, Kind::Individual, "DOE, Jon")
+        );
         let kinds: Vec<_> = entry.names.iter().map(|name| name.kind).collect();
-        assert_eq!(kinds, [NameKind::Primary, NameKind::Alias, NameKind::Former, NameKind::Weak]);
+        assert_eq!(
+            kinds,
+            [
+                NameKind::Primary,
+                NameKind::Alias,
+                NameKind::Former,
+                NameKind::Weak
+            ]
+        );
         assert_eq!(entry.births.len(), 2);
         assert_eq!(entry.programs, ["SDGT", "IRGC"]);
-        let countries: Vec<_> = entry.countries.iter().map(|(tie, country)| (*tie, country.code())).collect();
+        let countries: Vec<_> = entry
+            .countries
+            .iter()
+            .map(|(tie, country)| (*tie, country.code()))
+            .collect();
         assert_eq!(countries, [(Tie::Address, "AF"), (Tie::Nationality, "IR")]);
         assert_eq!((list.count(Kind::Entity), list.aliases()), (1, 3));
     }
@@ -270,10 +294,18 @@ mod tests {
             (cut, ALIASES, "SDN.CSV, line 2"),
             (twice.as_str(), ALIASES, "SDN.CSV, line 2: the number 7"),
             (robot.as_str(), ALIASES, "SDN.CSV, line 1: its type"),
-            (nameless.as_str(), ALIASES, "SDN.CSV, line 2: it has no name"),
+            (
+                nameless.as_str(),
+                ALIASES,
+                "SDN.CSV, line 2: it has no name",
+            ),
             ("<html>\n", ALIASES, "SDN.CSV, line 1: it has 1 fields"),
             ("", ALIASES, "SDN.CSV, line 1: the file is empty"),
-            (ENTRIES, foreign.as_str(), "ALT.CSV, line 2: the list of entries has no number 9"),
+            (
+                ENTRIES,
+                foreign.as_str(),
+                "ALT.CSV, line 2: the list of entries has no number 9",
+            ),
         ] {
             let wrong = read(&source(entries, aliases), |_, _| ()).expect_err(words);
             assert!(wrong.to_string().starts_with(words), "{wrong}");
