@@ -53,7 +53,7 @@ impl Subject {
         let residence = identity.residential_address.as_ref();
         let countries = [
             profile.nationality,
-            residence.and_then(|address| address.country),
+            residence.and_then(|address| address.expose().country),
         ];
         Self {
             names: vec![parts.join(" ")],

@@ -108,7 +108,8 @@ impl Fit {
         let missing = listed.weights.len() - theirs.count_ones() as usize;
         let more = weights.len() - mine.count_ones() as usize;
         let whole = missing == 0 && more == 0;
-        if found <= 0.0 || (words < 2 && !whole && (missing > 0 || listed.kind == NameKind::Weak)) {
+        let lone = words < 2 && (missing > 0 || listed.kind == NameKind::Weak);
+        if found <= 0.0 || lone {
             return None;
         }
         let lacking = sum(&listed.weights, !theirs);

@@ -104,12 +104,21 @@ fn field(line: &str) -> Result<(String, Option<&str>), String> {
             None => {
                 let after = after.trim_start();
                 return match (after.is_empty(), after.strip_prefix(',')) {
-                    (true, _) => Ok((value(&text), None)),
-                    (false, Some(rest)) => Ok((value(&text), Some(rest))),
+                    (true, _) => Ok((quoted_value(text), None)),
+                    (false, Some(rest)) => Ok((quoted_value(text), Some(rest))),
                     (false, None) => Err("text follows a closing quotation mark".to_owned()),
                 };
             }
         }
+    }
+}
+
+/// Spaces stay: a remark may break off at one and go on in another file.
+fn quoted_value(text: String) -> String {
+    if text.trim() == EMPTY {
+        String::new()
+    } else {
+        text
     }
 }
 

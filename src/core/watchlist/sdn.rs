@@ -104,7 +104,7 @@ pub fn read(source: &Source, mut progress: impl FnMut(&str, usize)) -> Result<Wa
 impl Reading {
     fn entry(&mut self, record: &[String]) -> Result<(), String> {
         let id = number(&record[0])?;
-        let kind = match record[2].as_str() {
+        let kind = match record[2].trim() {
             "individual" => Kind::Individual,
             "vessel" => Kind::Vessel,
             "aircraft" => Kind::Aircraft,
@@ -134,7 +134,7 @@ impl Reading {
     fn alias(&mut self, record: &[String]) -> Result<(), String> {
         let place = self.place(&record[0])?;
         number(&record[1])?;
-        let kind = match record[2].to_ascii_lowercase().as_str() {
+        let kind = match record[2].trim().to_ascii_lowercase().as_str() {
             "aka" | "a.k.a." => NameKind::Alias,
             "fka" | "f.k.a." => NameKind::Former,
             "nka" | "n.k.a." => NameKind::Now,
@@ -214,7 +214,7 @@ fn named(text: &str, kind: NameKind) -> Result<Name, String> {
         return Err("it has no name".to_owned());
     }
     Ok(Name {
-        text: text.to_owned(),
+        text: text.trim().to_owned(),
         kind,
     })
 }
