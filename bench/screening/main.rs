@@ -9,7 +9,12 @@
     clippy::disallowed_methods,
     reason = "a benchmark measures with the machine's clock"
 )]
-#![expect(clippy::cast_precision_loss, reason = "counts and times are small")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and times are small"
+)]
 
 mod lists;
 mod people;

@@ -109,9 +109,10 @@ async fn carry_out(command: Command, installation: &Installation, context: &Cont
                     "{refusal}\nnothing was imported; the list in force stays"
                 ))
             })?;
-            let shrinking = match allow_smaller {
-                true => Shrinking::Allowed,
-                false => Shrinking::Refused,
+            let shrinking = if allow_smaller {
+                Shrinking::Allowed
+            } else {
+                Shrinking::Refused
             };
             let (summary, new) = watchlist::import(store, &list, context.now(), shrinking).await?;
             if !new {

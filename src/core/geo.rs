@@ -1,4 +1,4 @@
-//! Where a connection comes from, by a database in MaxMind's format, and which
+//! Where a connection comes from, by a database in `MaxMind`'s format, and which
 //! countries are refused. Never logs an address.
 
 use std::collections::BTreeSet;

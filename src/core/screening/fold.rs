@@ -158,7 +158,7 @@ fn split(name: &str) -> Vec<(Word, bool)> {
                 end(&mut text, &mut vowelless, false);
             }
             _ if character.is_alphanumeric() || is_mark(character) => {
-                push_plain(&mut text, character)
+                push_plain(&mut text, character);
             }
             _ => end(&mut text, &mut vowelless, character == '-'),
         }

@@ -48,7 +48,7 @@ impl Subject {
         let parts: Vec<&str> = parts
             .into_iter()
             .flatten()
-            .map(|name| name.expose())
+            .map(super::name::PersonName::expose)
             .collect();
         let residence = identity.residential_address.as_ref();
         let countries = [
@@ -57,7 +57,10 @@ impl Subject {
         ];
         Self {
             names: vec![parts.join(" ")],
-            birth_date: identity.birth_date.as_ref().map(|birth| birth.date()),
+            birth_date: identity
+                .birth_date
+                .as_ref()
+                .map(super::birth_date::BirthDate::date),
             countries: countries.into_iter().flatten().collect(),
         }
     }

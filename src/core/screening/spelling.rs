@@ -208,9 +208,8 @@ fn skeleton(word: &Word) -> String {
     for (place, sound) in sounds.chars().enumerate() {
         let bone = match sound {
             'a' | 'e' | 'i' | 'o' | 'u' | 'y' if place == 0 => 'A',
-            'a' | 'e' | 'i' | 'o' | 'u' | 'y' => continue,
             'w' if place == 0 => 'v',
-            'w' => continue,
+            'a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'w' => continue,
             'h' if place == last && place > 1 => continue,
             'c' | 'q' => 'k',
             'f' if place == last && russian => 'v',

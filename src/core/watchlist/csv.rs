@@ -96,20 +96,17 @@ fn field(line: &str) -> Result<(String, Option<&str>), String> {
             return Err("a quotation mark is not closed".to_owned());
         };
         text.push_str(before);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                text.push('"');
-                quoted = more;
-            }
-            None => {
-                let after = after.trim_start();
-                return match (after.is_empty(), after.strip_prefix(',')) {
-                    (true, _) => Ok((quoted_value(text), None)),
-                    (false, Some(rest)) => Ok((quoted_value(text), Some(rest))),
-                    (false, None) => Err("text follows a closing quotation mark".to_owned()),
-                };
-            }
+        if let Some(more) = after.strip_prefix('"') {
+            text.push('"');
+            quoted = more;
+            continue;
         }
+        let after = after.trim_start();
+        return match (after.is_empty(), after.strip_prefix(',')) {
+            (true, _) => Ok((quoted_value(text), None)),
+            (false, Some(rest)) => Ok((quoted_value(text), Some(rest))),
+            (false, None) => Err("text follows a closing quotation mark".to_owned()),
+        };
     }
 }
 

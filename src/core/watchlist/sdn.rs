@@ -1,6 +1,6 @@
 //! The list of the US Treasury (OFAC's Specially Designated Nationals) as it is
 //! published: SDN.CSV, with its aliases in ALT.CSV, its addresses in ADD.CSV, and
-//! in SDN_COMMENTS.CSV what the remarks had no room for.
+//! in `SDN_COMMENTS.CSV` what the remarks had no room for.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,7 @@
 //! Entries as they are stored: JSON with short names, many to a part.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +75,10 @@ pub(super) fn fingerprint(entry: &Entry) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn to_stored(entry: &Entry) -> Stored {
