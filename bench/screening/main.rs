@@ -217,7 +217,9 @@ fn strangers(screener: &Screener) {
         share(by_name)
     );
     if std::env::var_os("OMS_SCREENING_WRONG").is_some() {
-        wrong.iter().for_each(|line| println!("    {line}"));
+        for line in &wrong {
+            println!("    {line}");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a listed person might write their name: one function for each class.
 
+#![expect(clippy::unnecessary_wraps, reason = "every class has the same shape")]
+
 use crate::random::Random;
 
 /// The surname and the given names of a listed name.
@@ -74,7 +76,10 @@ pub fn romanised(parts: &Parts, random: &mut Random) -> Option<String> {
         let (from, to) = ROMANISATIONS[(step + offset) % ROMANISATIONS.len()];
         let padded = format!("{name} ");
         if changed < 3 && padded.contains(from) {
-            name = padded.replacen(from, to, 1).trim_end().to_owned();
+            padded
+                .replacen(from, to, 1)
+                .trim_end()
+                .clone_into(&mut name);
             changed += 1;
         }
     }
@@ -318,15 +323,13 @@ fn by_table(word: &str, table: &[(&str, &str)]) -> String {
     let mut out = String::new();
     let mut rest = word;
     while let Some(letter) = rest.chars().next() {
-        match table.iter().find(|(roman, _)| rest.starts_with(roman)) {
-            Some((roman, other)) => {
-                out.push_str(other);
-                rest = &rest[roman.len()..];
-            }
-            None => {
-                out.push(letter);
-                rest = &rest[letter.len_utf8()..];
-            }
+        let found = table.iter().find(|(roman, _)| rest.starts_with(roman));
+        if let Some((roman, other)) = found {
+            out.push_str(other);
+            rest = &rest[roman.len()..];
+        } else {
+            out.push(letter);
+            rest = &rest[letter.len_utf8()..];
         }
     }
     out
