@@ -131,6 +131,7 @@ fn the_same_question_has_the_same_answer() {
 fn nothing_shows_the_subject() {
     let shown = format!("{:?}", subject("Timofey Karzenkov"));
     assert_eq!(shown, "Subject(…)");
-    fn shared<T: Send + Sync>() {}
     shared::<Screener>();
 }
+
+fn shared<T: Send + Sync>() {}
