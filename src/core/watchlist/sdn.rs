@@ -253,7 +253,7 @@ mod tests {
     fn four_files_make_one_list() {
         let mut heard = Vec::new();
         let list = read(&source(ENTRIES, ALIASES), |name, count| {
-            heard.push((name.to_owned(), count))
+            heard.push((name.to_owned(), count));
         });
         let list = list.expect("sound");
         assert_eq!(heard[0], ("SDN.CSV".to_owned(), 2));
