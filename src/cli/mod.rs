@@ -8,6 +8,7 @@ pub mod projects;
 pub mod reviews;
 mod rotate;
 pub mod serve;
+pub mod watchlist;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -40,6 +41,8 @@ enum Command {
     Policy(policy::Arguments),
     /// Decide about endorsements.
     Reviews(reviews::Arguments),
+    /// Import a sanctions list, show it, compare a name with it.
+    Watchlist(watchlist::Arguments),
 }
 
 impl Arguments {
@@ -55,6 +58,7 @@ impl Arguments {
             Command::Projects(arguments) => projects::run(arguments, &config),
             Command::Policy(arguments) => policy::run(arguments, &config),
             Command::Reviews(arguments) => reviews::run(arguments, &config),
+            Command::Watchlist(arguments) => watchlist::run(arguments, &config),
         }
     }
 }

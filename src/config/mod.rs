@@ -129,6 +129,8 @@ pub struct Config {
     pub read_queue: usize,
     /// A write that would wait longer than this is refused.
     pub overload_wait: Duration,
+    /// The database that gives the country of an IP address; `None` for none.
+    pub geo_database: Option<PathBuf>,
     /// The least important level that is logged.
     pub log_level: tracing::Level,
     /// How the log is written.

@@ -233,6 +233,7 @@ impl Values {
             .max(2),
             read_queue: self.number("read_queue")?,
             overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
+            geo_database: self.path("geo_database")?,
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,

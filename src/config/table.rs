@@ -131,6 +131,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Reads that may wait for a thread; one more is answered 503."),
     row("overload_wait_ms", Kind::Number(1, 60_000), "1000",
         "Milliseconds; a write that would wait longer is answered 503 at once."),
+    row("geo_database", Kind::Path, "",
+        "A database file in MaxMind's format that gives the country of an IP address. Without\none that part of geoCheck is not done, and its result says so."),
     row("log_level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info",
         "The least important level that is logged."),
     row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",

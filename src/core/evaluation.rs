@@ -329,7 +329,7 @@ fn state(
                 customer,
                 ..
             } => {
-                let (developer, customer) = (developer.clone(), customer.clone());
+                let (developer, customer) = (developer.clone(), (*customer).to_owned());
                 (
                     State::Issues,
                     Some(Reason {

@@ -43,7 +43,7 @@ fn result() -> impl Strategy<Value = CheckResult> {
     prop_oneof![
         3 => Just(CheckResult::Passed),
         1 => Just(CheckResult::NotDone("not yet")),
-        1 => Just(CheckResult::Issue { code: "hit", developer: "d".into(), customer: "c".into() }),
+        1 => Just(CheckResult::Issue { code: "hit", developer: "d".into(), customer: "c" }),
     ]
 }
 

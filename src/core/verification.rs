@@ -3,16 +3,18 @@
 
 use jiff::civil::Date;
 
-use super::checks::{CheckResult, minimum_age};
+use super::checks::{self, CheckResult};
 use super::customer::{Identity, Profile};
 use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
 use super::evaluation::{
     CheckResults, Facts, Known, Outcome, Reason, Standing, State, Verdict, evaluate, way,
 };
+use super::geo::GeoPolicy;
 use super::name::PersonName;
 use super::policy::{Need, Policy};
 use super::project::{Project, Verification};
 use super::review::{Review, Step};
+use super::screening::{Subject, THRESHOLD};
 use crate::store::customer::Endorsements;
 
 /// The surnames that lead a sandbox customer to a status, in any case.
@@ -176,25 +178,22 @@ pub fn run_checks(
 ) -> CheckResults {
     let residence = identity.residential_address.as_ref();
     let residence = residence.and_then(|address| address.expose().country);
-    let countries = [residence, profile.nationality];
-    let refused =
-        |country: &Option<_>| country.is_some_and(|one| policy.refused_countries.contains(&one));
-    let geo = if countries.iter().any(refused) {
-        CheckResult::Issue {
-            code: "countryRefused",
-            developer: "The address or the nationality is of a country that the policy refuses."
-                .into(),
-            customer: "This is not offered in your country.".into(),
+    let refused = GeoPolicy::new(policy.refused_countries.iter().copied());
+    let geo = match checks::geo(&refused, profile.nationality, residence, None) {
+        CheckResult::Passed if residence.is_none() || profile.nationality.is_none() => {
+            CheckResult::NotDone("address or nationality are not known")
         }
-    } else if countries.iter().any(Option::is_none) {
-        CheckResult::NotDone("address or nationality are not known")
-    } else {
-        CheckResult::Passed
+        found => found,
     };
+    let minimum_age = match &identity.birth_date {
+        Some(birth) => checks::minimum_age(birth.date(), today, policy.minimum_age),
+        None => CheckResult::NotDone("the birth date is not known"),
+    };
+    let (sanctions, _) = checks::sanctions(None, &Subject::of(profile, identity), THRESHOLD);
     CheckResults {
-        minimum_age: minimum_age(identity.birth_date.as_ref(), today, policy.minimum_age),
+        minimum_age,
         geo,
-        sanctions: CheckResult::NotDone("no watch list is imported"),
+        sanctions,
     }
 }
 

@@ -18,6 +18,7 @@ mod sqlite;
 mod tail;
 mod trail;
 mod value;
+pub mod watchlist;
 pub mod wrapping_key;
 mod writer;
 
