@@ -7,6 +7,7 @@ use super::evaluation::{Decision, Reason, Verdict};
 use super::event::Origin;
 use super::policy::Requirement;
 use super::project::{Project, Verification};
+use super::references::References;
 use super::review::{Approval, Review};
 use super::roster::{self, Customer, Draft, Tenant};
 use super::verification::{Settled, Settling, Situation, sample, settle};
@@ -88,7 +89,7 @@ pub fn simulate(
 pub fn judge(
     customer: &Customer,
     judgement: &Judgement,
-    project: &Project,
+    (project, references): (&Project, &References),
     origin: &Origin,
     context: &Context,
 ) -> Result<Draft> {
@@ -141,7 +142,7 @@ pub fn judge(
             before,
             ..situation
         };
-        let mut settled = settle(&reopened, project, today);
+        let mut settled = settle(&reopened, project, references, today);
         explain(&mut settled, judgement, customer);
         settled
     };

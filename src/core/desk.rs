@@ -12,6 +12,7 @@ use super::event::{Event, EventKind, Origin};
 use super::installation::Installation;
 use super::policy::Policy;
 use super::project::{Project, Verification};
+use super::references::References;
 use super::roster::{self, Customer, Draft};
 use super::verification::{Settled, run_checks};
 use crate::config::Config;
@@ -36,6 +37,7 @@ pub struct Desk {
     pub origin: Origin,
     /// Whether approvals and rejections want a second person.
     pub two_people: bool,
+    config: Config,
 }
 
 /// How many customers a policy would bring from one status to another.
@@ -54,7 +56,12 @@ impl Desk {
             context,
             origin,
             two_people: config.review_two_people,
+            config: config.clone(),
         })
+    }
+
+    async fn references(&self) -> Result<References> {
+        References::load(&self.config, &self.installation.store).await
     }
 
     /// Every project.
@@ -164,7 +171,9 @@ impl Desk {
             return Err(stale(customer.row.version));
         }
         let context = project.clock(&self.context);
-        let draft = judge(&customer, judgement, &project, &self.origin, &context)?;
+        let references = self.references().await?;
+        let by = (&project, &references);
+        let draft = judge(&customer, judgement, by, &self.origin, &context)?;
         self.write(&draft).await?;
         Ok(draft)
     }
@@ -201,6 +210,7 @@ impl Desk {
     pub async fn diff(&self, project: &Project, policy: &Policy) -> Result<(u64, Moves)> {
         let (mut seen, mut moves) = (0, Moves::new());
         let today = project.clock(&self.context).now().date();
+        let references = self.references().await?;
         let mut filter = everybody(project.number);
         loop {
             let page = filter.clone();
@@ -211,7 +221,7 @@ impl Desk {
                     continue;
                 };
                 seen += 1;
-                count_moves(&customer, policy, today, &mut moves)?;
+                count_moves(&customer, (policy, &references), today, &mut moves)?;
             }
             let Some(next) = page.next else { break };
             filter.before = next;
@@ -222,7 +232,7 @@ impl Desk {
 
 fn count_moves(
     customer: &Customer,
-    policy: &Policy,
+    (policy, references): (&Policy, &References),
     today: jiff::civil::Date,
     moves: &mut Moves,
 ) -> Result<()> {
@@ -235,7 +245,7 @@ fn count_moves(
         .collect();
     let known = Known {
         facts: Facts::of(&customer.profile, &identity, signed),
-        checks: &run_checks(&customer.profile, &identity, policy, today),
+        checks: &run_checks(&customer.profile, &identity, policy, references, today),
         decisions: customer
             .review
             .as_ref()

@@ -26,6 +26,7 @@ pub mod personal;
 pub mod phone;
 pub mod policy;
 pub mod project;
+pub mod references;
 pub mod review;
 pub mod roster;
 pub mod rotation;

@@ -6,6 +6,7 @@ use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::EndorsementSet;
 use crate::core::event::{self, Event, EventKind, Origin};
 use crate::core::project::Project;
+use crate::core::references::References;
 use crate::core::review::{Review, Step};
 use crate::core::verification::{self, Settled, Situation};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
@@ -26,6 +27,8 @@ pub struct Tenant {
     pub project: i64,
     /// What the project is set to.
     pub settings: Arc<Project>,
+    /// What checks look things up in.
+    pub references: Arc<References>,
     /// Who commands.
     pub origin: Origin,
 }
@@ -121,7 +124,8 @@ pub fn create(
         identity: &new.identity,
         signed: new.signed_agreement,
     };
-    let settled = verification::settle(&situation, &tenant.settings, now.date());
+    let (settings, references) = (&tenant.settings, &tenant.references);
+    let settled = verification::settle(&situation, settings, references, now.date());
     let mut row = CustomerRow {
         project: tenant.project,
         id,
@@ -197,7 +201,8 @@ pub fn update(
             steps: Vec::new(),
         }
     } else {
-        verification::settle(&situation, &tenant.settings, now.date())
+        let (settings, references) = (&tenant.settings, &tenant.references);
+        verification::settle(&situation, settings, references, now.date())
     };
     if settled.endorsements != old.endorsements || settled.review != customer.review {
         changed.push("endorsements");

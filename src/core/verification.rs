@@ -13,6 +13,7 @@ use super::geo::GeoPolicy;
 use super::name::PersonName;
 use super::policy::{Need, Policy};
 use super::project::{Project, Verification};
+use super::references::References;
 use super::review::{Review, Step};
 use super::screening::{Subject, THRESHOLD};
 use crate::store::customer::Endorsements;
@@ -66,10 +67,15 @@ pub struct Settled {
 
 /// Settles the endorsements of a customer.
 #[must_use]
-pub fn settle(now: &Situation<'_>, project: &Project, today: Date) -> Settled {
+pub fn settle(
+    now: &Situation<'_>,
+    project: &Project,
+    references: &References,
+    today: Date,
+) -> Settled {
     match project.verification {
         Verification::Auto => automatic(now, project),
-        Verification::Policy => by_policy(now, project, today),
+        Verification::Policy => by_policy(now, project, references, today),
     }
 }
 
@@ -111,7 +117,12 @@ fn automatic(now: &Situation<'_>, project: &Project) -> Settled {
     settling.finish()
 }
 
-fn by_policy(now: &Situation<'_>, project: &Project, today: Date) -> Settled {
+fn by_policy(
+    now: &Situation<'_>,
+    project: &Project,
+    references: &References,
+    today: Date,
+) -> Settled {
     let mut review = now.review.cloned().unwrap_or_default();
     forget_outdated(&mut review, now);
     review.policy = (project.policy.name.clone(), project.policy.version);
@@ -119,7 +130,7 @@ fn by_policy(now: &Situation<'_>, project: &Project, today: Date) -> Settled {
         .into_iter()
         .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
         .collect();
-    let outcomes = evaluated(now, &review, requested, project, today);
+    let outcomes = evaluated(now, &review, requested, (project, references), today);
     let mut endorsements = now.before;
     let mut steps = Vec::new();
     for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
@@ -155,12 +166,18 @@ fn evaluated(
     now: &Situation<'_>,
     review: &Review,
     requested: EndorsementSet,
-    project: &Project,
+    (project, references): (&Project, &References),
     today: Date,
 ) -> [Option<Outcome>; 3] {
     let known = Known {
         facts: Facts::of(now.profile, now.identity, now.signed),
-        checks: &run_checks(now.profile, now.identity, &project.policy, today),
+        checks: &run_checks(
+            now.profile,
+            now.identity,
+            &project.policy,
+            references,
+            today,
+        ),
         decisions: &review.decisions,
         present: now.before,
         requested,
@@ -174,12 +191,15 @@ pub fn run_checks(
     profile: &Profile,
     identity: &Identity,
     policy: &Policy,
+    references: &References,
     today: Date,
 ) -> CheckResults {
     let residence = identity.residential_address.as_ref();
     let residence = residence.and_then(|address| address.expose().country);
     let refused = GeoPolicy::new(policy.refused_countries.iter().copied());
-    let geo = match checks::geo(&refused, profile.nationality, residence, None) {
+    let address = identity.ip_address.as_ref();
+    let located = references.located(address.and_then(|ip| ip.expose().parse().ok()));
+    let geo = match checks::geo(&refused, profile.nationality, residence, located) {
         CheckResult::Passed if residence.is_none() || profile.nationality.is_none() => {
             CheckResult::NotDone("address or nationality are not known")
         }
@@ -189,7 +209,8 @@ pub fn run_checks(
         Some(birth) => checks::minimum_age(birth.date(), today, policy.minimum_age),
         None => CheckResult::NotDone("the birth date is not known"),
     };
-    let (sanctions, _) = checks::sanctions(None, &Subject::of(profile, identity), THRESHOLD);
+    let subject = Subject::of(profile, identity);
+    let (sanctions, _) = checks::sanctions(references.screener(), &subject, THRESHOLD);
     CheckResults {
         minimum_age,
         geo,

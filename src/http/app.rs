@@ -17,6 +17,7 @@ use crate::core::api_key::ApiKey;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
+use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::store::{api_key, customer, key_register, project};
@@ -53,6 +54,7 @@ pub struct Parts {
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
     policy: Arc<Policy>,
+    references: RwLock<Arc<References>>,
     data_keys: Mutex<DataKeyPool>,
 }
 
@@ -95,6 +97,7 @@ impl App {
             context.continue_after(newest);
         }
         let first_key = installation.first_key().await?;
+        let references = References::load(&config, &installation.store).await?;
         let data_keys = start_pool(&installation, &context)?;
         let app = Self(Arc::new(Parts {
             signing_keys: RwLock::new(Arc::new(signing_keys)),
@@ -111,6 +114,7 @@ impl App {
             api_keys: RwLock::default(),
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
+            references: RwLock::new(Arc::new(references)),
             data_keys: Mutex::new(data_keys),
             config,
             context,
@@ -238,6 +242,31 @@ impl App {
             generation,
             projects,
         };
+        Ok(())
+    }
+
+    /// What checks look things up in, as it was some seconds ago.
+    #[must_use]
+    pub fn references(&self) -> Arc<References> {
+        let references = self
+            .references
+            .read()
+            .expect("no code panics while it holds this lock");
+        Arc::clone(&references)
+    }
+
+    /// Takes in a watch list that another process put in force.
+    ///
+    /// # Errors
+    /// When the store is away, or the list is damaged.
+    pub async fn refresh_references(&self) -> Result<()> {
+        let known = self.references();
+        if let Some(newer) = known.newer(&self.installation.store).await? {
+            *self
+                .references
+                .write()
+                .expect("no code panics while it holds this lock") = Arc::new(newer);
+        }
         Ok(())
     }
 

@@ -95,6 +95,7 @@ impl<P> Caller<P> {
         Tenant {
             project: self.key.project,
             settings: app.project(&self.key),
+            references: app.references(),
             origin: Origin {
                 actor: self.key.api_key.clone(),
                 request_id: self.request_id.clone(),

@@ -18,6 +18,7 @@ use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatu
 use crate::core::evaluation::{Facts, Known, Standing, State as Progress, evaluate};
 use crate::core::policy::{Need, Policy, Requirement};
 use crate::core::project::Project;
+use crate::core::references::References;
 use crate::core::roster;
 use crate::core::verification::run_checks;
 use crate::error::{Error, Result};
@@ -366,7 +367,7 @@ pub async fn customer_requirements(
     let customer = find(&app, caller.key.project, &id).await?;
     let project = app.project(&caller.key);
     let today = project.clock(&app.context).now().date();
-    let answer = of_customer(&customer, &project, today)?;
+    let answer = of_customer(&customer, &project, &app.references(), today)?;
     let body = serde_json::to_vec(&answer).map_err(Error::internal)?;
     let tag = etag::of(&body);
     Ok(json_answer(body, Some(tag)))
@@ -375,6 +376,7 @@ pub async fn customer_requirements(
 fn of_customer(
     customer: &roster::Customer,
     project: &Project,
+    references: &References,
     today: jiff::civil::Date,
 ) -> Result<CustomerRequirements> {
     let policy = &project.policy;
@@ -384,7 +386,7 @@ fn of_customer(
         &identity,
         customer.row.signed_at.is_some(),
     );
-    let checks = run_checks(&customer.profile, &identity, policy, today);
+    let checks = run_checks(&customer.profile, &identity, policy, references, today);
     let standings = standings(customer, policy, facts, &checks);
     let mut data: Vec<RequirementOfCustomer> = Vec::new();
     let mut requested: Vec<_> = standings.iter().flatten().collect();
