@@ -57,7 +57,7 @@ fn a_live_customer_with_everything_waits_for_a_person() {
     assert_eq!(usd["requirements"]["missing"], json!([]));
     assert_eq!(
         usd["requirements"]["pending"],
-        json!(["sanctionsScreening", "identityVerification"])
+        json!(["geoCheck", "sanctionsScreening", "identityVerification"])
     );
 }
 

@@ -3,6 +3,7 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod watchlist;
 
 use serde_json::{Value, json};
 use support::{Api, Folder, Mode, Output, Server, full_customer, oms};
