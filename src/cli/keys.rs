@@ -1,12 +1,13 @@
 //! `oms keys create|list|revoke`, and the way to `rotate-master|rotate-signing`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::rotate;
+use super::terminal::ModeArgument;
 use crate::config::Config;
 use crate::context::Context;
-use crate::core::api_key::{ApiKey, Mode, Scopes};
+use crate::core::api_key::{ApiKey, Scopes};
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::signing::OldKey;
 use crate::error::{Error, Result};
@@ -54,21 +55,6 @@ enum Command {
         #[arg(long)]
         end_old_now: bool,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ModeArgument {
-    Sandbox,
-    Live,
-}
-
-impl From<ModeArgument> for Mode {
-    fn from(mode: ModeArgument) -> Self {
-        match mode {
-            ModeArgument::Sandbox => Self::Sandbox,
-            ModeArgument::Live => Self::Live,
-        }
-    }
 }
 
 fn parse_scopes(text: &str) -> Result<Scopes, String> {

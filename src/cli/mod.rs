@@ -1,13 +1,19 @@
 //! The command line: one file per subcommand.
 
+pub mod backup;
+pub mod customers;
+pub mod doctor;
 pub mod keys;
 mod log;
+mod origin;
 mod otlp;
 pub mod policy;
 pub mod projects;
+pub mod restore;
 pub mod reviews;
 mod rotate;
 pub mod serve;
+mod terminal;
 pub mod watchlist;
 
 use clap::{Args, Parser, Subcommand};
@@ -43,6 +49,16 @@ enum Command {
     Reviews(reviews::Arguments),
     /// Import a sanctions list, show it, compare a name with it.
     Watchlist(watchlist::Arguments),
+    /// Import and export customers, also while the server runs.
+    Customers(customers::Arguments),
+    /// Copy the data, also while the server runs; verified, sealed as it is.
+    Backup(backup::Arguments),
+    /// Copy the key register, in place of the copy before.
+    BackupKeys(backup::KeysArguments),
+    /// Make a store of a copy of the data and the newest key register, in an empty folder.
+    Restore(restore::Arguments),
+    /// Check everything, change nothing, and say what to do about each finding.
+    Doctor(doctor::Arguments),
 }
 
 impl Arguments {
@@ -59,6 +75,11 @@ impl Arguments {
             Command::Policy(arguments) => policy::run(arguments, &config),
             Command::Reviews(arguments) => reviews::run(arguments, &config),
             Command::Watchlist(arguments) => watchlist::run(arguments, &config),
+            Command::Customers(arguments) => customers::run(arguments, config),
+            Command::Backup(arguments) => backup::run(&arguments, &config),
+            Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
+            Command::Restore(arguments) => restore::run(&arguments, &config),
+            Command::Doctor(arguments) => doctor::run(&arguments, &config),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::keys::ModeArgument;
+use super::terminal::ModeArgument;
 use crate::config::Config;
 use crate::core::api_key::Mode;
 use crate::core::desk::Desk;

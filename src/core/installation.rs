@@ -10,7 +10,7 @@ use super::policy::Policy;
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, api_key, key_register, wrapping_key};
+use crate::store::{Store, Tx, api_key, key_register, wrapping_key};
 use crate::vault::{KEY_LENGTH, KeyRing, MasterKey, Secrets, WrappingKey, wrapper_of};
 
 /// The name of the root secret in the key register.
@@ -41,6 +41,26 @@ pub struct CreatedKey {
     pub key: ApiKey,
     /// The secret in the clear.
     pub api_secret: String,
+}
+
+/// What follows from the stored root secret, which must be there: for those who
+/// look at a store and change nothing.
+///
+/// # Errors
+/// When there is none, or another master key wrapped it.
+pub fn stored_secrets(tx: &mut Tx<'_>, ring: &KeyRing) -> Result<Secrets> {
+    let stored = key_register::secret(tx, ROOT)?;
+    let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
+    open_secrets(&stored, ring)
+}
+
+fn open_secrets(stored: &[u8], ring: &KeyRing) -> Result<Secrets> {
+    let root = ring.unwrap(ROOT, b"", stored)?;
+    let root: &[u8; KEY_LENGTH] = root
+        .as_slice()
+        .try_into()
+        .map_err(|_| Error::internal("the root secret has the wrong length"))?;
+    Ok(Secrets::derive(root))
 }
 
 impl Installation {
@@ -127,12 +147,7 @@ impl Installation {
                 .await?;
         }
         let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
-        let root = ring.unwrap(ROOT, b"", &stored)?;
-        let root: &[u8; KEY_LENGTH] = root
-            .as_slice()
-            .try_into()
-            .map_err(|_| Error::internal("the root secret has the wrong length"))?;
-        Ok(Secrets::derive(root))
+        open_secrets(&stored, ring)
     }
 
     /// Makes an API key, and its project if there is none of this name and mode.
@@ -205,6 +220,17 @@ impl Installation {
         let now = self.context.now();
         self.store
             .write(move |tx| api_key::revoke(tx, &api_key, now))
+            .await
+    }
+
+    /// The number of a project, if there is one of this name and mode.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn project(&self, name: &str, mode: Mode) -> Result<Option<i64>> {
+        let name = name.to_owned();
+        self.store
+            .read(move |tx| api_key::project(tx, &name, mode))
             .await
     }
 

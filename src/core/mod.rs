@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod birth_date;
 pub mod change;
 pub mod checks;
+pub mod checkup;
 pub mod country;
 pub mod customer;
 pub mod decision;

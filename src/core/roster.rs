@@ -92,13 +92,23 @@ impl Customer {
         }))
     }
 
-    /// Opens what answers never return, to merge a change into it.
+    /// Opens what answers never return: to merge a change into it, to check it,
+    /// or for an export that says why.
     ///
     /// # Errors
     /// `internalError` when it does not open with its key.
     pub fn open_identity(&self) -> Result<Identity> {
         let place = place(self.row.project, &self.row.id, "customers.identity");
         Identity::from_opened(&self.key.open(place, &self.row.identity)?)
+    }
+
+    /// Under which hashes the customer must be found, each once, in order.
+    #[must_use]
+    pub fn lookups(&self, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
+        let mut hashes = lookups(self.row.project, &self.profile, identity, secrets);
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes
     }
 }
 

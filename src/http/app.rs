@@ -323,7 +323,12 @@ impl App {
     }
 }
 
-fn start_pool(installation: &Installation, context: &Context) -> Result<DataKeyPool> {
+/// Starts making data keys ahead of time for an installation. Runs on the
+/// runtime of the caller.
+///
+/// # Errors
+/// When the machine gives no thread.
+pub fn start_pool(installation: &Installation, context: &Context) -> Result<DataKeyPool> {
     let runtime = tokio::runtime::Handle::current();
     let store = installation.store.clone();
     DataKeyPool::start(

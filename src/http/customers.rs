@@ -205,7 +205,7 @@ impl<'a> Customer<'a> {
     }
 
     /// The answer's bytes.
-    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+    pub fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(Error::internal)
     }
 }
@@ -252,12 +252,8 @@ pub async fn create(
     RequiredKey(key): RequiredKey,
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
-    let request = RequestText {
-        method: "POST",
-        path: "/customers",
-        body: Some(&body),
-    };
-    let claim = idempotency::claim(&app, caller.key.project, &key, request);
+    let secrets = &app.installation.secrets;
+    let claim = idempotency::claim(secrets, caller.key.project, &key, create_request(&body));
     let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
     exactly_once(app, Some(claim), || async move {
         let context = tenant.settings.clock(&app.context);
@@ -356,7 +352,8 @@ pub async fn update(
         path: &path,
         body: Some(&body),
     };
-    let claim = key.map(|key| idempotency::claim(&app, caller.key.project, &key, request));
+    let secrets = &app.installation.secrets;
+    let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, request));
     let (app, tenant, id, headers, body) = (&app, &caller.tenant(&app), &*id, &headers, &body);
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
@@ -399,7 +396,8 @@ pub async fn deactivate(
         path: &path,
         body: None,
     };
-    let claim = key.map(|key| idempotency::claim(&app, caller.key.project, &key, request));
+    let secrets = &app.installation.secrets;
+    let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, request));
     let (app, tenant, id, headers) = (&app, &caller.tenant(&app), &*id, &headers);
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
@@ -412,6 +410,16 @@ pub async fn deactivate(
         changed(customer, draft)
     })
     .await
+}
+
+/// A create as its fingerprint sees it, whichever way it comes in.
+#[must_use]
+pub const fn create_request(body: &Map<String, Value>) -> RequestText<'_> {
+    RequestText {
+        method: "POST",
+        path: "/customers",
+        body: Some(body),
+    }
 }
 
 /// The customer of a path; anything that is none of this project's is not found.

@@ -144,7 +144,7 @@ pub async fn simulate(
         path: &path,
         body: Some(&body),
     };
-    let claim = idempotency::claim(&app, caller.key.project, &key, request);
+    let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, request);
     let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
     let (id, name) = (&*id, &*name);
     exactly_once(app, Some(claim), || async move {

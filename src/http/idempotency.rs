@@ -13,11 +13,13 @@ use tokio::sync::watch;
 use super::app::App;
 use super::etag;
 use super::json::canonical_object;
+use crate::config::Config;
+use crate::context::{Context, Time};
 use crate::error::{Code, Error, Result};
 use crate::id::first_at;
-use crate::store::idempotency::{self, Claim, Record};
+use crate::store::idempotency::{self, Claim, Record, answer_place};
 use crate::store::{Tx, key_register};
-use crate::vault::{Place, PooledKey, SealingKey};
+use crate::vault::{PooledKey, SealingKey, Secrets};
 
 /// The request header that carries the key.
 pub const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -106,15 +108,17 @@ fn invalid_key() -> Error {
 /// The keyed hash of a key of a project.
 #[must_use]
 pub fn key_hash(app: &App, project: i64, key: &str) -> [u8; 16] {
-    app.installation
-        .secrets
-        .idempotency_hash(project, &[b"key", key.as_bytes()])
+    hash_key(&app.installation.secrets, project, key)
+}
+
+fn hash_key(secrets: &Secrets, project: i64, key: &str) -> [u8; 16] {
+    secrets.idempotency_hash(project, &[b"key", key.as_bytes()])
 }
 
 /// What makes two requests the same: method, path without its version, and the
 /// body by value.
 #[must_use]
-pub fn claim(app: &App, project: i64, key: &str, request: RequestText<'_>) -> Claim {
+pub fn claim(secrets: &Secrets, project: i64, key: &str, request: RequestText<'_>) -> Claim {
     let mut body = Vec::new();
     if let Some(value) = request.body {
         canonical_object(value, &mut body);
@@ -127,8 +131,29 @@ pub fn claim(app: &App, project: i64, key: &str, request: RequestText<'_>) -> Cl
     ];
     Claim {
         project,
-        key_hash: key_hash(app, project, key),
-        fingerprint: app.installation.secrets.idempotency_hash(project, &parts),
+        key_hash: hash_key(secrets, project, key),
+        fingerprint: secrets.idempotency_hash(project, &parts),
+    }
+}
+
+/// The record that keeps an answer, sealed with the data key of its resource.
+#[must_use]
+pub fn keep_answer(
+    claim: Claim,
+    resource: String,
+    status: StatusCode,
+    body: &[u8],
+    key: &SealingKey,
+    context: &Context,
+) -> Record {
+    let id = context.new_id();
+    Record {
+        id,
+        claim,
+        resource,
+        data_key: key.id(),
+        status: i64::from(status.as_u16()),
+        answer: key.seal(answer_place(claim.project, &id), body, &context.random),
     }
 }
 
@@ -233,21 +258,14 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
                 };
             }
         };
-        let id = app.context.new_id();
-        let place = Place {
-            project: claim.project,
-            row: &id,
-            field: "idempotency.answer",
-        };
-        let key = effect.key.sealing();
-        let record = Record {
-            id,
+        let record = keep_answer(
             claim,
-            resource: effect.resource,
-            data_key: key.id(),
-            status: i64::from(effect.status.as_u16()),
-            answer: key.seal(place, &effect.body, &app.context.random),
-        };
+            effect.resource,
+            effect.status,
+            &effect.body,
+            effect.key.sealing(),
+            &app.context,
+        );
         let write = effect.write;
         let outcome = app
             .installation
@@ -304,8 +322,14 @@ fn write_once(
 /// Records before this id are forgotten, whether they are swept yet or not.
 #[must_use]
 pub fn oldest_kept(app: &App) -> [u8; 16] {
-    let kept_s = i64::try_from(app.config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
-    first_at(app.context.now().plus_seconds(kept_s.saturating_neg()))
+    oldest_kept_at(&app.config, app.context.now())
+}
+
+/// The same at a moment, where there is no [`App`].
+#[must_use]
+pub fn oldest_kept_at(config: &Config, now: Time) -> [u8; 16] {
+    let kept_s = i64::try_from(config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
+    first_at(now.plus_seconds(kept_s.saturating_neg()))
 }
 
 /// What a key made, with the wrapped data key that opens the kept answer.
@@ -339,12 +363,7 @@ fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> 
         .installation
         .master
         .unwrap_data_key(record.data_key, &wrapped)?;
-    let place = Place {
-        project: claim.project,
-        row: &record.id,
-        field: "idempotency.answer",
-    };
-    let body = key.open(place, &record.answer)?;
+    let body = key.open(answer_place(claim.project, &record.id), &record.answer)?;
     let status = u16::try_from(record.status)
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())

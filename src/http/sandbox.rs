@@ -175,7 +175,7 @@ pub async fn advance_clock(
         path: "/sandbox/clock",
         body: Some(&body),
     };
-    let claim = idempotency::claim(&app, caller.key.project, &key, request);
+    let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, request);
     let (app, key, body) = (&app, &caller.key, &body);
     let answer = exactly_once(app, Some(claim), || async move {
         if key.mode == Mode::Live {

@@ -13,12 +13,17 @@ pub fn ensure_project(tx: &mut Tx<'_>, name: &str, mode: Mode, now: Time) -> Res
          ON CONFLICT (name, mode) DO NOTHING",
         &[name.into(), mode.name().into(), now.as_millis().into()],
     )?;
+    project(tx, name, mode)?
+        .ok_or_else(|| Error::internal("a project that was just made is not there"))
+}
+
+/// The project of this name and mode, if there is one.
+pub fn project(tx: &mut Tx<'_>, name: &str, mode: Mode) -> Result<Option<i64>> {
     tx.first(
         "SELECT id FROM projects WHERE name = $1 AND mode = $2",
         &[name.into(), mode.name().into()],
         |row| row.int(0),
-    )?
-    .ok_or_else(|| Error::internal("a project that was just made is not there"))
+    )
 }
 
 /// Whether there is any key yet.

@@ -224,6 +224,78 @@ fn page_by_hash(
     })
 }
 
+/// A customer's place in the order of all: project and id.
+pub type Place = (i64, [u8; 16]);
+
+/// The customers of every project after a place, to look at every one.
+pub fn after(tx: &mut Tx<'_>, edge: Place, limit: i64) -> Result<Vec<Found>> {
+    tx.all(
+        "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+         FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+         WHERE (c.project, c.id) > ($1, $2) ORDER BY c.project, c.id LIMIT $3",
+        &[edge.0.into(), (&edge.1).into(), limit.into()],
+        read,
+    )
+}
+
+/// The customers of one project after an id, the oldest first.
+pub fn page_upwards(
+    tx: &mut Tx<'_>,
+    project: i64,
+    after: &[u8; 16],
+    limit: i64,
+) -> Result<Vec<Found>> {
+    tx.all(
+        "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+         FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+         WHERE c.project = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
+        &[project.into(), after.into(), limit.into()],
+        read,
+    )
+}
+
+/// The customers that were written last, of all projects.
+pub fn latest(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Found>> {
+    tx.all(
+        "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+         FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+         ORDER BY c.rowid DESC LIMIT $1",
+        &[limit.into()],
+        read,
+    )
+}
+
+/// The customer of an id, whosever it is.
+pub fn anywhere(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
+    tx.first(
+        "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+         FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+         WHERE c.project IN (SELECT id FROM projects) AND c.id = $1",
+        &[id.into()],
+        read,
+    )
+}
+
+/// How many there are, of all projects.
+pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
+    let count = tx.first("SELECT COUNT(*) FROM customers", &[], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
+}
+
+/// How many there are of one project.
+pub fn count_of(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
+    let count = tx.first(
+        "SELECT COUNT(*) FROM customers WHERE project = $1",
+        &[project.into()],
+        |row| row.int(0),
+    )?;
+    Ok(count.unwrap_or_default())
+}
+
 const PAGE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, c.review, k.wrapped

@@ -1,8 +1,8 @@
 //! What each idempotency key made, in the transaction that made it.
 
-use super::{Tx, lookup};
+use super::{Row, Tx, lookup};
 use crate::error::Result;
-use crate::vault::Secrets;
+use crate::vault::{Place, Secrets};
 
 /// Keys that are looked at when several share a 64-bit hash, which not two ever will.
 const SHARED_AT_MOST: usize = 100;
@@ -43,6 +43,16 @@ impl Claim {
     }
 }
 
+/// Where a kept answer is sealed for.
+#[must_use]
+pub const fn answer_place(project: i64, id: &[u8; 16]) -> Place<'_> {
+    Place {
+        project,
+        row: id,
+        field: "idempotency.answer",
+    }
+}
+
 /// What a key made, if it was used and not before `oldest`, from where on keys are kept.
 pub fn find(
     tx: &mut Tx<'_>,
@@ -51,25 +61,7 @@ pub fn find(
     oldest: &[u8; 16],
 ) -> Result<Option<Record>> {
     for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
-        let record = tx.first(
-            "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
-             FROM idempotency WHERE id = $1",
-            &[(&id).into()],
-            |row| {
-                Ok(Record {
-                    id,
-                    claim: Claim {
-                        project: row.int(0)?,
-                        key_hash: row.array(1)?,
-                        fingerprint: row.array(2)?,
-                    },
-                    resource: row.text(3)?,
-                    data_key: row.int(4)?,
-                    status: row.int(5)?,
-                    answer: row.bytes(6)?,
-                })
-            },
-        )?;
+        let record = by_id(tx, &id)?;
         if let Some(record) = record
             && record.claim.project == claim.project
             && record.claim.key_hash == claim.key_hash
@@ -78,6 +70,52 @@ pub fn find(
         }
     }
     Ok(None)
+}
+
+/// A record with the wrapped data key that opens it; `None` once the key is destroyed.
+pub type Found = (Record, Option<Vec<u8>>);
+
+/// The records after an id, in their order, to look at every one.
+pub fn after(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Found>> {
+    tx.all(
+        "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
+                i.id, k.wrapped
+         FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
+         WHERE i.id > $1 ORDER BY i.id LIMIT $2",
+        &[edge.into(), limit.into()],
+        |row| Ok((read(row, row.array(7)?)?, row.optional_bytes(8)?)),
+    )
+}
+
+/// The record of an id.
+pub fn by_id(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Record>> {
+    tx.first(
+        "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
+         FROM idempotency WHERE id = $1",
+        &[id.into()],
+        |row| read(row, *id),
+    )
+}
+
+/// How many there are.
+pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
+    let count = tx.first("SELECT COUNT(*) FROM idempotency", &[], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
+}
+
+fn read(row: &Row<'_>, id: [u8; 16]) -> Result<Record> {
+    Ok(Record {
+        id,
+        claim: Claim {
+            project: row.int(0)?,
+            key_hash: row.array(1)?,
+            fingerprint: row.array(2)?,
+        },
+        resource: row.text(3)?,
+        data_key: row.int(4)?,
+        status: row.int(5)?,
+        answer: row.bytes(6)?,
+    })
 }
 
 /// Keeps an answer. The caller has made sure, in this transaction, that the key is free.

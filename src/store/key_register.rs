@@ -128,3 +128,27 @@ fn refuse_outdated<'a>(tx: &mut Tx<'_>, wrapped: impl IntoIterator<Item = &'a [u
         Err(Error::unavailable("the master key was just changed", 1))
     }
 }
+
+/// How many data keys there are.
+pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
+    let count = tx.first("SELECT COUNT(*) FROM keys.data_keys", &[], |row| row.int(0))?;
+    Ok(count.unwrap_or_default())
+}
+
+/// How many data keys no customer has. Reads both tables whole.
+pub fn orphans(tx: &mut Tx<'_>) -> Result<i64> {
+    let count = tx.first(
+        "SELECT COUNT(*) FROM keys.data_keys WHERE id NOT IN (SELECT data_key FROM customers)",
+        &[],
+        |row| row.int(0),
+    )?;
+    Ok(count.unwrap_or_default())
+}
+
+/// The newest data key.
+pub fn newest_data_key(tx: &mut Tx<'_>) -> Result<Option<i64>> {
+    let newest = tx.first("SELECT MAX(id) FROM keys.data_keys", &[], |row| {
+        row.optional_int(0)
+    })?;
+    Ok(newest.flatten())
+}

@@ -1,6 +1,8 @@
 //! Blind look-ups: a keyed hash leads to the ids of rows. Where they lie is told
 //! in `tail.rs`.
 
+use std::collections::HashSet;
+
 use super::Tx;
 use super::tail::{Op, Target};
 use crate::error::Result;
@@ -55,3 +57,63 @@ pub fn targets(
 
 /// The ends of a range that holds every row.
 pub const EVERYWHERE: (&[u8; 16], &[u8; 16]) = (&[0; 16], &[0xff; 16]);
+/// Whether a hash leads to a row.
+pub fn leads(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) -> Result<bool> {
+    if tx.newest_lookups(hash).contains(target) {
+        return Ok(true);
+    }
+    let one = tx.first(
+        "SELECT 1 FROM lookups WHERE hash = $1 AND target = $2",
+        &[hash.into(), target.into()],
+        |row| row.int(0),
+    )?;
+    Ok(one.is_some())
+}
+
+/// How many there are; those that are being folded count twice.
+pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
+    let count = tx.first("SELECT COUNT(*) FROM lookups", &[], |row| row.int(0))?;
+    let newest = i64::try_from(tx.tail.all().len()).unwrap_or(i64::MAX);
+    Ok(count.unwrap_or_default() + newest)
+}
+
+/// Those that are not in the table yet.
+pub fn newest(tx: &mut Tx<'_>) -> Vec<(i64, Target)> {
+    tx.tail.all()
+}
+
+/// The look-ups in the table after one, in their order, to look at every one.
+pub fn after(tx: &mut Tx<'_>, edge: (i64, [u8; 16]), limit: i64) -> Result<Vec<(i64, [u8; 16])>> {
+    tx.all(
+        "SELECT hash, target FROM lookups WHERE (hash, target) > ($1, $2)
+         ORDER BY hash, target LIMIT $3",
+        &[edge.0.into(), (&edge.1).into(), limit.into()],
+        |row| Ok((row.int(0)?, row.array(1)?)),
+    )
+}
+
+/// Forgets every look-up that leads to a customer whose data key is destroyed;
+/// gives their number. Reads the whole table.
+pub fn delete_of_erased(tx: &mut Tx<'_>) -> Result<usize> {
+    let erased: HashSet<Target> = tx
+        .all(
+            "SELECT c.id FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+             WHERE k.id IS NULL",
+            &[],
+            |row| row.array(0),
+        )?
+        .into_iter()
+        .collect();
+    let mut newest = newest(tx);
+    newest.retain(|(_, target)| erased.contains(target));
+    for (hash, target) in &newest {
+        delete(tx, *hash, target)?;
+    }
+    let folded = tx.execute(
+        "DELETE FROM lookups WHERE target IN (
+              SELECT c.id FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
+              WHERE k.id IS NULL)",
+        &[],
+    )?;
+    Ok(newest.len() + folded)
+}

@@ -29,10 +29,7 @@ const STEPS: [(&str, &[&str]); 2] = [
 /// Runs every step that a file has not seen.
 pub(super) fn run(connection: &mut Connection) -> Result<()> {
     for (file, steps) in STEPS {
-        let version: i64 = connection
-            .query_row(&format!("PRAGMA {file}.user_version"), [], |row| row.get(0))
-            .map_err(sqlite::error)?;
-        let version = usize::try_from(version).map_err(Error::internal)?;
+        let version = version(connection, file)?;
         if version > steps.len() {
             return Err(Error::internal(format!(
                 "the {file} file has schema {version}, this version knows {}; run a newer oms",
@@ -48,4 +45,18 @@ pub(super) fn run(connection: &mut Connection) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The steps that a file has seen.
+pub(super) fn version(connection: &Connection, file: &str) -> Result<usize> {
+    let version: i64 = connection
+        .query_row(&format!("PRAGMA {file}.user_version"), [], |row| row.get(0))
+        .map_err(sqlite::error)?;
+    usize::try_from(version).map_err(Error::internal)
+}
+
+/// The steps that this version knows for a file.
+pub(super) fn known(file: &str) -> usize {
+    let steps = STEPS.iter().find(|(name, _)| *name == file);
+    steps.map_or(0, |(_, steps)| steps.len())
 }

@@ -5,9 +5,11 @@
 //! Personal data passes this door only sealed.
 
 pub mod api_key;
+pub mod backup;
 pub mod customer;
 pub mod event;
 pub mod idempotency;
+pub mod inspect;
 pub mod key_register;
 pub mod lookup;
 mod migrate;

@@ -24,14 +24,14 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::metrics;
 
-const DATA_FILE: &str = "oms.db";
-const KEYS_FILE: &str = "keys.db";
+pub(super) const DATA_FILE: &str = "oms.db";
+pub(super) const KEYS_FILE: &str = "keys.db";
 
 /// Before this version a checkpoint beside a commit could lose committed writes.
 const OLDEST_SAFE_SQLITE: i32 = 3_051_003;
 
 /// How long a statement waits for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Distinct statements that each connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 128;
@@ -209,7 +209,7 @@ fn connect(data: &Path, access: Access) -> Result<Connection> {
     Ok(connection)
 }
 
-fn path_text(path: &Path) -> Result<&str> {
+pub(super) fn path_text(path: &Path) -> Result<&str> {
     path.to_str()
         .ok_or_else(|| Error::internal(format!("{} is not UTF-8", path.display())))
 }

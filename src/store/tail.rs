@@ -134,6 +134,23 @@ impl Tail {
         parts.frozen.find(hash, found);
     }
 
+    /// Every look-up that is not in the table yet.
+    pub(super) fn all(&self) -> Vec<(i64, Target)> {
+        let parts = self
+            .0
+            .read()
+            .expect("no code panics while it holds this lock");
+        let each = |lookups: &Lookups| {
+            let first = lookups.first.iter().map(|(hash, target)| (*hash, *target));
+            first
+                .chain(lookups.more.iter().copied())
+                .collect::<Vec<_>>()
+        };
+        let mut all = each(&parts.active);
+        all.extend(each(&parts.frozen));
+        all
+    }
+
     /// Whether enough have gathered to be folded.
     pub(super) fn is_full(&self) -> bool {
         let parts = self

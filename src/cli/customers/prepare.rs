@@ -1,0 +1,135 @@
+//! From a row to what the transaction writes: the way of `POST /customers`,
+//! with the same claim, the same answer and the same record, so that the key of
+//! a row, sent with the same body, is answered by what the import made.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::rows::{Row, hex};
+use crate::config::Config;
+use crate::context::Context;
+use crate::core::customer::NewCustomer;
+use crate::core::installation::Installation;
+use crate::core::roster::{self, Tenant};
+use crate::error::{Code, Error, Result};
+use crate::http::customer_body::read_create;
+use crate::http::customers::{Customer, create_request};
+use crate::http::idempotency::{claim, keep_answer, oldest_kept_at};
+use crate::store::Tx;
+use crate::store::idempotency::{self, Record};
+use crate::vault::{DataKeyPool, PooledKey};
+
+/// Reads rows as the API reads bodies.
+pub(super) struct Reader<'a> {
+    pub config: &'a Config,
+    pub context: &'a Context,
+    /// The SHA-256 of the file's content.
+    pub file: &'a str,
+}
+
+/// A row that is in order.
+pub(super) struct ReadRow {
+    body: Map<String, Value>,
+    new: NewCustomer,
+    key: String,
+}
+
+impl Reader<'_> {
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// As the API refuses its body.
+    pub(super) fn read(&self, row: &Row) -> Result<ReadRow> {
+        let body = row.body(self.config.max_body_bytes)?;
+        let today = self.context.now().date();
+        let new = read_create(&body, today, self.config.unknown_fields)?;
+        let key = match &new.profile.external_id {
+            Some(id) => {
+                let hash = digest(&SHA256, id.expose().as_bytes());
+                format!("import.externalId.{}", hex(hash.as_ref()))
+            }
+            None => format!("import.file.{}.{}", self.file, row.line),
+        };
+        Ok(ReadRow { body, new, key })
+    }
+}
+
+/// Writes a customer; may run more than once.
+type Make = Box<dyn Fn(&mut Tx<'_>) -> Result<bool> + Send + Sync>;
+
+/// What a row becomes in the store.
+pub(super) struct Write {
+    record: Record,
+    hash: i64,
+    oldest: [u8; 16],
+    make: Make,
+}
+
+/// What became of a row.
+#[derive(Clone)]
+pub(super) enum Written {
+    /// A customer was made.
+    Created,
+    /// An earlier run, or an earlier row, made it.
+    Known,
+    /// The row's key made something else, which has this id.
+    Other(String),
+}
+
+/// Seals a row for its project.
+pub(super) fn seal(
+    row: &ReadRow,
+    tenant: &Tenant,
+    installation: &Installation,
+    pool: &DataKeyPool,
+    reader: &Reader<'_>,
+) -> Result<(Write, PooledKey)> {
+    let (secrets, context) = (&installation.secrets, reader.context);
+    let key = pool.take()?;
+    let claim = claim(secrets, tenant.project, &row.key, create_request(&row.body));
+    let clock = tenant.settings.clock(context);
+    let draft = roster::create(&row.new, tenant, &key, &clock, secrets)?;
+    let answer = Customer::new(&draft.row, &draft.profile, draft.review.as_ref()).to_json()?;
+    let resource = draft.row.id.to_string();
+    let record = keep_answer(claim, resource, StatusCode::CREATED, &answer, &key, context);
+    let write = Write {
+        record,
+        hash: claim.lookup_hash(secrets),
+        oldest: oldest_kept_at(reader.config, context.now()),
+        make: Box::new(draft.writer()),
+    };
+    Ok((write, key))
+}
+
+impl Write {
+    /// What the transaction does for this row, exactly once.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Written> {
+        let record = &self.record;
+        let Some(known) = idempotency::find(tx, &record.claim, self.hash, &self.oldest)? else {
+            (self.make)(tx)?;
+            idempotency::insert(tx, record, self.hash)?;
+            return Ok(Written::Created);
+        };
+        Ok(if known.id == record.id {
+            // Ours: a commit whose end was not heard of.
+            Written::Created
+        } else if known.claim.fingerprint == record.claim.fingerprint {
+            Written::Known
+        } else {
+            Written::Other(known.resource)
+        })
+    }
+}
+
+/// The refusal of a row whose key made something else.
+pub(super) fn reused(resource: &str) -> Error {
+    Error::new(
+        Code::IdempotencyKeyReused,
+        "a customer was imported for this externalId (or line) with other contents; change it with PATCH",
+    )
+    .with_resource(resource)
+}

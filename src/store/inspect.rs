@@ -1,0 +1,229 @@
+//! Looks at the two files of a store, wherever they lie, and changes nothing:
+//! no migration, no permission, no row. For backups, restores and `oms doctor`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::tail::{Op, Tail};
+use super::{Tx, migrate, sqlite};
+use crate::error::{Error, Result};
+
+/// Complaints of the engine that are told of each file.
+const MOST_COMPLAINTS: i64 = 20;
+
+/// One of the two files of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFile {
+    /// `oms.db`: the data.
+    Data,
+    /// `keys.db`: the key register.
+    Keys,
+}
+
+impl StoreFile {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Data, Self::Keys];
+
+    /// Where it lies in a data folder.
+    #[must_use]
+    pub fn in_folder(self, data: &Path) -> PathBuf {
+        data.join(match self {
+            Self::Data => sqlite::DATA_FILE,
+            Self::Keys => sqlite::KEYS_FILE,
+        })
+    }
+
+    /// What it is called in a message.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Data => "the data",
+            Self::Keys => "the key register",
+        }
+    }
+
+    /// The name under which the engine has it.
+    const fn schema(self) -> &'static str {
+        match self {
+            Self::Data => "main",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// A table that no other file has.
+    pub(super) const fn mark(self) -> &'static str {
+        match self {
+            Self::Data => "customers",
+            Self::Keys => "data_keys",
+        }
+    }
+}
+
+/// Where a data file and a key register lie; they need not be neighbours.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The data.
+    pub data: PathBuf,
+    /// The key register.
+    pub keys: PathBuf,
+}
+
+impl Files {
+    /// Those of a data folder.
+    #[must_use]
+    pub fn in_folder(data: &Path) -> Self {
+        Self {
+            data: StoreFile::Data.in_folder(data),
+            keys: StoreFile::Keys.in_folder(data),
+        }
+    }
+}
+
+/// What a file says of its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// Which file.
+    pub file: StoreFile,
+    /// The steps that the file has seen.
+    pub found: usize,
+    /// The steps that this version knows.
+    pub known: usize,
+}
+
+/// Reads the look-ups that are not in their table yet.
+fn read_journal(connection: &Connection, tail: &Tail) -> Result<()> {
+    let sql = "SELECT ops FROM lookup_journal ORDER BY id";
+    let mut statement = connection.prepare(sql).map_err(sqlite::error)?;
+    let mut rows = statement.query([]).map_err(sqlite::error)?;
+    while let Some(row) = rows.next().map_err(sqlite::error)? {
+        let ops = row.get_ref(0).map_err(sqlite::error)?;
+        tail.publish(Op::read_all(ops.as_blob().unwrap_or_default()));
+    }
+    Ok(())
+}
+
+/// Two files, open for reading.
+pub struct Inspection(Connection);
+
+impl Inspection {
+    /// Opens both files.
+    ///
+    /// # Errors
+    /// When one is missing or is no such file.
+    pub fn open(files: &Files) -> Result<Self> {
+        for (file, path) in [
+            (StoreFile::Data, &files.data),
+            (StoreFile::Keys, &files.keys),
+        ] {
+            if fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+                let (title, path) = (file.title(), path.display());
+                return Err(Error::internal(format!(
+                    "{path} is missing or empty; it should hold {title}"
+                )));
+            }
+        }
+        let connection = open_reading(&files.data)?;
+        connection
+            .execute(
+                "ATTACH DATABASE ?1 AS keys",
+                [sqlite::path_text(&files.keys)?],
+            )
+            .map_err(sqlite::error)?;
+        let inspection = Self(connection);
+        for (file, path) in [
+            (StoreFile::Data, &files.data),
+            (StoreFile::Keys, &files.keys),
+        ] {
+            check_kind(&inspection.0, file, file.schema(), path)?;
+        }
+        Ok(inspection)
+    }
+
+    /// Runs a closure over one snapshot of both files. The data's is taken first:
+    /// a key is older than what it sealed, so every key that should be there is.
+    ///
+    /// # Errors
+    /// Those of the closure.
+    pub fn read<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let begin = "BEGIN; SELECT COUNT(*) FROM main.sqlite_schema; SELECT COUNT(*) FROM keys.sqlite_schema";
+        self.0.execute_batch(begin).map_err(sqlite::error)?;
+        let tail = Tail::default();
+        let done = read_journal(&self.0, &tail).and_then(|()| work(&mut Tx::new(&self.0, &tail)));
+        self.0.execute_batch("ROLLBACK").map_err(sqlite::error)?;
+        done
+    }
+
+    /// What the engine finds wrong with the pages and indexes of a file.
+    ///
+    /// # Errors
+    /// When the check itself cannot run.
+    pub fn integrity(&self, file: StoreFile) -> Result<Vec<String>> {
+        let schema = file.schema();
+        let sql = format!("PRAGMA {schema}.integrity_check({MOST_COMPLAINTS})");
+        let said = self.texts(&sql)?;
+        Ok(said.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// The tables of a file with rows that refer to what is not there.
+    ///
+    /// # Errors
+    /// When the check itself cannot run.
+    pub fn dangling(&self, file: StoreFile) -> Result<Vec<String>> {
+        self.texts(&format!("PRAGMA {}.foreign_key_check", file.schema()))
+    }
+
+    /// How far each file's schema is.
+    ///
+    /// # Errors
+    /// When a file does not say.
+    pub fn schema_versions(&self) -> Result<[SchemaVersion; 2]> {
+        let version = |file: StoreFile| {
+            let schema = file.schema();
+            Ok(SchemaVersion {
+                file,
+                found: migrate::version(&self.0, schema)?,
+                known: migrate::known(schema),
+            })
+        };
+        Ok([version(StoreFile::Data)?, version(StoreFile::Keys)?])
+    }
+
+    fn texts(&self, sql: &str) -> Result<Vec<String>> {
+        let mut statement = self.0.prepare(sql).map_err(sqlite::error)?;
+        let rows = statement.query_map([], |row| row.get(0));
+        rows.and_then(Iterator::collect).map_err(sqlite::error)
+    }
+}
+
+/// Opens one file for reading only.
+pub(super) fn open_reading(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite::error)?;
+    connection
+        .busy_timeout(sqlite::BUSY_TIMEOUT)
+        .map_err(sqlite::error)?;
+    Ok(connection)
+}
+
+/// Refuses a file that is another one than it should be.
+pub(super) fn check_kind(
+    connection: &Connection,
+    file: StoreFile,
+    schema: &str,
+    path: &Path,
+) -> Result<()> {
+    let sql = format!("SELECT COUNT(*) FROM {schema}.sqlite_schema WHERE name = ?1");
+    let count: i64 = connection
+        .query_row(&sql, [file.mark()], |row| row.get(0))
+        .map_err(|cause| {
+            let path = path.display();
+            Error::internal(format!("{path} cannot be read as a database: {cause}"))
+        })?;
+    if count == 1 {
+        return Ok(());
+    }
+    let (title, path) = (file.title(), path.display());
+    Err(Error::internal(format!("{path} does not hold {title}")))
+}

@@ -1,0 +1,93 @@
+//! `oms customers export`: what answers show, and more only for a reason.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Folder, Mode, Output, Server, fresh_name, full_customer, minimal_customer, oms,
+};
+
+fn export(server: &Server, project: &str, more: &[&str]) -> Output {
+    let data = server.data.to_str().expect("a path of plain text");
+    let mut arguments = vec!["customers", "export", "--project", project, "--data", data];
+    arguments.extend(more);
+    oms(&arguments, &[])
+}
+
+#[test]
+fn an_export_is_what_answers_show() {
+    let server = Server::start(&[]);
+    let project = fresh_name("project");
+    let api = server.connect(&server.key(&project, Mode::Sandbox, None));
+    api.create(&full_customer());
+    let gone = api.create(&minimal_customer());
+    api.delete(&format!("/customers/{}", gone.id())).wants(200);
+    server.sandbox().create(&minimal_customer());
+
+    let output = export(&server, &project, &[]);
+    let rows: Vec<Value> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("in order"))
+        .collect();
+    assert_eq!(rows, api.all_customers(), "{output:?}");
+    let output = export(&server, &project, &["--order", "oldest"]);
+    let ids: Vec<_> = output
+        .stdout
+        .lines()
+        .map(|line| line[7..37].to_owned())
+        .collect();
+    let mut newest: Vec<_> = api.listed("");
+    newest.reverse();
+    assert_eq!(ids, newest);
+
+    let folder = Folder::new();
+    let file = folder.path().join("people.csv");
+    let name = file.to_str().expect("a path of plain text");
+    let output = export(&server, &project, &["--format", "csv", "--output", name]);
+    assert!(output.status.success(), "{output:?}");
+    let text = fs::read_to_string(&file).expect("in order");
+    assert!(text.starts_with("id,status,firstName,"), "{text}");
+    assert!(
+        text.contains("Lovelace") && text.contains("inactive"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("1990-05-15") && !text.contains("birthDate"),
+        "{text}"
+    );
+    assert_eq!(
+        fs::metadata(&file).expect("in order").permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+#[test]
+fn write_only_fields_leave_for_a_reason_only() {
+    let server = Server::start(&[]);
+    let project = fresh_name("project");
+    let api = server.connect(&server.key(&project, Mode::Sandbox, None));
+    api.create(&full_customer());
+    for refused in [
+        &["--with-pii"][..],
+        &["--with-pii", "--reason", " "],
+        &["--reason", "x"],
+    ] {
+        let output = export(&server, &project, refused);
+        assert!(
+            !output.status.success() && output.stdout.is_empty(),
+            "{output:?}"
+        );
+    }
+    let output = export(&server, &project, &["--with-pii", "--reason", "an audit"]);
+    let row: Value = serde_json::from_str(output.stdout.trim()).expect("in order");
+    assert_eq!(row["birthDate"], "1990-05-15");
+    assert_eq!(row["residentialAddress"]["zipCode"], "94105");
+    assert_eq!(
+        row["identifyingInformation"],
+        json!([{ "type": "ssn", "issuingCountry": "US", "number": "123456789" }])
+    );
+    assert!(!output.stderr.contains("1990"), "{output:?}");
+}

@@ -1,0 +1,260 @@
+//! `oms customers import`: rows become customers, exactly once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use oms::vault::MASTER_KEY_FILE;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Folder, Mode, Output, Server, eventually, fresh_name, full_customer, minimal_customer, oms,
+};
+
+/// A server with a project, and a folder for files.
+struct Place {
+    server: Server,
+    project: String,
+    folder: Folder,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            server: Server::start(&[]),
+            project: fresh_name("project"),
+            folder: Folder::new(),
+        }
+    }
+
+    fn api(&self) -> crate::support::Api {
+        let key = self.server.key(&self.project, Mode::Sandbox, None);
+        self.server.connect(&key)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("in order");
+        path
+    }
+
+    fn import(&self, file: &Path, more: &[&str]) -> Output {
+        let mut arguments = vec![
+            "customers",
+            "import",
+            file.to_str().expect("a path of plain text"),
+            "--json",
+            "--project",
+            &self.project,
+            "--data",
+            self.server.data.to_str().expect("a path of plain text"),
+        ];
+        arguments.extend(more);
+        oms(&arguments, &[])
+    }
+}
+
+#[track_caller]
+fn counts(output: &Output) -> [u64; 4] {
+    let told: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    ["rows", "created", "alreadyThere", "refused"]
+        .map(|name| told[name].as_u64().expect("in order"))
+}
+
+fn lines(rows: &[Value]) -> String {
+    rows.iter()
+        .fold(String::new(), |text, row| text + &row.to_string() + "\n")
+}
+
+/// Rows of which every other has an external id.
+fn many(count: usize) -> Vec<Value> {
+    (0..count)
+        .map(|number| {
+            let mut row = full_customer();
+            row["email"] = json!(format!("person{number}@example.com"));
+            row["externalId"] = match number % 2 {
+                0 => Value::Null,
+                _ => json!(format!("person-{number}")),
+            };
+            row
+        })
+        .collect()
+}
+
+#[test]
+fn rows_are_created_once_however_often_they_are_imported() {
+    let place = Place::new();
+    let api = place.api();
+    let file = place.file("people.jsonl", &lines(&many(600)));
+    assert_eq!(counts(&place.import(&file, &["--dry-run"])), [600, 0, 0, 0]);
+    assert_eq!(api.all_customers().len(), 0, "a dry run writes nothing");
+    assert_eq!(counts(&place.import(&file, &[])), [600, 600, 0, 0]);
+    let first = api.all_customers();
+    assert_eq!(first.len(), 600);
+    assert_eq!(counts(&place.import(&file, &[])), [600, 0, 600, 0]);
+    assert_eq!(api.all_customers(), first);
+    // Another file with the same external ids brings only those that have none.
+    let mut rows = many(600);
+    rows.insert(0, minimal_customer());
+    let other = place.file("other.jsonl", &lines(&rows));
+    assert_eq!(counts(&place.import(&other, &[])), [601, 301, 300, 0]);
+    assert_eq!(api.listed("?email=person3@example.com").len(), 1);
+}
+
+#[test]
+fn the_key_of_a_row_replays_through_the_api() {
+    let place = Place::new();
+    let api = place.api();
+    let mut row = full_customer();
+    row["externalId"] = json!("abc");
+    let text = lines(&[row.clone(), minimal_customer()]);
+    let file = place.file("people.jsonl", &text);
+    assert_eq!(counts(&place.import(&file, &[])), [2, 2, 0, 0]);
+    // SHA-256 of "abc", the first example of FIPS 180.
+    let key = "import.externalId.ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let replayed = api.post_keyed("/customers", key, &row).wants(201);
+    assert_eq!(replayed.wants_header("idempotent-replayed"), "true");
+    assert_eq!(api.all_customers().len(), 2);
+    assert_eq!(counts(&place.import(&file, &[])), [2, 0, 2, 0]);
+}
+
+#[test]
+fn refused_rows_are_told_of_by_line_and_pointer_and_never_by_value() {
+    let place = Place::new();
+    let api = place.api();
+    let mut changed = full_customer();
+    changed["firstName"] = json!("Grace");
+    let text = format!(
+        "\u{feff}{}\n\n{}\nnonsense Zyxq\n{changed}\n{{\"type\":\"individual\",\"metadata\":{{\"a\":\"{}\"}}}}\n",
+        full_customer(),
+        json!({ "type": "individual", "birthDate": "Zyxqdate", "residentialAddress": { "country": "Zyxqland" },
+            "identifyingInformation": [{ "type": "ssn", "issuingCountry": "US", "number": "Zyxq000" }] }),
+        "x".repeat(70_000),
+    );
+    let file = place.file("people.jsonl", &text);
+    for name in ["report.jsonl", "report.csv"] {
+        let report = place.folder.path().join(name);
+        let output = place.import(
+            &file,
+            &["--report", report.to_str().expect("a path of plain text")],
+        );
+        assert!(!output.status.success(), "{output:?}");
+        let [rows, _, _, refused] = counts(&output);
+        assert_eq!((rows, refused), (5, 4), "{output:?}");
+        let told = fs::read_to_string(&report).expect("in order");
+        assert!(!told.contains("Zyxq"), "{told}");
+        for wanted in [
+            "/birthDate",
+            "/residentialAddress/country",
+            "/identifyingInformation/0/number",
+            "bodyNotJson",
+            "idempotencyKeyReused",
+            "cst_",
+            "bodyTooLarge",
+        ] {
+            assert!(told.contains(wanted), "{wanted} in {told}");
+        }
+    }
+    assert_eq!(api.all_customers().len(), 1);
+    let told = fs::read_to_string(place.folder.path().join("report.jsonl")).expect("in order");
+    let numbers: Vec<_> = told
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("in order")["line"].clone())
+        .collect();
+    assert_eq!(numbers, [3, 4, 5, 6]);
+}
+
+#[test]
+fn csv_is_read_by_its_header() {
+    let place = Place::new();
+    let api = place.api();
+    let file = place.file(
+        "people.csv",
+        "firstName,email,externalId,signedAgreement,endorsements,metadata.plan,residentialAddress.country,\
+         identifyingInformation.0.type,identifyingInformation.0.issuingCountry,identifyingInformation.0.number\n\
+         Ada,ada@example.com,a,true,basic|usd,gold,US,ssn,US,523-45-1000\n\
+         \"Grace, or\nHopper\",grace@example.com,b,maybe,,,,,,\n\
+         Too,few\n\
+         Joan,joan@example.com,c,,,,,ssn,US,Zyxq\n",
+    );
+    let report = place.folder.path().join("report.jsonl");
+    let output = place.import(
+        &file,
+        &["--report", report.to_str().expect("a path of plain text")],
+    );
+    assert_eq!(counts(&output), [4, 1, 0, 3], "{output:?}");
+    let customers = api.all_customers();
+    assert_eq!(customers[0]["firstName"], "Ada");
+    assert_eq!(customers[0]["metadata"], json!({ "plan": "gold" }));
+    assert_eq!(
+        customers[0]["endorsements"]
+            .as_array()
+            .expect("in order")
+            .len(),
+        2
+    );
+    let told = fs::read_to_string(report).expect("in order");
+    for wanted in [
+        "/signedAgreement",
+        "\"line\":3",
+        "\"line\":5",
+        "/identifyingInformation/0/number",
+        "\"line\":6",
+    ] {
+        assert!(told.contains(wanted), "{wanted} in {told}");
+    }
+    assert!(!told.contains("Zyxq"), "{told}");
+}
+
+#[test]
+fn a_killed_import_goes_on_where_it_was_while_the_server_answers() {
+    let place = Place::new();
+    let api = place.api();
+    let file = place.file("people.jsonl", &lines(&many(6_000)));
+    for _ in 0..3 {
+        let before = api.all_customers().len();
+        let mut import = Command::new(env!("CARGO_BIN_EXE_oms"))
+            .args(["customers", "import"])
+            .arg(&file)
+            .args(["--project", &place.project, "--data"])
+            .arg(&place.server.data)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("in order");
+        eventually(Duration::from_mins(1), "some rows are there", || {
+            (import.try_wait().expect("in order").is_some() || api.all_customers().len() > before)
+                .then_some(())
+        });
+        drop(import.kill());
+        import.wait().expect("in order");
+        api.create(&minimal_customer());
+    }
+    let output = place.import(&file, &[]);
+    assert_eq!(counts(&output)[0], 6_000, "{output:?}");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(api.all_customers().len(), 6_003);
+    assert_eq!(counts(&place.import(&file, &[])), [6_000, 0, 6_000, 0]);
+}
+
+#[test]
+fn a_project_must_be_there_and_a_folder_too() {
+    let place = Place::new();
+    let file = place.file("people.jsonl", "{\"type\":\"individual\"}\n");
+    let output = place.import(&file, &[]);
+    assert!(output.stderr.contains("there is no project"), "{output:?}");
+    let empty = place.folder.path().join("none");
+    let data = empty.to_str().expect("a path of plain text");
+    let output = oms(
+        &[
+            "customers",
+            "import",
+            file.to_str().expect("a path of plain text"),
+            "--data",
+            data,
+        ],
+        &[],
+    );
+    assert!(output.stderr.contains("holds no store"), "{output:?}");
+    assert!(!empty.join(MASTER_KEY_FILE).exists());
+}
