@@ -38,6 +38,15 @@ impl Time {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// The moment later by an ISO 8601 duration, by the calendar of UTC.
+    #[must_use]
+    pub fn plus_duration(self, text: &str) -> Option<Self> {
+        let span: jiff::Span = text.parse().ok()?;
+        let zoned = self.timestamp().to_zoned(jiff::tz::TimeZone::UTC);
+        let later = zoned.checked_add(span).ok()?;
+        Some(Self(later.timestamp().as_millisecond()))
+    }
+
     /// The day in UTC.
     #[must_use]
     pub fn date(self) -> jiff::civil::Date {
@@ -152,6 +161,7 @@ pub struct Context {
     /// Where random bytes come from.
     pub random: Arc<Random>,
     ids: Arc<IdSource>,
+    offset_s: i64,
 }
 
 impl Context {
@@ -168,19 +178,36 @@ impl Context {
             clock,
             random: Arc::new(random),
             ids: Arc::default(),
+            offset_s: 0,
         }
     }
 
     /// This moment.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.clock.now()
+        self.clock.now().plus_seconds(self.offset_s)
+    }
+
+    /// The same with a clock that is so many seconds ahead. Ids keep to the clock
+    /// itself, because they rise over all projects.
+    #[must_use]
+    pub fn ahead(&self, seconds: i64) -> Self {
+        Self {
+            offset_s: seconds,
+            ..self.clone()
+        }
+    }
+
+    /// How many seconds the clock is ahead.
+    #[must_use]
+    pub const fn offset_s(&self) -> i64 {
+        self.offset_s
     }
 
     /// A new id value of this moment, above all that were made before.
     #[must_use]
     pub fn new_id(&self) -> [u8; 16] {
-        self.ids.next(self.now(), &self.random)
+        self.ids.next(self.clock.now(), &self.random)
     }
 
     /// Continues after an id that is stored already.

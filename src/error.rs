@@ -46,6 +46,8 @@ pub enum Code {
     CustomerInactive,
     /// The customer must be kept for now.
     CustomerOnHold,
+    /// The endorsement may not become this.
+    TransitionNotAllowed,
     /// `If-Match` names another version.
     PreconditionFailed,
     /// The body is too large.
@@ -68,7 +70,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BodyNotJson,
         Self::BodyNotObject,
         Self::HeaderInvalid,
@@ -86,6 +88,7 @@ impl Code {
         Self::IdempotencyInProgress,
         Self::CustomerInactive,
         Self::CustomerOnHold,
+        Self::TransitionNotAllowed,
         Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -118,6 +121,7 @@ impl Code {
             Self::IdempotencyInProgress => "idempotencyInProgress",
             Self::CustomerInactive => "customerInactive",
             Self::CustomerOnHold => "customerOnHold",
+            Self::TransitionNotAllowed => "transitionNotAllowed",
             Self::PreconditionFailed => "preconditionFailed",
             Self::BodyTooLarge => "bodyTooLarge",
             Self::UnsupportedMediaType => "unsupportedMediaType",
@@ -151,6 +155,7 @@ impl Code {
             Self::IdempotencyInProgress => "The first request with this key is still running",
             Self::CustomerInactive => "The customer is inactive",
             Self::CustomerOnHold => "The customer must be kept for now",
+            Self::TransitionNotAllowed => "The endorsement may not become this",
             Self::PreconditionFailed => "The resource has changed since you read it",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not declared as JSON",
@@ -197,6 +202,7 @@ impl Code {
             Self::CustomerOnHold => {
                 "Ask again after the date that `detail` names; `oms customers hold ID --lift` ends a legal hold."
             }
+            Self::TransitionNotAllowed => "Choose one of the statuses that `detail` names.",
             Self::PreconditionFailed => "Read the resource again, merge, and send its new ETag.",
             Self::BodyTooLarge => "Send at most 64 KiB.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",

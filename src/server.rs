@@ -70,6 +70,7 @@ impl Server {
             listeners.push(serve(operator, router::operator(app.clone()), &unlimited));
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
+        runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
         Ok(Self {

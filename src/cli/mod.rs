@@ -8,15 +8,23 @@ pub mod keys;
 mod log;
 mod origin;
 mod otlp;
+pub mod policy;
+pub mod projects;
 pub mod restore;
+pub mod reviews;
 mod rotate;
 pub mod serve;
 mod terminal;
+pub mod watchlist;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::config::Settings;
+use crate::config::{Config, Settings};
+use crate::context::Context;
+use crate::core::desk::Desk;
+use crate::core::event::Origin;
 use crate::error::{Error, Result};
+use crate::id::RequestId;
 
 /// An open, self-hosted money platform, wire-compatible with the Open Money Stack API.
 #[derive(Debug, Parser)]
@@ -34,6 +42,14 @@ enum Command {
     Serve,
     /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
+    /// List projects and set how they verify, also while the server runs.
+    Projects(projects::Arguments),
+    /// Check, explain and compare policies.
+    Policy(policy::Arguments),
+    /// Decide about endorsements.
+    Reviews(reviews::Arguments),
+    /// Import a sanctions list, show it, compare a name with it.
+    Watchlist(watchlist::Arguments),
     /// Import and export customers, erase them and hold them from erasure, also while the server runs.
     Customers(customers::Arguments),
     /// Copy the data, also while the server runs; verified, sealed as it is.
@@ -58,12 +74,53 @@ impl Arguments {
         match self.command {
             Command::Serve => serve::run(config),
             Command::Keys(arguments) => keys::run(arguments, &config),
+            Command::Projects(arguments) => projects::run(arguments, &config),
+            Command::Policy(arguments) => policy::run(arguments, &config),
+            Command::Reviews(arguments) => reviews::run(arguments, &config),
+            Command::Watchlist(arguments) => watchlist::run(arguments, &config),
             Command::Customers(arguments) => customers::run(arguments, config),
             Command::Backup(arguments) => backup::run(&arguments, &config),
             Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
             Command::Restore(arguments) => restore::run(&arguments, &config),
             Command::Doctor(arguments) => doctor::run(&arguments, &config),
-            Command::Audit(arguments) => audit::run(arguments, &config),
+            Command::Audit(arguments) => audit::run(&arguments, &config),
         }
     }
+}
+
+/// Who sits at the command line.
+#[derive(Clone, Debug, Args)]
+pub struct Person {
+    /// The name that histories show; by default that of the user.
+    #[arg(
+        long = "as",
+        global = true,
+        env = "USER",
+        value_name = "NAME",
+        default_value = "unknown"
+    )]
+    name: String,
+}
+
+/// Opens the desk for a command, runs it, and closes the store.
+fn at_desk<F>(person: Option<&Person>, config: &Config, work: impl FnOnce(Desk) -> F) -> Result<()>
+where
+    F: Future<Output = (Desk, Result<()>)>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::internal)?;
+    let context = Context::system();
+    let name = person.map_or("operator", |person| &person.name);
+    let plain: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let origin = Origin {
+        actor: format!("cli:{plain}"),
+        request_id: RequestId::from_bytes(context.new_id()).to_string(),
+    };
+    runtime.block_on(async {
+        let (desk, done) = work(Desk::open(config, context, origin).await?).await;
+        desk.installation.store.close();
+        done
+    })
 }

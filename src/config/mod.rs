@@ -91,6 +91,10 @@ pub struct Config {
     pub retention_days: u32,
     /// How often the audit log is signed.
     pub audit_checkpoint: Duration,
+    /// The policy of projects without one of their own; `None` for the built-in one.
+    pub policy_file: Option<PathBuf>,
+    /// Whether two people approve and reject.
+    pub review_two_people: bool,
     /// What to do with a request field that does not exist.
     pub unknown_fields: UnknownFields,
     /// What stands before the code in the `type` of a problem.
@@ -129,6 +133,8 @@ pub struct Config {
     pub read_queue: usize,
     /// A write that would wait longer than this is refused.
     pub overload_wait: Duration,
+    /// The database that gives the country of an IP address; `None` for none.
+    pub geo_database: Option<PathBuf>,
     /// The least important level that is logged.
     pub log_level: tracing::Level,
     /// How the log is written.

@@ -207,6 +207,8 @@ impl Values {
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
             retention_days: self.number("retention_days")?,
             audit_checkpoint: self.seconds("audit_checkpoint_s")?,
+            policy_file: self.path("policy_file")?,
+            review_two_people: self.parse("review_two_people")?,
             unknown_fields: match self.choice("unknown_fields")? {
                 "ignore" => UnknownFields::Ignore,
                 _ => UnknownFields::Refuse,
@@ -233,6 +235,7 @@ impl Values {
             .max(2),
             read_queue: self.number("read_queue")?,
             overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
+            geo_database: self.path("geo_database")?,
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,

@@ -43,6 +43,13 @@ impl Country {
         rust_iso3166::from_alpha2(code).map(|country| Self(country.alpha2))
     }
 
+    /// The country that an English name, a demonym or a code of two or three
+    /// letters means; `None` when it means none, or more than one.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        meant(text.trim()).and_then(Self::assigned)
+    }
+
     /// A reference to the schema, whose list of codes should stand once.
     #[must_use]
     pub fn reference() -> RefOr<Schema> {

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::audit::hex;
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::installation::Installation;
-use super::roster::{self, Draft, Tenant};
+use super::roster::{self, Draft};
 use crate::context::{Context, Time};
 use crate::error::{Code, Error, Result};
 use crate::id::CustomerId;
@@ -106,12 +106,11 @@ pub fn prepare(
     installation: &Installation,
     customer: &roster::Customer,
     reason: &str,
-    tenant: &Tenant,
+    origin: &Origin,
     key: &SealingKey,
 ) -> Result<Erasure> {
     let context = &installation.context;
     let old = &customer.row;
-    let origin = &tenant.origin;
     let events = [Event::with_reason(EventKind::CustomerErased, reason)];
     let event = event::seal(&events, (old.project, old.id), origin, key, context)?;
     let draft = roster::tombstone(customer, event, key, context, &installation.secrets)?;
@@ -200,15 +199,10 @@ pub async fn erase(
         let found = installation
             .store
             .read(move |tx| customer::find_anywhere(tx, id));
-        let (found, mode) = found.await?.ok_or_else(missing)?;
+        let (found, _) = found.await?.ok_or_else(missing)?;
         let customer = roster::Customer::open(found, &installation.master)?.ok_or_else(missing)?;
-        let tenant = Tenant {
-            project: customer.row.project,
-            mode,
-            origin: origin.clone(),
-        };
         let key = new_key(installation).await?;
-        let erasure = prepare(installation, &customer, reason, &tenant, &key)?;
+        let erasure = prepare(installation, &customer, reason, origin, &key)?;
         installation.store.write(erasure.writer()).await?;
     }
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
 use super::event::{self, Detail, Event, EventKind, Origin};
+use super::policy::Policy;
 use super::{audit, erasure};
 use crate::config::Config;
 use crate::context::Context;
@@ -100,6 +101,22 @@ impl Installation {
             tracing::warn!(%error, "the end of the audit log is not signed; the next start does it");
         }
         self.store.close();
+    }
+
+    /// The policy of projects that have none of their own.
+    ///
+    /// # Errors
+    /// Line and reason, when the file of the setting does not stand.
+    pub fn policy(&self, config: &Config) -> Result<Arc<Policy>> {
+        let Some(path) = &config.policy_file else {
+            return Ok(Policy::built_in());
+        };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| Error::internal(format!("cannot read {shown}: {cause}")))?;
+        let policy =
+            Policy::parse(&text).map_err(|broken| Error::internal(format!("{shown}, {broken}")))?;
+        Ok(Arc::new(policy))
     }
 
     /// Opens the wrapping keys; the first is made when there is none.

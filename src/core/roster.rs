@@ -2,15 +2,20 @@
 //! decides and seals before the transaction; [`Draft::write`] is all that runs in it.
 
 use crate::context::{Context, Time};
-use crate::core::api_key::Mode;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
-use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use crate::core::endorsement::{EndorsementSet, EndorsementStatus};
 use crate::core::event::{self, Event, EventKind, Origin};
+use crate::core::project::Project;
+use crate::core::references::References;
+use crate::core::review::{Review, Step};
+use crate::core::verification::{self, Settled, Situation};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
 use crate::store::{Tx, lookup};
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::vault::{KeyRing, Place, SealingKey, Secrets};
@@ -20,8 +25,10 @@ use crate::vault::{KeyRing, Place, SealingKey, Secrets};
 pub struct Tenant {
     /// The project's number.
     pub project: i64,
-    /// Sandbox or live.
-    pub mode: Mode,
+    /// What the project is set to.
+    pub settings: Arc<Project>,
+    /// What checks look things up in.
+    pub references: Arc<References>,
     /// Who commands.
     pub origin: Origin,
 }
@@ -33,6 +40,8 @@ pub struct Customer {
     pub row: CustomerRow,
     /// What answers return of the sealed part.
     pub profile: Profile,
+    /// What is known of the endorsements beyond their statuses.
+    pub review: Option<Review>,
     /// What opens and seals it.
     pub key: SealingKey,
 }
@@ -43,6 +52,8 @@ pub struct Draft {
     pub row: CustomerRow,
     /// What answers return of the sealed part.
     pub profile: Profile,
+    /// What is known of the endorsements beyond their statuses.
+    pub review: Option<Review>,
     change: Change,
 }
 
@@ -64,9 +75,21 @@ impl Customer {
             return Ok(None);
         };
         let key = ring.unwrap_data_key(row.data_key, &wrapped)?;
-        let place = place(row.project, &row.id, "customers.profile");
-        let profile = Profile::from_opened(&key.open(place, &row.profile)?)?;
-        Ok(Some(Self { row, profile, key }))
+        let at = |field| place(row.project, &row.id, field);
+        let profile = key.open(at("customers.profile"), &row.profile)?;
+        let profile = Profile::from_opened(&profile)?;
+        let sealed = row.review.as_ref();
+        let review = sealed.map(|sealed| {
+            let opened = key.open(at("customers.review"), sealed)?;
+            Review::from_opened(&opened)
+        });
+        let review = review.transpose()?;
+        Ok(Some(Self {
+            row,
+            profile,
+            review,
+            key,
+        }))
     }
 
     /// Opens what answers never return: to merge a change into it, to check it,
@@ -101,8 +124,18 @@ pub fn create(
     secrets: &Secrets,
 ) -> Result<Draft> {
     let id = CustomerId::from_bytes(context.new_id());
-    let now = id.time();
-    let before = Endorsements::default();
+    let now = id.time().plus_seconds(context.offset_s());
+    let situation = Situation {
+        before: Endorsements::default(),
+        review: None,
+        named: new.endorsements,
+        changed: &[],
+        profile: &new.profile,
+        identity: &new.identity,
+        signed: new.signed_agreement,
+    };
+    let (settings, references) = (&tenant.settings, &tenant.references);
+    let settled = verification::settle(&situation, settings, references, now.date());
     let mut row = CustomerRow {
         project: tenant.project,
         id,
@@ -111,13 +144,15 @@ pub fn create(
         signed_at: new.signed_agreement.then_some(now),
         updated_at: now,
         data_key: key.id(),
-        endorsements: request(before, new.endorsements, tenant.mode),
+        endorsements: settled.endorsements,
         profile: Vec::new(),
         identity: Vec::new(),
+        review: None,
     };
     seal(&mut row, &new.profile, &new.identity, key, context);
+    seal_review(&mut row, settled.review.as_ref(), key, context)?;
     let mut events = vec![Event::of_customer(EventKind::CustomerCreated, &[])];
-    events.extend(endorsement_events(&before, &row.endorsements));
+    events.extend(settled.steps.into_iter().map(step_event));
     let change = Change {
         new: true,
         event: event::seal(&events, (row.project, id), &tenant.origin, key, context)?,
@@ -128,6 +163,7 @@ pub fn create(
     Ok(Draft {
         row,
         profile,
+        review: settled.review,
         change,
     })
 }
@@ -150,10 +186,7 @@ pub fn update(
     }
     let now = context.now().max(old.updated_at);
     let signed_at = sign(old.signed_at, patch.signed_agreement, now)?;
-    let endorsements = match patch.endorsements {
-        Some(named) => request(old.endorsements, named.with_basic(), tenant.mode),
-        None => old.endorsements,
-    };
+    let named = patch.endorsements.unwrap_or(EndorsementSet::NONE);
     let mut identity = customer.open_identity()?;
     let mut profile = customer.profile.clone();
     let before = lookups(old.project, &profile, &identity, secrets);
@@ -162,7 +195,26 @@ pub fn update(
     if signed_at != old.signed_at {
         changed.extend(["signedAgreement", "signedAgreementAt"]);
     }
-    if endorsements != old.endorsements {
+    let situation = Situation {
+        before: old.endorsements,
+        review: customer.review.as_ref(),
+        named: named.with_basic(),
+        changed: &changed,
+        profile: &profile,
+        identity: &identity,
+        signed: signed_at.is_some(),
+    };
+    let settled = if changed.is_empty() && named.is_empty() {
+        Settled {
+            endorsements: old.endorsements,
+            review: customer.review.clone(),
+            steps: Vec::new(),
+        }
+    } else {
+        let (settings, references) = (&tenant.settings, &tenant.references);
+        verification::settle(&situation, settings, references, now.date())
+    };
+    if settled.endorsements != old.endorsements || settled.review != customer.review {
         changed.push("endorsements");
     }
     if changed.is_empty() {
@@ -173,12 +225,13 @@ pub fn update(
         version: old.version + 1,
         signed_at,
         updated_at: now,
-        endorsements,
+        endorsements: settled.endorsements,
         ..old.clone()
     };
     seal(&mut row, &profile, &identity, &customer.key, context);
+    seal_review(&mut row, settled.review.as_ref(), &customer.key, context)?;
     let mut events = vec![Event::of_customer(EventKind::CustomerUpdated, &changed)];
-    events.extend(endorsement_events(&old.endorsements, &endorsements));
+    events.extend(settled.steps.into_iter().map(step_event));
     let change = Change {
         new: false,
         event: event::seal(
@@ -194,8 +247,49 @@ pub fn update(
     Ok(Some(Draft {
         row,
         profile,
+        review: settled.review,
         change,
     }))
+}
+
+/// Changes nothing but endorsements.
+///
+/// # Errors
+/// None that a caller can cause.
+pub fn endorse(
+    customer: &Customer,
+    settled: Settled,
+    note: Option<Event>,
+    origin: &Origin,
+    context: &Context,
+) -> Result<Draft> {
+    let old = &customer.row;
+    let mut row = CustomerRow {
+        version: old.version + 1,
+        updated_at: context.now().max(old.updated_at),
+        endorsements: settled.endorsements,
+        ..old.clone()
+    };
+    seal_review(&mut row, settled.review.as_ref(), &customer.key, context)?;
+    let steps = settled.steps.into_iter().map(step_event);
+    let mut events: Vec<_> = note.into_iter().chain(steps).collect();
+    if events.is_empty() {
+        let changed = ["endorsements"];
+        events.push(Event::of_customer(EventKind::CustomerUpdated, &changed));
+    }
+    let subject = (row.project, row.id);
+    let change = Change {
+        new: false,
+        event: event::seal(&events, subject, origin, &customer.key, context)?,
+        lookups_added: Vec::new(),
+        lookups_removed: Vec::new(),
+    };
+    Ok(Draft {
+        row,
+        profile: customer.profile.clone(),
+        review: settled.review,
+        change,
+    })
 }
 
 /// Deactivates; `None` when the customer is inactive already.
@@ -237,6 +331,7 @@ pub fn deactivate(
     Ok(Some(Draft {
         row,
         profile,
+        review: customer.review.clone(),
         change,
     }))
 }
@@ -258,6 +353,7 @@ pub fn tombstone(
     Ok(Draft {
         row: emptied(old, key, context),
         profile: Profile::default(),
+        review: None,
         change: Change {
             new: false,
             event,
@@ -277,6 +373,7 @@ pub fn emptied(old: &CustomerRow, key: &SealingKey, context: &Context) -> Custom
         updated_at: context.now().max(old.updated_at),
         data_key: key.id(),
         endorsements: old.endorsements.map(withdrawn),
+        review: None,
         ..old.clone()
     };
     seal(
@@ -289,15 +386,23 @@ pub fn emptied(old: &CustomerRow, key: &SealingKey, context: &Context) -> Custom
     row
 }
 
-/// What became of each endorsement.
-fn endorsement_events<'a>(
-    before: &'a Endorsements,
-    after: &'a Endorsements,
-) -> impl Iterator<Item = Event> + 'a {
-    EndorsementName::ALL.into_iter().filter_map(|name| {
-        let (from, to) = (before[name as usize], after[name as usize]?);
-        (from != Some(to)).then(|| Event::of_endorsement(name, from, to, None))
-    })
+fn step_event(step: Step) -> Event {
+    Event::of_endorsement(step.name, step.from, step.to, step.why)
+}
+
+fn seal_review(
+    row: &mut CustomerRow,
+    review: Option<&Review>,
+    key: &SealingKey,
+    context: &Context,
+) -> Result<()> {
+    let seal = |review: &Review| {
+        let plain = review.to_sealable()?;
+        let place = place(row.project, &row.id, "customers.review");
+        Ok(key.seal(place, &plain, &context.random))
+    };
+    row.review = review.map(seal).transpose()?;
+    Ok(())
 }
 
 /// Seals both documents of a customer into its row.
@@ -363,21 +468,6 @@ fn sign(signed_at: Option<Time>, wanted: Option<bool>, now: Time) -> Result<Opti
         (None, Some(true)) => Ok(Some(now)),
         (at, _) => Ok(at),
     }
-}
-
-/// Adds what is requested. A sandbox verifies at once; live, verification is
-/// still to come.
-fn request(mut endorsements: Endorsements, named: EndorsementSet, mode: Mode) -> Endorsements {
-    let granted = match mode {
-        Mode::Sandbox => EndorsementStatus::Active,
-        Mode::Live => EndorsementStatus::Inactive,
-    };
-    for name in EndorsementName::ALL {
-        if named.contains(name) {
-            endorsements[name as usize].get_or_insert(granted);
-        }
-    }
-    endorsements
 }
 
 /// Under which hashes a customer is found.

@@ -10,14 +10,17 @@ use moka::sync::Cache;
 use super::failures::Failures;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
-use super::rate::{Policy, RateLimit};
+use super::rate::{self, RateLimit};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
 use crate::core::installation::{CreatedKey, Installation};
+use crate::core::policy::Policy;
+use crate::core::project::Project;
+use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
-use crate::store::{api_key, customer, key_register};
+use crate::store::{api_key, customer, key_register, project};
 use crate::vault::{DataKeyPool, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
@@ -49,6 +52,9 @@ pub struct Parts {
     pub openapi: Bytes,
     signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
+    projects: RwLock<ProjectDirectory>,
+    policy: Arc<Policy>,
+    references: RwLock<Arc<References>>,
     data_keys: Mutex<DataKeyPool>,
 }
 
@@ -57,6 +63,13 @@ pub struct Parts {
 struct KeyDirectory {
     generation: (i64, i64),
     keys: HashMap<String, Arc<ApiKey>>,
+}
+
+/// The projects as last read from the store.
+#[derive(Default)]
+struct ProjectDirectory {
+    generation: (i64, i64),
+    projects: HashMap<i64, Arc<Project>>,
 }
 
 impl Deref for App {
@@ -84,13 +97,14 @@ impl App {
             context.continue_after(newest);
         }
         let first_key = installation.first_key().await?;
+        let references = References::load(&config, &installation.store).await?;
         let data_keys = start_pool(&installation, &context)?;
         let app = Self(Arc::new(Parts {
             signing_keys: RwLock::new(Arc::new(signing_keys)),
             tokens: Cache::new(REMEMBERED_TOKENS),
             failures: Failures::new(config.auth_failures_per_minute),
             key_limit: RateLimit::new(
-                Policy::Key,
+                rate::Policy::Key,
                 config.rate_limit_per_key_per_s,
                 config.rate_limit_per_key_burst,
             ),
@@ -98,12 +112,16 @@ impl App {
             metrics: Arc::default(),
             openapi,
             api_keys: RwLock::default(),
+            projects: RwLock::default(),
+            policy: installation.policy(&config)?,
+            references: RwLock::new(Arc::new(references)),
             data_keys: Mutex::new(data_keys),
             config,
             context,
             installation,
         }));
         app.refresh_keys().await?;
+        app.refresh_projects().await?;
         Ok((app, first_key))
     }
 
@@ -177,6 +195,78 @@ impl App {
             generation,
             keys: keys.collect(),
         };
+        Ok(())
+    }
+
+    /// What the project of a key is set to, as it was at most a second ago.
+    #[must_use]
+    pub fn project(&self, key: &ApiKey) -> Arc<Project> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        let known = directory.projects.get(&key.project).cloned();
+        known.unwrap_or_else(|| {
+            let (name, mode) = (&key.project_name, key.mode);
+            Arc::new(Project::unset(key.project, name, mode, &self.policy))
+        })
+    }
+
+    /// Reads the projects again when one was changed, by whatever process.
+    ///
+    /// # Errors
+    /// When the store is away, or a stored policy does not stand.
+    pub async fn refresh_projects(&self) -> Result<()> {
+        let seen = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock")
+            .generation;
+        let read = self.installation.store.read(move |tx| {
+            let generation = project::generation(tx)?;
+            let rows = (generation != seen).then(|| project::all(tx)).transpose()?;
+            Ok((generation, rows))
+        });
+        let (generation, Some(rows)) = read.await? else {
+            return Ok(());
+        };
+        let mut projects = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let project = Project::from_row(&row, &self.policy)?;
+            projects.insert(row.number, Arc::new(project));
+        }
+        *self
+            .projects
+            .write()
+            .expect("no code panics while it holds this lock") = ProjectDirectory {
+            generation,
+            projects,
+        };
+        Ok(())
+    }
+
+    /// What checks look things up in, as it was some seconds ago.
+    #[must_use]
+    pub fn references(&self) -> Arc<References> {
+        let references = self
+            .references
+            .read()
+            .expect("no code panics while it holds this lock");
+        Arc::clone(&references)
+    }
+
+    /// Takes in a watch list that another process put in force.
+    ///
+    /// # Errors
+    /// When the store is away, or the list is damaged.
+    pub async fn refresh_references(&self) -> Result<()> {
+        let known = self.references();
+        if let Some(newer) = known.newer(&self.installation.store).await? {
+            *self
+                .references
+                .write()
+                .expect("no code panics while it holds this lock") = Arc::new(newer);
+        }
         Ok(())
     }
 

@@ -98,10 +98,11 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
 impl<P> Caller<P> {
     /// In which project and mode the caller commands, and as whom.
     #[must_use]
-    pub fn tenant(&self) -> Tenant {
+    pub fn tenant(&self, app: &App) -> Tenant {
         Tenant {
             project: self.key.project,
-            mode: self.key.mode,
+            settings: app.project(&self.key),
+            references: app.references(),
             origin: Origin {
                 actor: self.key.api_key.clone(),
                 request_id: self.request_id.clone(),
@@ -264,6 +265,7 @@ pub async fn create_token(
         .store
         .read(move |tx| api_key::find(tx, &name))
         .await?;
+    app.refresh_projects().await?;
     // An unknown key is compared too, so that it takes the same time.
     let hash = stored.as_ref().map_or(&[0; 32][..], |key| &key.secret_hash);
     let matches =

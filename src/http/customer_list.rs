@@ -229,7 +229,8 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
             if data.len() == limit {
                 return render(app, project, list, data, last);
             }
-            let json = Customer::new(&customer.row, &customer.profile).to_json()?;
+            let json = Customer::new(&customer.row, &customer.profile, customer.review.as_ref())
+                .to_json()?;
             data.push(raw(json)?);
             last = Some(customer.row.id);
         }

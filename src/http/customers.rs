@@ -19,6 +19,9 @@ use super::request_body::{JsonBody, NoQuery};
 use crate::context::Time;
 use crate::core::customer::Profile;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
+use crate::core::evaluation::{Reason, Standing};
+use crate::core::policy::Requirement;
+use crate::core::review::Review;
 use crate::core::roster::{self, Draft};
 use crate::error::{Code, Error, Result};
 use crate::id::CustomerId;
@@ -151,7 +154,7 @@ pub struct Requirements {
 impl<'a> Customer<'a> {
     /// The answer's view of a stored customer.
     #[must_use]
-    pub fn new(row: &CustomerRow, profile: &'a Profile) -> Self {
+    pub fn new(row: &CustomerRow, profile: &'a Profile, review: Option<&Review>) -> Self {
         Self {
             id: row.id,
             object: "customer",
@@ -190,7 +193,10 @@ impl<'a> Customer<'a> {
             endorsements: EndorsementName::ALL
                 .into_iter()
                 .zip(row.endorsements)
-                .filter_map(|(name, status)| Some(Endorsement::new(name, status?)))
+                .filter_map(|(name, status)| {
+                    let standing = review.and_then(|review| review.standing(name));
+                    Some(Endorsement::new(name, status?, standing))
+                })
                 .collect(),
             metadata: profile.metadata.expose(),
             created_at: row.id.time(),
@@ -205,12 +211,24 @@ impl<'a> Customer<'a> {
 }
 
 impl Endorsement {
-    fn new(name: EndorsementName, status: EndorsementStatus) -> Self {
+    fn new(name: EndorsementName, status: EndorsementStatus, standing: Option<&Standing>) -> Self {
+        let reason = |reason: &Reason| RejectionReason {
+            developer_reason: reason.developer.clone(),
+            reason: reason.customer.clone(),
+        };
+        let names = |list: &[Requirement]| list.iter().map(|one| one.name()).collect();
+        let reasons = standing.map(|standing| standing.reasons.iter().map(reason).collect());
+        let requirements = standing.map(|standing| Requirements {
+            complete: names(&standing.complete),
+            pending: names(&standing.pending),
+            missing: names(&standing.missing),
+            issues: names(&standing.issues),
+        });
         Self {
             name: name.name(),
             status: status.name(),
-            rejection_reasons: Vec::new(),
-            requirements: Requirements::default(),
+            rejection_reasons: reasons.unwrap_or_default(),
+            requirements: requirements.unwrap_or_default(),
         }
     }
 }
@@ -236,13 +254,14 @@ pub async fn create(
 ) -> Result<Response> {
     let secrets = &app.installation.secrets;
     let claim = idempotency::claim(secrets, caller.key.project, &key, create_request(&body));
-    let (app, tenant, body) = (&app, &caller.tenant(), &body);
+    let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
     exactly_once(app, Some(claim), || async move {
-        let today = app.context.now().date();
+        let context = tenant.settings.clock(&app.context);
+        let today = context.now().date();
         let new = read_create(body, today, app.config.unknown_fields)?;
         let key = app.new_data_key()?;
         let secrets = &app.installation.secrets;
-        let draft = roster::create(&new, tenant, &key, &app.context, secrets)?;
+        let draft = roster::create(&new, tenant, &key, &context, secrets)?;
         effect(&draft, StatusCode::CREATED, DataKey::New(key))
     })
     .await
@@ -271,7 +290,8 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Result<Response> {
     let customer = find(&app, caller.key.project, &id).await?;
-    let body = Customer::new(&customer.row, &customer.profile).to_json()?;
+    let body =
+        Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
     let tag = etag::of(&body);
     if etag::none_match(&headers, &tag)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
@@ -334,14 +354,15 @@ pub async fn update(
     };
     let secrets = &app.installation.secrets;
     let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, request));
-    let (app, tenant, id, headers, body) = (&app, &caller.tenant(), &*id, &headers, &body);
+    let (app, tenant, id, headers, body) = (&app, &caller.tenant(&app), &*id, &headers, &body);
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
-        let today = app.context.now().date();
+        let context = tenant.settings.clock(&app.context);
+        let today = context.now().date();
         let patch = read_update(body, today, app.config.unknown_fields)?;
         check_match(headers, &customer)?;
         let secrets = &app.installation.secrets;
-        let draft = roster::update(&customer, &patch, tenant, &app.context, secrets)?;
+        let draft = roster::update(&customer, &patch, tenant, &context, secrets)?;
         changed(customer, draft)
     })
     .await
@@ -377,11 +398,15 @@ pub async fn deactivate(
     };
     let secrets = &app.installation.secrets;
     let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, request));
-    let (app, tenant, id, headers) = (&app, &caller.tenant(), &*id, &headers);
+    let (app, tenant, id, headers) = (&app, &caller.tenant(&app), &*id, &headers);
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
         check_match(headers, &customer)?;
-        let draft = roster::deactivate(&customer, &tenant.origin, &app.context)?;
+        let draft = roster::deactivate(
+            &customer,
+            &tenant.origin,
+            &tenant.settings.clock(&app.context),
+        )?;
         changed(customer, draft)
     })
     .await
@@ -414,16 +439,17 @@ fn check_match(headers: &HeaderMap, customer: &roster::Customer) -> Result<()> {
     if !headers.contains_key(header::IF_MATCH) {
         return Ok(());
     }
-    let body = Customer::new(&customer.row, &customer.profile).to_json()?;
+    let body =
+        Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
     etag::check_match(headers, &etag::of(&body))
 }
 
 /// The effect of writing a draft.
-fn effect(draft: &Draft, status: StatusCode, key: DataKey) -> Result<Effect> {
+pub(super) fn effect(draft: &Draft, status: StatusCode, key: DataKey) -> Result<Effect> {
     let write = draft.writer();
     Ok(Effect {
         status,
-        body: Customer::new(&draft.row, &draft.profile).to_json()?,
+        body: Customer::new(&draft.row, &draft.profile, draft.review.as_ref()).to_json()?,
         resource: draft.row.id.to_string(),
         key,
         write: Box::new(move |tx| {
@@ -444,7 +470,8 @@ fn changed(customer: roster::Customer, draft: Option<Draft>) -> Result<Effect> {
         Some(draft) => effect(&draft, StatusCode::OK, DataKey::Known(customer.key)),
         None => Ok(Effect {
             status: StatusCode::OK,
-            body: Customer::new(&customer.row, &customer.profile).to_json()?,
+            body: Customer::new(&customer.row, &customer.profile, customer.review.as_ref())
+                .to_json()?,
             resource: customer.row.id.to_string(),
             key: DataKey::Known(customer.key),
             write: Box::new(|_| Ok(Written::Done)),
@@ -452,7 +479,7 @@ fn changed(customer: roster::Customer, draft: Option<Draft>) -> Result<Effect> {
     }
 }
 
-fn json(body: Vec<u8>, tag: Option<HeaderValue>) -> Response {
+pub(super) fn json(body: Vec<u8>, tag: Option<HeaderValue>) -> Response {
     let json = HeaderValue::from_static("application/json");
     let mut answer = ([(header::CONTENT_TYPE, json)], body).into_response();
     if let Some(tag) = tag {

@@ -99,7 +99,7 @@ pub async fn erase(
         body: Some(&body),
     };
     let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, request);
-    let (state, tenant, id, body) = (&app, &caller.tenant(), &*id, &body);
+    let (state, tenant, id, body) = (&app, &caller.tenant(&app), &*id, &body);
     let answer = exactly_once(state, Some(claim), || async move {
         let customer = customers::find(state, tenant.project, id).await?;
         let reason = read_reason(state, body)?;
@@ -111,7 +111,7 @@ pub async fn erase(
             (row, DataKey::Known(customer.key), write)
         } else {
             let key = state.new_data_key()?;
-            let erasure = erasure::prepare(installation, &customer, &reason, tenant, &key)?;
+            let erasure = erasure::prepare(installation, &customer, &reason, &tenant.origin, &key)?;
             let write = erasure.writer();
             let write = move |tx: &mut Tx<'_>| {
                 write(tx).map(|done| if done { Written::Done } else { Written::Stale })

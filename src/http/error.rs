@@ -40,9 +40,10 @@ pub const fn status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::IdempotencyInProgress | Code::CustomerInactive | Code::CustomerOnHold => {
-            StatusCode::CONFLICT
-        }
+        Code::IdempotencyInProgress
+        | Code::CustomerInactive
+        | Code::CustomerOnHold
+        | Code::TransitionNotAllowed => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -5,9 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::customer_body::read_create;
 use super::customers::Customer;
+use super::requirements;
+use super::sandbox::Scenarios;
 use crate::config::UnknownFields;
 use crate::context::Time;
-use crate::core::endorsement::{EndorsementName, EndorsementStatus};
+use crate::core::country::Country;
+use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use crate::core::policy::Policy;
 use crate::id::CustomerId;
 use crate::store::customer::{CustomerRow, Status};
 
@@ -62,8 +66,9 @@ pub fn customer(status: Status) -> Value {
         endorsements: EndorsementName::ALL.map(|_| Some(EndorsementStatus::Active)),
         profile: Vec::new(),
         identity: Vec::new(),
+        review: None,
     };
-    serde_json::to_value(Customer::new(&row, &new.profile)).expect("an answer is JSON")
+    serde_json::to_value(Customer::new(&row, &new.profile, None)).expect("an answer is JSON")
 }
 
 /// What a call takes, by its operation id.
@@ -77,6 +82,8 @@ pub fn request(operation: &str) -> Option<Value> {
         "create" => Some(create_customer()),
         "update" => Some(update_customer()),
         "erase" => Some(json!({"reason": "request of the customer of 2026-01-30, ticket 4711"})),
+        "simulate" => Some(json!({"status": "ACTIVE"})),
+        "advance_clock" => Some(json!({"advance": "P1D"})),
         _ => None,
     }
 }
@@ -89,7 +96,7 @@ pub fn answer(operation: &str) -> Option<Value> {
             "accessToken": "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiIsImtpZCI6IjBhIn0.eyJpc3MiOiJvbXMifQ.c2ln",
             "tokenType": "bearer", "expiresIn": 3600, "expiresAt": NOW.plus_seconds(3600)
         })),
-        "create" | "read" | "update" => Some(customer(Status::Active)),
+        "create" | "read" | "update" | "simulate" => Some(customer(Status::Active)),
         "erase" => Some(json!({
             "object": "erasureCertificate", "customerId": "cst_01kg9y4g00ehk8awn1t2e5c7vd", "erasedAt": NOW,
             "destroyedKey": "1855833489408000123", "text": "oms certificate of erasure, version 1\ncustomer: …",
@@ -100,6 +107,25 @@ pub fn answer(operation: &str) -> Option<Value> {
         "list" => {
             Some(json!({"data": [customer(Status::Active)], "hasMore": false, "cursor": null}))
         }
+        "requirements" => {
+            let asked = requirements::ask(
+                &Policy::built_in(),
+                EndorsementSet::ALL,
+                Some(Country::US),
+                Some(Country::US),
+            );
+            serde_json::to_value(asked).ok()
+        }
+        "customer_requirements" => Some(requirements::example()),
+        "history" => Some(json!({"data": [{
+            "object": "endorsementChange", "sequence": 5, "at": NOW, "actor": "cli:grace",
+            "requestId": "req_01h2xcejqtf2nbrexx3vqjhp41", "from": "PENDING", "to": "ACTIVE",
+            "reason": "Documents and face agree."
+        }], "hasMore": false, "cursor": null})),
+        "scenarios" => serde_json::to_value(Scenarios::all()).ok(),
+        "advance_clock" => Some(json!({
+            "object": "sandboxClock", "now": NOW.plus_seconds(86_400), "offsetSeconds": 86_400
+        })),
         "jwks" => Some(json!({"keys": [{
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"

@@ -136,6 +136,7 @@ pub fn base() -> OpenApi {
                 "From API key and secret to an access token.",
             ),
             tag("Customers", "Who may do what, and what is still missing."),
+            tag("Sandbox", "To bring test customers where you want them."),
             tag(
                 "Documents",
                 "This document and the keys that verify tokens.",
@@ -225,7 +226,10 @@ fn add_headers(method: &str, operation: &mut Operation) {
         answer.headers.extend(rate_headers());
         if secured
             && (code == "200" || code == "201" || code == "304")
-            && operation.operation_id.as_deref() != Some("list")
+            && !matches!(
+                operation.operation_id.as_deref(),
+                Some("list" | "scenarios")
+            )
         {
             answer
                 .headers
@@ -325,6 +329,10 @@ fn add_errors(method: &str, operation: &mut Operation) {
         (sign_in, &[Code::CredentialsInvalid]),
         (secured || sign_in, &[Code::TooManyRequests]),
         (by_id || method == "POST" && secured, &[Code::NotFound]),
+        (
+            operation.operation_id.as_deref() == Some("simulate"),
+            &[Code::CustomerInactive, Code::TransitionNotAllowed],
+        ),
         (
             method == "PATCH",
             &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn],

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
-use super::{auth, customers, docs, erasure, health, openapi};
+use super::{auth, customers, docs, endorsements, erasure, health, openapi, requirements, sandbox};
 use crate::error::{Code, Error};
 
 /// The calls that stand under each version prefix.
@@ -22,6 +22,12 @@ fn versioned() -> OpenApiRouter<App> {
             customers::deactivate
         ))
         .routes(routes!(erasure::erase))
+        .routes(routes!(requirements::requirements))
+        .routes(routes!(requirements::customer_requirements))
+        .routes(routes!(endorsements::history))
+        .routes(routes!(endorsements::simulate))
+        .routes(routes!(sandbox::scenarios))
+        .routes(routes!(sandbox::advance_clock))
 }
 
 /// The calls that stand under none.

@@ -1,5 +1,5 @@
 //! Reads keys again when any process made, revoked or changed one: API keys,
-//! wrapping keys, signing keys.
+//! wrapping keys, signing keys; and the projects when one was set to something else.
 
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ pub async fn watch_keys(app: App) {
         ticks.tick().await;
         if let Err(error) = app.refresh_keys().await {
             tracing::warn!(%error, "the API keys could not be read again");
+        }
+        if let Err(error) = app.refresh_projects().await {
+            tracing::warn!(%error, "the projects could not be read again");
         }
         if let Err(error) = app.refresh_own_keys().await {
             tracing::warn!(%error, "the wrapping and signing keys could not be read again");

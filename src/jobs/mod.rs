@@ -1,9 +1,12 @@
-//! What happens later, on its own: reading API keys again, sweeping old records.
+//! What happens later, on its own: reading API keys and the watch list again,
+//! sweeping old records.
 
 mod audit;
 mod keys;
 mod sweep;
+mod watch_list;
 
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
 pub use sweep::{sweep, sweep_forever};
+pub use watch_list::watch_list;

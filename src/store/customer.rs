@@ -54,6 +54,8 @@ pub struct CustomerRow {
     pub profile: Vec<u8>,
     /// Sealed: what answers never return.
     pub identity: Vec<u8>,
+    /// Sealed: what is known of the endorsements, unless it follows from their statuses.
+    pub review: Option<Vec<u8>>,
 }
 
 /// A row with the wrapped data key that opens it; `None` once the key is destroyed.
@@ -90,8 +92,8 @@ pub struct Page {
 pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
     tx.execute(
         "INSERT INTO customers (project, id, version, status, signed_at, updated_at, data_key,
-                                endorsements, profile, identity)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                endorsements, profile, identity, review)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &[
             row.project.into(),
             row.id.as_bytes().into(),
@@ -103,6 +105,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
             pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
+            row.review.as_deref().into(),
         ],
     )?;
     Ok(())
@@ -113,8 +116,8 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
 pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
     let changed = tx.execute(
         "UPDATE customers SET version = $1, status = $2, signed_at = $3, updated_at = $4,
-                data_key = $5, endorsements = $6, profile = $7, identity = $8
-         WHERE project = $9 AND id = $10 AND version = $11",
+                data_key = $5, endorsements = $6, profile = $7, identity = $8, review = $9
+         WHERE project = $10 AND id = $11 AND version = $12",
         &[
             row.version.into(),
             (row.status as i64).into(),
@@ -124,6 +127,7 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
             pack(row.endorsements).into(),
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
+            row.review.as_deref().into(),
             row.project.into(),
             row.id.as_bytes().into(),
             (row.version - 1).into(),
@@ -136,7 +140,7 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
 pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Found>> {
     tx.first(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project = $1 AND c.id = $2",
         &[project.into(), id.as_bytes().into()],
@@ -243,7 +247,7 @@ pub type Place = (i64, [u8; 16]);
 pub fn after(tx: &mut Tx<'_>, edge: Place, limit: i64) -> Result<Vec<Found>> {
     tx.all(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE (c.project, c.id) > ($1, $2) ORDER BY c.project, c.id LIMIT $3",
         &[edge.0.into(), (&edge.1).into(), limit.into()],
@@ -260,7 +264,7 @@ pub fn page_upwards(
 ) -> Result<Vec<Found>> {
     tx.all(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
         &[project.into(), after.into(), limit.into()],
@@ -272,7 +276,7 @@ pub fn page_upwards(
 pub fn latest(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Found>> {
     tx.all(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          ORDER BY c.rowid DESC LIMIT $1",
         &[limit.into()],
@@ -284,7 +288,7 @@ pub fn latest(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Found>> {
 pub fn anywhere(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
     tx.first(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project IN (SELECT id FROM projects) AND c.id = $1",
         &[id.into()],
@@ -310,7 +314,7 @@ pub fn count_of(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
 
 const PAGE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
       AND ($4 IS NULL OR c.status = $4)
@@ -320,7 +324,7 @@ const PAGE: &str = "
 /// The same with the literal that the partial index wants to see.
 const PAGE_OF_INACTIVE: &str = "
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
       AND c.status = 1 AND $4 = 1
@@ -342,8 +346,9 @@ fn read(row: &Row<'_>) -> Result<Found> {
         endorsements: unpack(row.int(7)?)?,
         profile: row.bytes(8)?,
         identity: row.bytes(9)?,
+        review: row.optional_bytes(10)?,
     };
-    Ok((customer, row.optional_bytes(10)?))
+    Ok((customer, row.optional_bytes(11)?))
 }
 
 /// Bits that one endorsement takes in the column `endorsements`.

@@ -188,6 +188,22 @@ fn read_head(row: &Row<'_>, first: usize) -> Result<Head> {
     })
 }
 
+/// What happened to one resource before a place in its history, the newest first.
+pub fn latest(
+    tx: &mut Tx<'_>,
+    (project, resource): (i64, &[u8; 16]),
+    before: i64,
+    limit: i64,
+) -> Result<Vec<EventRow>> {
+    tx.all(
+        "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail
+         FROM events WHERE resource = $1 AND project = $2 AND sequence < $3
+         ORDER BY sequence DESC LIMIT $4",
+        &[resource.into(), project.into(), before.into(), limit.into()],
+        read,
+    )
+}
+
 fn read(row: &Row<'_>) -> Result<EventRow> {
     Ok(EventRow {
         id: row.array(0)?,

@@ -21,6 +21,8 @@ const STEPS: [(&str, &[&str]); 2] = [
         &[
             include_str!("../../migrations/sqlite/data/0001_customers.sql"),
             include_str!("../../migrations/sqlite/data/0002_events.sql"),
+            include_str!("../../migrations/sqlite/data/0003_endorsements.sql"),
+            include_str!("../../migrations/sqlite/data/0004_watchlist.sql"),
             include_str!("../../migrations/sqlite/data/0005_audit.sql"),
         ],
     ),

@@ -17,11 +17,13 @@ pub mod key_register;
 pub mod lookup;
 mod migrate;
 mod pressure;
+pub mod project;
 mod queue;
 mod sqlite;
 mod tail;
 mod trail;
 mod value;
+pub mod watchlist;
 pub mod wrapping_key;
 mod writer;
 

@@ -147,13 +147,6 @@ impl Tail {
         all.collect()
     }
 
-    /// The hashes that lead to a row. Slow: it looks at all of them.
-    pub(super) fn hashes(&self, target: &Target) -> Vec<i64> {
-        let mut all = self.all();
-        all.retain(|lookup| lookup.1 == *target);
-        all.into_iter().map(|lookup| lookup.0).collect()
-    }
-
     /// Whether enough have gathered to be folded.
     pub(super) fn is_full(&self) -> bool {
         let parts = self

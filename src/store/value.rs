@@ -90,6 +90,14 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Text or NULL.
+    pub fn optional_text(&self, column: usize) -> Result<Option<String>> {
+        match self.0.get_ref(column).map_err(Error::internal)? {
+            ValueRef::Null => Ok(None),
+            _ => self.text(column).map(Some),
+        }
+    }
+
     /// Bytes.
     pub fn bytes(&self, column: usize) -> Result<Vec<u8>> {
         self.optional_bytes(column)?

@@ -162,16 +162,21 @@ fn endorsements_bring_basic_and_stand_in_their_order() {
 }
 
 #[test]
-fn in_live_mode_what_is_requested_is_inactive() {
+fn in_live_mode_nothing_is_active_at_once() {
     let api = Server::shared().project(Mode::Live);
-    let answer = api.create(&full_customer());
     let names = ["basic", "cryptoCustody", "usd"];
-    assert_eq!(
-        endorsements(&answer.json()),
-        all(&names, "INACTIVE"),
-        "{answer}"
-    );
-    assert_eq!(answer.json()["status"], "active", "{answer}");
+    for (body, status) in [
+        (minimal_customer(), "INACTIVE"),
+        (full_customer(), "PENDING"),
+    ] {
+        let answer = api.create(&body);
+        assert_eq!(
+            endorsements(&answer.json()),
+            all(&names, status),
+            "{answer}"
+        );
+        assert_eq!(answer.json()["status"], "active", "{answer}");
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ const fn scoped(method: &'static str, path: &'static str, scope: &'static str) -
 }
 
 /// Every operation on the public listener.
-pub const ALL: [Operation; 12] = [
+pub const ALL: [Operation; 18] = [
     public("POST", "/auth/token"),
     public("GET", "/.well-known/jwks.json"),
     public("GET", "/openapi.json"),
@@ -53,6 +53,24 @@ pub const ALL: [Operation; 12] = [
     scoped("POST", "/customers", "customers:write"),
     scoped("GET", "/customers", "customers:read"),
     scoped("GET", "/customers/{customerId}", "customers:read"),
+    scoped("GET", "/requirements", "customers:read"),
+    scoped(
+        "GET",
+        "/customers/{customerId}/requirements",
+        "customers:read",
+    ),
+    scoped(
+        "GET",
+        "/customers/{customerId}/endorsements/{name}/history",
+        "customers:read",
+    ),
+    scoped(
+        "POST",
+        "/customers/{customerId}/endorsements/{name}/simulate",
+        "customers:write",
+    ),
+    scoped("GET", "/sandbox/scenarios", "customers:read"),
+    scoped("POST", "/sandbox/clock", "customers:write"),
     scoped("PATCH", "/customers/{customerId}", "customers:write"),
     scoped("DELETE", "/customers/{customerId}", "customers:write"),
     scoped("POST", "/customers/{customerId}/erase", "customers:erase"),
@@ -88,7 +106,10 @@ impl Operation {
 
     /// The whole path, about this customer.
     pub fn path_for(self, customer: &str) -> String {
-        let path = self.path.replace("{customerId}", customer);
+        let path = self
+            .path
+            .replace("{customerId}", customer)
+            .replace("{name}", "usd");
         match self.access {
             Access::Public if self.path != "/auth/token" => path,
             _ => format!("/v0.9{path}"),
@@ -98,15 +119,27 @@ impl Operation {
     /// A request that is in order but for who sends it.
     pub fn fill(self, call: Call) -> Call {
         match self.method {
-            "POST" if self.names_a_customer() => call
-                .header("idempotency-key", fresh_name("key"))
-                .json(&json!({ "reason": "they asked for it" })),
             "POST" => call
                 .header("idempotency-key", fresh_name("key"))
-                .json(&minimal_customer()),
+                .json(&self.body()),
             "PATCH" => call.json(&json!({ "firstName": "Mallory" })),
             _ => call,
         }
+    }
+
+    /// A body that a POST takes.
+    fn body(self) -> Value {
+        match self.path {
+            "/sandbox/clock" => json!({ "advance": "PT1S" }),
+            path if path.ends_with("/erase") => json!({ "reason": "they asked for it" }),
+            path if path.ends_with("/simulate") => json!({ "status": "REVOKED_ISSUES" }),
+            _ => minimal_customer(),
+        }
+    }
+
+    /// Whether a live project has nothing of the kind.
+    pub fn is_for_sandboxes(self) -> bool {
+        self.path == "/sandbox/clock"
     }
 
     /// Sends it with a token of this client.

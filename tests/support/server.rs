@@ -226,6 +226,13 @@ impl Server {
         oms(&all, &SETTINGS)
     }
 
+    /// Runs any subcommand on the data of this server.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let data = self.data.to_str().expect("a path of plain text");
+        let all: Vec<&str> = arguments.iter().copied().chain(["--data", data]).collect();
+        oms(&all, &SETTINGS)
+    }
+
     /// Makes a key while the server runs.
     #[track_caller]
     pub fn key(&self, project: &str, mode: Mode, scopes: Option<&str>) -> Key {

@@ -225,7 +225,8 @@ impl Output {
     }
 
     fn customer(&mut self, customer: &roster::Customer) -> Result<()> {
-        let answer = Customer::new(&customer.row, &customer.profile).to_json()?;
+        let answer =
+            Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
         let mut json = Zeroizing::new(answer);
         if self.with_pii {
             let identity = customer.open_identity()?.to_sealable();

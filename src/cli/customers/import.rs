@@ -23,10 +23,12 @@ use crate::cli::terminal::{ProjectArguments, must_exist, progress_bar};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::installation::Installation;
+use crate::core::project::Project;
+use crate::core::references::References;
 use crate::core::roster::Tenant;
 use crate::error::{Code, Error, Result};
 use crate::http::app::start_pool;
-use crate::store::{customer, key_register};
+use crate::store::{customer, key_register, project as project_rows};
 use crate::vault::{DataKeyPool, PooledKey};
 
 /// Rows of one transaction.
@@ -158,13 +160,18 @@ impl Opened {
             .enable_all()
             .build()
             .map_err(Error::internal)?;
-        let (installation, project) = runtime.block_on(async {
+        let (installation, settings, references) = runtime.block_on(async {
             let installation = Installation::open(config, context).await?;
             if let Some(newest) = installation.store.read(customer::newest).await? {
                 context.continue_after(newest);
             }
             let project = arguments.project.find(&installation).await?;
-            Ok::<_, Error>((installation, project))
+            let rows = installation.store.read(project_rows::all).await?;
+            let row = rows.iter().find(|row| row.number == project);
+            let row = row.ok_or_else(|| Error::internal("the project is not stored"))?;
+            let settings = Project::from_row(row, &installation.policy(config)?)?;
+            let references = References::load(config, &installation.store).await?;
+            Ok::<_, Error>((installation, settings, references))
         })?;
         let pool = {
             let _inside = runtime.enter();
@@ -174,8 +181,9 @@ impl Opened {
             runtime,
             installation,
             tenant: Tenant {
-                project,
-                mode: arguments.project.mode.into(),
+                project: settings.number,
+                settings: Arc::new(settings),
+                references: Arc::new(references),
                 origin: origin(context),
             },
             pool,

@@ -88,8 +88,9 @@ pub(super) fn seal(
     let (secrets, context) = (&installation.secrets, reader.context);
     let key = pool.take()?;
     let claim = claim(secrets, tenant.project, &row.key, create_request(&row.body));
-    let draft = roster::create(&row.new, tenant, &key, context, secrets)?;
-    let answer = Customer::new(&draft.row, &draft.profile).to_json()?;
+    let clock = tenant.settings.clock(context);
+    let draft = roster::create(&row.new, tenant, &key, &clock, secrets)?;
+    let answer = Customer::new(&draft.row, &draft.profile, draft.review.as_ref()).to_json()?;
     let resource = draft.row.id.to_string();
     let record = keep_answer(claim, resource, StatusCode::CREATED, &answer, &key, context);
     let write = Write {

@@ -1,0 +1,290 @@
+//! Measures the screening: what it finds of listed people however they write
+//! their names, whom it takes for one of them who is not, and how long it takes.
+//!
+//! `cargo bench --bench screening` uses the real list in the folder that
+//! `OMS_OFAC_DIR` names, or in `../shared/data/ofac`. Without one it says so and
+//! uses a small list of invented people, whose figures say little.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures with the machine's clock"
+)]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and times are small"
+)]
+
+mod lists;
+mod people;
+mod random;
+mod variants;
+
+use std::time::{Duration, Instant};
+
+use oms::core::country::Country;
+use oms::core::screening::{Screener, Subject, THRESHOLD};
+use oms::core::watchlist::{Entry, Kind, Tie, WatchList};
+use random::Random;
+use variants::Parts;
+
+/// One class of variants.
+struct Class {
+    name: &'static str,
+    write: fn(&Parts, &mut Random) -> Option<String>,
+    /// Only of people of these countries; all when empty.
+    countries: &'static [&'static str],
+}
+
+const CLASSES: &[Class] = &[
+    Class {
+        name: "as listed, given names first",
+        write: variants::plain,
+        countries: &[],
+    },
+    Class {
+        name: "reordered, upper case",
+        write: variants::reordered,
+        countries: &[],
+    },
+    Class {
+        name: "missing middle name",
+        write: variants::without_middle,
+        countries: &[],
+    },
+    Class {
+        name: "one slip of the finger",
+        write: variants::slip,
+        countries: &[],
+    },
+    Class {
+        name: "other romanisation",
+        write: variants::romanised,
+        countries: &[],
+    },
+    Class {
+        name: "diacritics",
+        write: variants::accented,
+        countries: &[],
+    },
+    Class {
+        name: "joined words",
+        write: variants::joined,
+        countries: &[],
+    },
+    Class {
+        name: "in Cyrillic",
+        write: variants::cyrillic,
+        countries: &["RU", "BY", "UA", "KZ"],
+    },
+    Class {
+        name: "in Arabic",
+        write: variants::arabic,
+        countries: &[
+            "SY", "IQ", "SA", "YE", "LB", "EG", "LY", "PS", "JO", "KW", "AE",
+        ],
+    },
+    Class {
+        name: "in Chinese",
+        write: variants::chinese,
+        countries: &["CN", "TW", "HK"],
+    },
+];
+
+/// Subjects of one class, and people who must not hit.
+const PER_CLASS: usize = 600;
+const STRANGERS: usize = 10_000;
+const TIMED: usize = 100_000;
+const SIZE: usize = 20_000;
+
+fn main() {
+    let folder = lists::folder();
+    let list = folder.as_deref().and_then(lists::real);
+    if list.is_none() {
+        println!(
+            "THE PART WITH THE REAL LIST DID NOT RUN: set OMS_OFAC_DIR to a folder with sdn.csv, alt.csv and add.csv."
+        );
+    }
+    let list = list.unwrap_or_else(lists::invented);
+    println!(
+        "list: {} entries, {} individuals, {} further names; threshold {THRESHOLD}\n",
+        list.entries.len(),
+        list.count(Kind::Individual),
+        list.aliases()
+    );
+    let screener = Screener::new(&list);
+    recall(&list, &screener);
+    strangers(&screener);
+    if std::env::var_os("OMS_SCREENING_SPEED").is_none_or(|value| value != "off") {
+        speed(&list);
+    }
+}
+
+fn recall(list: &WatchList, screener: &Screener) {
+    println!("| class | subjects | found by name | found with birth date |\n|---|---|---|---|");
+    let (mut all, mut by_name, mut with_birth) = (0, 0, 0);
+    let shown = std::env::var("OMS_SCREENING_MISSES").ok();
+    for class in CLASSES {
+        let mut random = Random(7);
+        let subjects = subjects(list, class, &mut random);
+        let (mut found, mut found_with) = (0, 0);
+        for (entry, name) in &subjects {
+            let birth = entry.births.first().map(|born| born.from);
+            if hits(screener, entry, name, None) {
+                found += 1;
+            } else if shown.as_deref() == Some(class.name) {
+                println!("    {name} <> {}", entry.name());
+            }
+            found_with += usize::from(hits(screener, entry, name, birth));
+        }
+        all += subjects.len();
+        by_name += found;
+        with_birth += found_with;
+        row(class.name, subjects.len(), found, found_with);
+    }
+    row("**all**", all, by_name, with_birth);
+}
+
+fn row(name: &str, count: usize, found: usize, found_with: usize) {
+    let share = |found: usize| found as f64 / count.max(1) as f64;
+    println!(
+        "| {name} | {count} | {:.4} | {:.4} |",
+        share(found),
+        share(found_with)
+    );
+}
+
+fn hits(screener: &Screener, entry: &Entry, name: &str, birth: Option<jiff::civil::Date>) -> bool {
+    let subject = Subject {
+        names: vec![name.to_owned()],
+        birth_date: birth,
+        countries: Vec::new(),
+    };
+    screener
+        .screen(&subject)
+        .iter()
+        .any(|hit| hit.entry.id == entry.id)
+}
+
+/// Listed people of a class, at most [`PER_CLASS`], spread over the list.
+fn subjects<'a>(
+    list: &'a WatchList,
+    class: &Class,
+    random: &mut Random,
+) -> Vec<(&'a Entry, String)> {
+    let of = |entry: &Entry| {
+        let tie = |(tie, country): &(Tie, Country)| {
+            *tie != Tie::Address && class.countries.contains(&country.code())
+        };
+        entry.kind == Kind::Individual
+            && (class.countries.is_empty() || entry.countries.iter().any(tie))
+    };
+    let mut people: Vec<&Entry> = list.entries.iter().filter(|entry| of(entry)).collect();
+    for place in (1..people.len()).rev() {
+        people.swap(place, random.below(place + 1));
+    }
+    let named = people.into_iter().filter_map(|entry| {
+        let parts = variants::parts(entry.name())?;
+        Some((entry, (class.write)(&parts, random)?))
+    });
+    named.take(PER_CLASS).collect()
+}
+
+fn strangers(screener: &Screener) {
+    let mut random = Random(11);
+    let mut wrong = Vec::new();
+    let mut by_name = 0;
+    for _ in 0..STRANGERS {
+        let mut subject = stranger(&mut random);
+        let hits = screener.screen(&subject);
+        if let Some(hit) = hits.first() {
+            wrong.push(format!(
+                "{} <> {:.3} {}",
+                subject.names[0],
+                hit.score,
+                hit.entry.name()
+            ));
+        }
+        subject.birth_date = None;
+        by_name += usize::from(!screener.screen(&subject).is_empty());
+    }
+    let share = |count: usize| 100.0 * count as f64 / STRANGERS as f64;
+    println!(
+        "\nstrangers: {STRANGERS} common names; with a birth date {} hit ({:.2} %), by name alone {by_name} ({:.2} %)",
+        wrong.len(),
+        share(wrong.len()),
+        share(by_name)
+    );
+    if std::env::var_os("OMS_SCREENING_WRONG").is_some() {
+        for line in &wrong {
+            println!("    {line}");
+        }
+    }
+}
+
+fn stranger(random: &mut Random) -> Subject {
+    let (name, country) = people::person(random);
+    Subject {
+        names: vec![name],
+        birth_date: Some(random.birth_date()),
+        countries: Country::assigned(country).into_iter().collect(),
+    }
+}
+
+/// One screening and 100,000 of them on two threads, against 20,000 individuals.
+fn speed(list: &WatchList) {
+    let large = lists::grown(list, SIZE);
+    let start = Instant::now();
+    let screener = Screener::new(&large);
+    println!(
+        "\nagainst {} individuals with {} further names:",
+        large.count(Kind::Individual),
+        large.aliases()
+    );
+    println!("- index made in {:?}", start.elapsed());
+    let mut random = Random(13);
+    let subjects: Vec<Subject> = (0..TIMED)
+        .map(|number| match number % 10 {
+            // One of ten is called nearly like somebody on the list.
+            0 => {
+                let entry = &large.entries[random.below(large.entries.len())];
+                let mut subject = stranger(&mut random);
+                subject.names = vec![entry.name().to_owned()];
+                subject
+            }
+            _ => stranger(&mut random),
+        })
+        .collect();
+    let mut times: Vec<Duration> = subjects[..5000]
+        .iter()
+        .map(|subject| {
+            let start = Instant::now();
+            std::hint::black_box(screener.screen(subject));
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |share: f64| times[(times.len() as f64 * share) as usize];
+    println!(
+        "- one screening: median {:?}, 99 % below {:?}, longest {:?}",
+        at(0.5),
+        at(0.99),
+        times[times.len() - 1]
+    );
+    let start = Instant::now();
+    let (left, right) = subjects.split_at(subjects.len() / 2);
+    let count = |half: &[Subject]| {
+        half.iter()
+            .map(|subject| screener.screen(subject).len())
+            .sum::<usize>()
+    };
+    let hits: usize = std::thread::scope(|scope| {
+        let other = scope.spawn(|| count(right));
+        count(left) + other.join().expect("no panic")
+    });
+    println!(
+        "- {TIMED} subjects on 2 threads: {:?} ({hits} hits)",
+        start.elapsed()
+    );
+}

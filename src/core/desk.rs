@@ -1,0 +1,286 @@
+//! What the people who run the platform do with projects, policies and
+//! endorsements; the command line calls it today, a console later.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::api_key::Mode;
+use super::decision::{Judgement, judge};
+use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use super::evaluation::{Facts, Known, evaluate};
+use super::event::{Event, EventKind, Origin};
+use super::installation::Installation;
+use super::policy::Policy;
+use super::project::{Project, Verification};
+use super::references::References;
+use super::roster::{self, Customer, Draft};
+use super::verification::{Settled, run_checks};
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::{Code, Error, Result};
+use crate::id::CustomerId;
+use crate::store::customer::{self, Filter};
+use crate::store::project::{self, ProjectRow};
+
+/// Customers read at once.
+const BATCH: usize = 500;
+
+/// An installation with the clock, the policy and the person at the desk.
+pub struct Desk {
+    /// The opened data folder.
+    pub installation: Installation,
+    /// Clock and randomness.
+    pub context: Context,
+    /// The policy of projects without one of their own.
+    pub policy: Arc<Policy>,
+    /// Who sits there.
+    pub origin: Origin,
+    /// Whether approvals and rejections want a second person.
+    pub two_people: bool,
+    config: Config,
+}
+
+/// How many customers a policy would bring from one status to another.
+pub type Moves = BTreeMap<(&'static str, &'static str, &'static str), u64>;
+
+impl Desk {
+    /// Opens the data folder for somebody.
+    ///
+    /// # Errors
+    /// As [`Installation::open`], or when the policy file does not stand.
+    pub async fn open(config: &Config, context: Context, origin: Origin) -> Result<Self> {
+        let installation = Installation::open(config, &context).await?;
+        Ok(Self {
+            policy: installation.policy(config)?,
+            installation,
+            context,
+            origin,
+            two_people: config.review_two_people,
+            config: config.clone(),
+        })
+    }
+
+    async fn references(&self) -> Result<References> {
+        References::load(&self.config, &self.installation.store).await
+    }
+
+    /// Every project.
+    ///
+    /// # Errors
+    /// When the store is away or a policy does not stand.
+    pub async fn projects(&self) -> Result<Vec<Project>> {
+        let rows = self.installation.store.read(project::all).await?;
+        rows.iter()
+            .map(|row| Project::from_row(row, &self.policy))
+            .collect()
+    }
+
+    /// The row of a project.
+    ///
+    /// # Errors
+    /// `notFound` when there is none of this name and mode.
+    pub async fn project(&self, name: &str, mode: Mode) -> Result<ProjectRow> {
+        let rows = self.installation.store.read(project::all).await?;
+        rows.into_iter()
+            .find(|row| row.name == name && row.mode == mode)
+            .ok_or_else(|| Error::internal(format!("there is no {} project {name}", mode.name())))
+    }
+
+    /// Sets a project.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn set(
+        &self,
+        number: i64,
+        verification: Option<Verification>,
+        policy: Option<String>,
+    ) -> Result<()> {
+        let now = self.context.now();
+        let store = &self.installation.store;
+        store
+            .write(move |tx| {
+                if let Some(verification) = verification {
+                    project::set_verification(tx, number, verification.name())?;
+                }
+                match &policy {
+                    Some(source) => project::add_policy(tx, number, source, now),
+                    None => Ok(()),
+                }
+            })
+            .await
+    }
+
+    /// A customer of whatever project, with the project.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn customer(&self, id: &str) -> Result<(Customer, Project)> {
+        let missing = || Error::internal(format!("there is no customer {id}"));
+        let id = CustomerId::parse(id).ok_or_else(missing)?;
+        for project in self.projects().await? {
+            let number = project.number;
+            let find = move |tx: &mut crate::store::Tx<'_>| customer::find(tx, number, id);
+            let Some(found) = self.installation.store.read(find).await? else {
+                continue;
+            };
+            let opened = Customer::open(found, &self.installation.master)?;
+            return Ok((opened.ok_or_else(missing)?, project));
+        }
+        Err(missing())
+    }
+
+    /// The customers of a project with an endorsement that a person can act on.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn waiting(
+        &self,
+        project: &Project,
+        status: EndorsementStatus,
+        limit: usize,
+    ) -> Result<Vec<(Customer, EndorsementName)>> {
+        let mut found = Vec::new();
+        for name in EndorsementName::ALL {
+            let mut filter = everybody(project.number);
+            filter.endorsement = Some((name, Some(status)));
+            filter.limit = limit.min(BATCH);
+            let page = move |tx: &mut crate::store::Tx<'_>| customer::page(tx, &filter);
+            for row in self.installation.store.read(page).await?.rows {
+                if let Some(customer) = Customer::open(row, &self.installation.master)? {
+                    found.push((customer, name));
+                }
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Carries out a decision about a version of a customer that was looked at.
+    ///
+    /// # Errors
+    /// `preconditionFailed` when somebody else was faster; those of [`judge`].
+    pub async fn judge(
+        &self,
+        id: &str,
+        judgement: &Judgement,
+        version: Option<i64>,
+    ) -> Result<Draft> {
+        let (customer, project) = self.customer(id).await?;
+        if version.is_some_and(|version| version != customer.row.version) {
+            return Err(stale(customer.row.version));
+        }
+        let context = project.clock(&self.context);
+        let references = self.references().await?;
+        let by = (&project, &references);
+        let draft = judge(&customer, judgement, by, &self.origin, &context)?;
+        self.write(&draft).await?;
+        Ok(draft)
+    }
+
+    /// Notes in the customer's history that somebody looked at personal data, and why.
+    ///
+    /// # Errors
+    /// `preconditionFailed` when the customer is being changed.
+    pub async fn note_view(&self, customer: &Customer, reason: &str) -> Result<()> {
+        let mut note = Event::of_customer(EventKind::CustomerOpened, &[]);
+        note.detail.reason = Some(reason.to_owned());
+        let settled = Settled {
+            endorsements: customer.row.endorsements,
+            review: customer.review.clone(),
+            steps: Vec::new(),
+        };
+        let mut draft =
+            roster::endorse(customer, settled, Some(note), &self.origin, &self.context)?;
+        draft.row.updated_at = customer.row.updated_at;
+        self.write(&draft).await
+    }
+
+    async fn write(&self, draft: &Draft) -> Result<()> {
+        if self.installation.store.write(draft.writer()).await? {
+            return Ok(());
+        }
+        Err(stale(draft.row.version))
+    }
+
+    /// How many customers another policy would move, and how; and how many there are.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn diff(&self, project: &Project, policy: &Policy) -> Result<(u64, Moves)> {
+        let (mut seen, mut moves) = (0, Moves::new());
+        let today = project.clock(&self.context).now().date();
+        let references = self.references().await?;
+        let mut filter = everybody(project.number);
+        loop {
+            let page = filter.clone();
+            let read = move |tx: &mut crate::store::Tx<'_>| customer::page(tx, &page);
+            let page = self.installation.store.read(read).await?;
+            for row in page.rows {
+                let Some(customer) = Customer::open(row, &self.installation.master)? else {
+                    continue;
+                };
+                seen += 1;
+                count_moves(&customer, (policy, &references), today, &mut moves)?;
+            }
+            let Some(next) = page.next else { break };
+            filter.before = next;
+        }
+        Ok((seen, moves))
+    }
+}
+
+fn count_moves(
+    customer: &Customer,
+    (policy, references): (&Policy, &References),
+    today: jiff::civil::Date,
+    moves: &mut Moves,
+) -> Result<()> {
+    let identity = customer.open_identity()?;
+    let signed = customer.row.signed_at.is_some();
+    let present = customer.row.endorsements;
+    let requested: EndorsementSet = EndorsementName::ALL
+        .into_iter()
+        .filter(|name| present[*name as usize].is_some())
+        .collect();
+    let known = Known {
+        facts: Facts::of(&customer.profile, &identity, signed),
+        checks: &run_checks(&customer.profile, &identity, policy, references, today),
+        decisions: customer
+            .review
+            .as_ref()
+            .map_or(&[], |review| &review.decisions),
+        present,
+        requested,
+    };
+    let outcomes = evaluate(policy, &known);
+    for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
+        let (Some(from), Some(outcome)) = (present[name as usize], outcome) else {
+            continue;
+        };
+        if from != outcome.status {
+            let key = (name.name(), from.name(), outcome.status.name());
+            *moves.entry(key).or_default() += 1;
+        }
+    }
+    Ok(())
+}
+
+const fn everybody(project: i64) -> Filter {
+    Filter {
+        project,
+        before: [0xff; 16],
+        from: [0; 16],
+        status: None,
+        endorsement: None,
+        hash: None,
+        limit: BATCH,
+    }
+}
+
+fn stale(version: i64) -> Error {
+    let detail = format!(
+        "somebody else changed the customer, who is at version {version} or later; look again"
+    );
+    Error::new(Code::PreconditionFailed, detail)
+}

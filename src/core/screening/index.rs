@@ -1,0 +1,242 @@
+//! The words of a list's names, and which names have each.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::fold::{self, Word};
+use super::spelling::{ALIKE, Token, likeness};
+use crate::core::watchlist::{Entry, Kind, NameKind};
+
+/// One or two neighbouring words of a name, by place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    /// The first word.
+    pub start: u8,
+    /// How many: 1 or 2.
+    pub length: u8,
+}
+
+impl Span {
+    /// A bit for each word.
+    pub(super) const fn mask(self) -> u32 {
+        ((1 << self.length) - 1) << self.start
+    }
+}
+
+/// A name of the list.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Whose it is.
+    pub entry: u32,
+    /// Which of its names.
+    pub name: u32,
+    /// Where it comes from.
+    pub kind: NameKind,
+    /// How many of its words, from the first, are surnames; 0 when nothing says.
+    pub surnames: usize,
+    /// How much each word says.
+    pub weights: Vec<f64>,
+    /// Each word and each two neighbours, in the vocabulary.
+    pub spans: Vec<(Span, u32)>,
+}
+
+/// A word of the vocabulary.
+struct Known {
+    token: Token,
+    /// The names that have it.
+    names: Vec<u32>,
+    /// How much it says: near 0 for what everybody is called, 1 for what one is.
+    weight: f64,
+}
+
+/// The index.
+pub(super) struct Index {
+    /// Every name of every individual.
+    pub names: Vec<Listed>,
+    vocabulary: Vec<Known>,
+    by_key: HashMap<u64, Vec<u32>>,
+    weights: HashMap<String, f64>,
+}
+
+/// A word of the list that is like a part of the subject's name.
+pub(super) type Alike = BTreeMap<u32, Vec<(Span, f64)>>;
+
+impl Index {
+    /// Indexes the individuals of a list: no customer is a ship or a company.
+    pub(super) fn new(entries: &[std::sync::Arc<Entry>]) -> Self {
+        let mut index = Self {
+            names: Vec::new(),
+            vocabulary: Vec::new(),
+            by_key: HashMap::new(),
+            weights: HashMap::new(),
+        };
+        let mut ids = HashMap::new();
+        let mut holders: HashMap<String, HashSet<u32>> = HashMap::new();
+        for (entry, of) in (0u32..).zip(entries) {
+            if of.kind == Kind::Individual {
+                for (number, name) in (0u32..).zip(&of.names) {
+                    let (words, surnames) = listed_words(&name.text);
+                    let listed = Listed {
+                        entry,
+                        name: number,
+                        kind: name.kind,
+                        surnames,
+                        weights: Vec::new(),
+                        spans: index.spans(&words, &mut ids),
+                    };
+                    for word in &words {
+                        let token = Token::new(word);
+                        holders.entry(token.canon).or_default().insert(entry);
+                    }
+                    index.names.push(listed);
+                }
+            }
+        }
+        index.weigh(&holders);
+        index
+    }
+
+    fn spans(&mut self, words: &[Word], ids: &mut HashMap<String, u32>) -> Vec<(Span, u32)> {
+        let name = number(self.names.len());
+        let mut spans = Vec::new();
+        for (span, token) in tokens(words) {
+            let id = *ids.entry(token.text.clone()).or_insert_with(|| {
+                let id = number(self.vocabulary.len());
+                for key in token.keys() {
+                    self.by_key.entry(key).or_default().push(id);
+                }
+                self.vocabulary.push(Known {
+                    token,
+                    names: Vec::new(),
+                    weight: 1.0,
+                });
+                id
+            });
+            let names = &mut self.vocabulary[id as usize].names;
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+            spans.push((span, id));
+        }
+        spans
+    }
+
+    /// A word says the less, the more entries have it.
+    fn weigh(&mut self, holders: &HashMap<String, HashSet<u32>>) {
+        let entries: HashSet<u32> = self.names.iter().map(|name| name.entry).collect();
+        let all = float(entries.len());
+        for (canon, holders) in holders {
+            // Few entries make no statistic: a short list counts as one of a thousand.
+            let all = all.max(1000.0);
+            let weight = (1.0 + all / float(holders.len())).ln() / (1.0 + all).ln();
+            self.weights.insert(canon.clone(), weight);
+        }
+        for known in &mut self.vocabulary {
+            known.weight = self.weights.get(&known.token.canon).copied().unwrap_or(1.0);
+        }
+        for listed in &mut self.names {
+            let single = listed.spans.iter().filter(|(span, _)| span.length == 1);
+            listed.weights = single
+                .map(|(_, id)| self.vocabulary[*id as usize].weight)
+                .collect();
+        }
+    }
+
+    /// How much a word of a subject says.
+    pub(super) fn weight(&self, token: &Token) -> f64 {
+        self.weights.get(&token.canon).copied().unwrap_or(UNKNOWN)
+    }
+
+    /// The vocabulary that is like these words.
+    pub(super) fn alike(&self, words: &[Word]) -> Alike {
+        let mut found = Alike::new();
+        let mut seen = HashSet::new();
+        for (span, token) in tokens(words) {
+            seen.clear();
+            for key in token.keys() {
+                for id in self.by_key.get(&key).into_iter().flatten() {
+                    if seen.insert(*id) {
+                        let like = likeness(&token, &self.vocabulary[*id as usize].token);
+                        if like >= ALIKE && (span.length == 1 || like >= ALIKE_JOINED) {
+                            found.entry(*id).or_default().push((span, like));
+                        }
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The names that share enough with the subject to be looked at, in order.
+    pub(super) fn candidates(&self, alike: &Alike) -> Vec<u32> {
+        let mut shared = vec![0.0f64; self.names.len()];
+        let mut touched = Vec::new();
+        for (id, spans) in alike {
+            let known = &self.vocabulary[*id as usize];
+            let best = spans.iter().map(|(_, like)| *like).fold(0.0, f64::max);
+            for name in &known.names {
+                let sum = &mut shared[*name as usize];
+                if *sum == 0.0 {
+                    touched.push(*name);
+                }
+                *sum += best * known.weight.max(0.05);
+            }
+        }
+        touched.retain(|name| {
+            let total: f64 = self.names[*name as usize].weights.iter().sum();
+            shared[*name as usize] >= LEAST_SHARE * total
+        });
+        touched.sort_unstable();
+        touched
+    }
+}
+
+/// Words that were joined must be more alike, or else a word would be taken for
+/// itself with a short neighbour.
+pub(super) const ALIKE_JOINED: f64 = 0.93;
+
+/// What a word says that the list does not have.
+const UNKNOWN: f64 = 0.9;
+
+/// The share of a name that must be found before it is compared.
+const LEAST_SHARE: f64 = 0.4;
+
+/// Each word and each two neighbours.
+pub(super) fn tokens(words: &[Word]) -> impl Iterator<Item = (Span, Token)> {
+    let singles = words.iter().map(Token::new);
+    let joined = words
+        .windows(2)
+        .map(|pair| Token::joined(&pair[0], &pair[1]));
+    let span = |start: u8, length| Span { start, length };
+    (0u8..)
+        .zip(singles)
+        .map(move |(start, token)| (span(start, 1), token))
+        .chain(
+            (0u8..)
+                .zip(joined)
+                .map(move |(start, token)| (span(start, 2), token)),
+        )
+}
+
+/// The words of `SURNAME, Given Names`, and how many are surnames.
+fn listed_words(name: &str) -> (Vec<Word>, usize) {
+    match name.split_once(',') {
+        Some((surname, given)) => {
+            let (given, servant) = fold::without_servant(given);
+            let mut words = fold::words(&format!("{servant} {surname}"));
+            let surnames = words.len();
+            words.extend(fold::words(given));
+            words.truncate(fold::MAX_WORDS);
+            (words, surnames)
+        }
+        None => (fold::words(name), 0),
+    }
+}
+
+fn number(length: usize) -> u32 {
+    u32::try_from(length).expect("a list has far fewer names and words than 2^32")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn float(count: usize) -> f64 {
+    count as f64
+}

@@ -1,0 +1,172 @@
+//! Compares a customer with a sanctions list: which of the people on it the
+//! customer may be, with a score and its reasons.
+//!
+//! Pure and deterministic: the same list and the same subject give the same
+//! hits. A subject is personal data: it is shown nowhere, and no reason repeats it.
+
+mod fold;
+mod index;
+mod score;
+mod spelling;
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::country::Country;
+use super::customer::{Identity, Profile};
+use super::watchlist::{Entry, WatchList};
+use index::Index;
+pub use score::Reason;
+use score::{Fit, with_birth, with_countries};
+use spelling::Token;
+
+/// From this score on, a person should look. docs/screening.md says what it costs and catches.
+pub const THRESHOLD: f64 = 0.85;
+
+/// Who is compared. Personal: its Debug shows nothing.
+#[derive(Clone, Default)]
+pub struct Subject {
+    /// The name, whole, in any script; more than one when there are more.
+    pub names: Vec<String>,
+    /// The birth date.
+    pub birth_date: Option<Date>,
+    /// Nationality, residence.
+    pub countries: Vec<Country>,
+}
+
+impl Subject {
+    /// A customer.
+    #[must_use]
+    pub fn of(profile: &Profile, identity: &Identity) -> Self {
+        let parts = [
+            &profile.first_name,
+            &profile.middle_name,
+            &profile.last_name,
+        ];
+        let parts: Vec<&str> = parts
+            .into_iter()
+            .flatten()
+            .map(super::name::PersonName::expose)
+            .collect();
+        let residence = identity.residential_address.as_ref();
+        let countries = [
+            profile.nationality,
+            residence.and_then(|address| address.expose().country),
+        ];
+        Self {
+            names: vec![parts.join(" ")],
+            birth_date: identity
+                .birth_date
+                .as_ref()
+                .map(super::birth_date::BirthDate::date),
+            countries: countries.into_iter().flatten().collect(),
+        }
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.names);
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Subject(…)")
+    }
+}
+
+/// Somebody on the list who the subject may be.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// Who.
+    pub entry: Arc<Entry>,
+    /// From 0 to 1.
+    pub score: f64,
+    /// Why; the name first.
+    pub reasons: Vec<Reason>,
+}
+
+/// A list, ready to be compared with.
+pub struct Screener {
+    entries: Vec<Arc<Entry>>,
+    index: Index,
+}
+
+impl Screener {
+    /// Makes the index of a list.
+    #[must_use]
+    pub fn new(list: &WatchList) -> Self {
+        let entries: Vec<_> = list.entries.iter().cloned().map(Arc::new).collect();
+        let index = Index::new(&entries);
+        Self { entries, index }
+    }
+
+    /// Everybody whom the subject may be, from [`THRESHOLD`] on, the likeliest first.
+    #[must_use]
+    pub fn screen(&self, subject: &Subject) -> Vec<Hit> {
+        self.screen_above(subject, THRESHOLD)
+    }
+
+    /// The same with a threshold of the caller's.
+    #[must_use]
+    pub fn screen_above(&self, subject: &Subject, threshold: f64) -> Vec<Hit> {
+        let mut hits: Vec<Hit> = Vec::new();
+        for name in &subject.names {
+            self.screen_name(name, subject, threshold, &mut hits);
+        }
+        hits.sort_by(|a, b| {
+            let by_score = b.score.total_cmp(&a.score);
+            by_score.then_with(|| a.entry.id.cmp(&b.entry.id))
+        });
+        hits
+    }
+
+    fn screen_name(&self, name: &str, subject: &Subject, threshold: f64, hits: &mut Vec<Hit>) {
+        let words = fold::words(name);
+        let weights: Vec<f64> = words
+            .iter()
+            .map(|word| self.index.weight(&Token::new(word)))
+            .collect();
+        let alike = self.index.alike(&words);
+        for candidate in self.index.candidates(&alike) {
+            let listed = &self.index.names[candidate as usize];
+            let Some(fit) = Fit::new(listed, &alike, &weights) else {
+                continue;
+            };
+            let entry = &self.entries[listed.entry as usize];
+            let (score, birth) = with_birth(fit.score, entry, subject.birth_date);
+            let (score, country) = with_countries(score, entry, &subject.countries);
+            if score < threshold {
+                continue;
+            }
+            let known = hits.iter_mut().find(|hit| hit.entry.id == entry.id);
+            if known.as_ref().is_some_and(|known| known.score >= score) {
+                continue;
+            }
+            let mut reasons = fit.reasons(&entry.names[listed.name as usize].text, listed.kind);
+            reasons.extend(birth);
+            reasons.extend(country);
+            let hit = Hit {
+                entry: Arc::clone(entry),
+                score,
+                reasons,
+            };
+            match known {
+                Some(known) => *known = hit,
+                None => hits.push(hit),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Screener {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Screener({} entries)", self.entries.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;
