@@ -53,6 +53,9 @@ fn an_erased_customer_is_an_empty_inactive_tombstone() {
     assert_eq!(found["data"], json!([]));
     api.post_keyed("/customers", &key, &full_customer())
         .problem(404, "notFound");
+    let history = format!("/customers/{}/endorsements/usd/history", made.id());
+    let changes = api.get(&history).wants(200).json();
+    assert_eq!(changes["data"], json!([]), "{changes}");
     check_whole(&server);
 }
 

@@ -69,7 +69,7 @@ fn write_only_fields_leave_for_a_reason_only() {
     let server = Server::start(&[]);
     let project = fresh_name("project");
     let api = server.connect(&server.key(&project, Mode::Sandbox, None));
-    api.create(&full_customer());
+    let id = api.create(&full_customer()).id();
     for refused in [
         &["--with-pii"][..],
         &["--with-pii", "--reason", " "],
@@ -100,4 +100,8 @@ fn write_only_fields_leave_for_a_reason_only() {
         opened.is_some_and(|line| line.contains("an audit")),
         "{told:?}"
     );
+    // The customer's own history goes on without what is for auditors.
+    let history = format!("/customers/{id}/endorsements/usd/history");
+    let changes = api.get(&history).wants(200).json();
+    assert_eq!(changes["data"][0]["to"], "ACTIVE", "{changes}");
 }
