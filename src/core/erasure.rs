@@ -198,8 +198,8 @@ pub async fn erase(
         let missing = || Error::new(Code::NotFound, format!("there is no customer {id}"));
         let found = installation
             .store
-            .read(move |tx| customer::find_anywhere(tx, id));
-        let (found, _) = found.await?.ok_or_else(missing)?;
+            .read(move |tx| customer::anywhere(tx, id.as_bytes()));
+        let found = found.await?.ok_or_else(missing)?;
         let customer = roster::Customer::open(found, &installation.master)?.ok_or_else(missing)?;
         let key = new_key(installation).await?;
         let erasure = prepare(installation, &customer, reason, origin, &key)?;
@@ -330,8 +330,8 @@ pub async fn hold(
     let events = [Event { kind, detail }];
     let missing = move |what: &str| Error::new(Code::NotFound, format!("there is no {what} {id}"));
     let write = installation.store.write(move |tx| {
-        let found = customer::find_anywhere(tx, id)?;
-        let ((row, _), _) = found.ok_or_else(|| missing("customer"))?;
+        let found = customer::anywhere(tx, id.as_bytes())?;
+        let (row, _) = found.ok_or_else(|| missing("customer"))?;
         match until {
             Some(until) => erasure::hold(tx, id, until, context.now())?,
             None if erasure::lift(tx, id)? => {}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -55,7 +55,7 @@ pub struct Parts {
     projects: RwLock<ProjectDirectory>,
     policy: Arc<Policy>,
     references: RwLock<Arc<References>>,
-    data_keys: Mutex<DataKeyPool>,
+    data_keys: DataKeyPool,
 }
 
 /// The API keys as last read from the store.
@@ -115,7 +115,7 @@ impl App {
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
             references: RwLock::new(Arc::new(references)),
-            data_keys: Mutex::new(data_keys),
+            data_keys,
             config,
             context,
             installation,
@@ -130,19 +130,13 @@ impl App {
     /// # Errors
     /// `serviceUnavailable` when none is ready in time.
     pub fn new_data_key(&self) -> Result<PooledKey> {
-        self.data_keys
-            .lock()
-            .expect("no code panics while it holds this lock")
-            .take()
+        self.data_keys.take()
     }
 
     /// How many data keys are ready.
     #[must_use]
     pub fn data_keys_ready(&self) -> usize {
-        self.data_keys
-            .lock()
-            .expect("no code panics while it holds this lock")
-            .ready()
+        self.data_keys.ready()
     }
 
     /// The API key, as it was at most a second ago.
@@ -305,11 +299,7 @@ impl App {
 
     /// Gives back what was made ahead of time and closes the store.
     pub async fn close(&self) {
-        let unused = self
-            .data_keys
-            .lock()
-            .expect("no code panics while it holds this lock")
-            .stop();
+        let unused = self.data_keys.stop();
         let forgotten = self.installation.store.write(move |tx| {
             for id in &unused {
                 key_register::delete_data_key(tx, *id)?;

@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::customer_body::CUSTOMER_TYPE;
+use super::examples::create_customer;
 use crate::core::address::ResidentialAddress;
 use crate::core::birth_date::BirthDate;
 use crate::core::country::Country;
@@ -56,7 +57,7 @@ impl PartialSchema for CreateCustomer {
                     "The endorsements to request; absent means cryptoCustody and usd. Either of these brings basic. An empty list requests none.",
                 )),
             )
-            .examples([create_example()])
+            .examples([create_customer()])
             .into()
     }
 }
@@ -177,27 +178,6 @@ fn write_only(mut schema: Node) -> Node {
     schema
 }
 
-fn create_example() -> Value {
-    json!({
-        "type": "individual",
-        "firstName": "Ada",
-        "lastName": "Lovelace",
-        "email": "ada@example.com",
-        "phone": "+14155550123",
-        "birthDate": "1990-05-15",
-        "nationality": "US",
-        "ipAddress": "203.0.113.7",
-        "externalId": "user-42",
-        "signedAgreement": true,
-        "residentialAddress": {
-            "line1": "1 Market Street", "city": "San Francisco", "state": "CA", "country": "US", "zipCode": "94105"
-        },
-        "identifyingInformation": [{"type": "ssn", "issuingCountry": "US", "number": "123-45-6789"}],
-        "endorsements": ["cryptoCustody", "usd"],
-        "metadata": {"plan": "gold"}
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -261,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_example_is_accepted() {
-        let example = create_example();
+        let example = create_customer();
         let body = example.as_object().expect("an object");
         assert!(read_create(body, date(2025, 3, 1), UnknownFields::Refuse).is_ok());
     }

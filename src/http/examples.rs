@@ -29,6 +29,7 @@ pub fn create_customer() -> Value {
         "phone": "+14155550123",
         "birthDate": "1990-05-15",
         "nationality": "US",
+        "ipAddress": "203.0.113.7",
         "externalId": "user-42",
         "signedAgreement": true,
         "residentialAddress": {

@@ -2,7 +2,6 @@
 
 use super::{Row, Tx, lookup};
 use crate::context::Time;
-use crate::core::api_key::Mode;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
@@ -146,20 +145,6 @@ pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Foun
         &[project.into(), id.as_bytes().into()],
         read,
     )
-}
-
-/// One customer of whatever project, for the command line, with the project's mode.
-pub fn find_anywhere(tx: &mut Tx<'_>, id: CustomerId) -> Result<Option<(Found, Mode)>> {
-    let project = tx.first(
-        "SELECT p.id, p.mode FROM projects p JOIN customers c ON c.project = p.id AND c.id = $1",
-        &[id.as_bytes().into()],
-        |row| Ok((row.int(0)?, row.text(1)?)),
-    )?;
-    let Some((project, mode)) = project else {
-        return Ok(None);
-    };
-    let mode = Mode::parse(&mode).ok_or_else(|| Error::internal("an unknown mode is stored"))?;
-    Ok(find(tx, project, id)?.map(|found| (found, mode)))
 }
 
 /// The newest id of all, after which ids go on.

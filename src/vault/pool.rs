@@ -4,9 +4,9 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -33,7 +33,8 @@ pub struct DataKeyPool {
     ready: Receiver<SealingKey>,
     back: Sender<SealingKey>,
     shared: Arc<Shared>,
-    filler: Option<JoinHandle<()>>,
+    waker: Thread,
+    filler: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -69,7 +70,8 @@ impl DataKeyPool {
             ready,
             back,
             shared,
-            filler: Some(filler),
+            waker: filler.thread().clone(),
+            filler: Mutex::new(Some(filler)),
         })
     }
 
@@ -102,19 +104,22 @@ impl DataKeyPool {
     }
 
     /// Ends the filling thread and gives the ids of the keys that nobody took.
-    pub fn stop(&mut self) -> Vec<i64> {
+    pub fn stop(&self) -> Vec<i64> {
         self.shared.stopping.store(true, Ordering::Release);
         self.wake();
-        if let Some(filler) = self.filler.take() {
+        let filler = self
+            .filler
+            .lock()
+            .expect("no code panics while it holds this lock")
+            .take();
+        if let Some(filler) = filler {
             let _ = filler.join();
         }
         self.ready.try_iter().map(|key| key.id()).collect()
     }
 
     fn wake(&self) {
-        if let Some(filler) = &self.filler {
-            filler.thread().unpark();
-        }
+        self.waker.unpark();
     }
 }
 

@@ -201,7 +201,7 @@ impl Opened {
     }
 
     /// Gives back the keys that no row took.
-    fn close(mut self) {
+    fn close(self) {
         let unused = self.pool.stop();
         let forgotten = self.installation.store.write(move |tx| {
             for id in &unused {
