@@ -21,7 +21,7 @@ use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::store::{api_key, customer, key_register, project};
-use crate::vault::{DataKeyPool, PooledKey};
+use crate::vault::{DataKeyPool, MessageKeys, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
 const REMEMBERED_TOKENS: u64 = 100_000;
@@ -50,6 +50,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The OpenAPI document.
     pub openapi: Bytes,
+    /// What signs the messages to and from the verification provider, if there is one.
+    pub provider_keys: Option<MessageKeys>,
     signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
@@ -111,6 +113,7 @@ impl App {
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             openapi,
+            provider_keys: provider_keys(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
@@ -204,6 +207,25 @@ impl App {
             let (name, mode) = (&key.project_name, key.mode);
             Arc::new(Project::unset(key.project, name, mode, &self.policy))
         })
+    }
+
+    /// What a project is set to; `None` when there is none of this number.
+    ///
+    /// # Errors
+    /// When the store is away, or a stored policy does not stand.
+    pub async fn project_numbered(&self, number: i64) -> Result<Option<Arc<Project>>> {
+        let known = || {
+            let directory = self
+                .projects
+                .read()
+                .expect("no code panics while it holds this lock");
+            directory.projects.get(&number).cloned()
+        };
+        if let Some(project) = known() {
+            return Ok(Some(project));
+        }
+        self.refresh_projects().await?;
+        Ok(known())
     }
 
     /// Reads the projects again when one was changed, by whatever process.
@@ -311,6 +333,22 @@ impl App {
         }
         self.installation.close().await;
     }
+}
+
+/// The secrets shared with the verification provider.
+fn provider_keys(config: &Config) -> Result<Option<MessageKeys>> {
+    if config.verification_provider_url.is_none() {
+        return Ok(None);
+    }
+    let secret = config.provider_secret().map_err(Error::internal)?;
+    let secret =
+        secret.ok_or_else(|| Error::internal("the verification provider has no secret"))?;
+    let keys = MessageKeys::parse(secret.reveal()).map_err(|accepted| {
+        Error::internal(format!(
+            "the secret shared with the verification provider must be {accepted}"
+        ))
+    })?;
+    Ok(Some(keys))
 }
 
 /// Starts making data keys ahead of time for an installation. Runs on the

@@ -1,0 +1,311 @@
+//! Asks the verification provider about the customers whose turn it is: claims an attempt
+//! with a lease, opens the customer, sends one signed request, notes what became of it.
+//!
+//! Killed anywhere, the lease ends and the customer is asked about again, under the same id.
+//! What was opened goes to the provider only, never into a log or an error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use ureq::tls::{RootCerts, TlsConfig};
+use zeroize::Zeroizing;
+
+use crate::context::{Context, Random, Time};
+use crate::core::event::{self, Origin};
+use crate::core::provider::{self, Subject};
+use crate::core::roster::Customer;
+use crate::error::{Error, Result};
+use crate::failpoint;
+use crate::http::app::App;
+use crate::http::verification::SIGNATURE_HEADERS;
+use crate::store::customer::{self, Found, Status};
+use crate::store::event as event_rows;
+use crate::store::verification::{self, Attempt, VerificationRow};
+use crate::vault::MessageKeys;
+
+/// How often somebody is looked for.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// Requests to the provider at a time.
+const AT_ONCE: i64 = 16;
+
+/// A lease in times of `verification_timeout`: the attempt has ended long before.
+const LEASE: u32 = 3;
+
+/// The growth of the waits between attempts.
+const GROWTH: i64 = 3;
+
+/// The longest wait, before it is jittered: six hours.
+const LONGEST_WAIT_MS: i64 = 6 * 3600 * 1000;
+
+/// Asks about everybody whose time has come, until it is dropped.
+pub async fn ask_provider(app: App) {
+    let (Some(url), Some(keys)) = (&app.config.verification_provider_url, &app.provider_keys)
+    else {
+        return;
+    };
+    let provider = Provider::new(url.clone(), keys.clone(), app.config.verification_timeout);
+    let provider = Arc::new(provider);
+    let mut ticks = tokio::time::interval(PERIOD);
+    loop {
+        ticks.tick().await;
+        match ask_due(&app, &provider).await {
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "the verification provider could not be asked"),
+        }
+    }
+}
+
+/// Asks about everybody whose time has come, a few at a time.
+async fn ask_due(app: &App, provider: &Arc<Provider>) -> Result<()> {
+    loop {
+        let now = app.context.now();
+        let due = app.installation.store.read(move |tx| {
+            let due = verification::due(tx, now, AT_ONCE)?;
+            let with_customer = |row: VerificationRow| {
+                let found = customer::find(tx, row.project, row.customer)?;
+                Ok((row, found))
+            };
+            due.into_iter()
+                .map(with_customer)
+                .collect::<Result<Vec<_>>>()
+        });
+        let due = due.await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut running = JoinSet::new();
+        for (row, found) in due {
+            let (app, provider) = (app.clone(), Arc::clone(provider));
+            running.spawn(async move { ask(&app, &provider, row, found).await });
+        }
+        while let Some(done) = running.join_next().await {
+            done.map_err(Error::internal)??;
+        }
+    }
+}
+
+/// One attempt about one customer.
+async fn ask(
+    app: &App,
+    provider: &Arc<Provider>,
+    row: VerificationRow,
+    found: Option<Found>,
+) -> Result<()> {
+    let store = &app.installation.store;
+    let opened = found.map(|found| Customer::open(found, &app.installation.master));
+    let customer = match opened.transpose().map(Option::flatten) {
+        Ok(Some(customer)) if is_current(&row, &customer) => Ok(customer),
+        Ok(_) => {
+            return store
+                .write(move |tx| verification::supersede(tx, row.id))
+                .await;
+        }
+        Err(error) => Err(error),
+    };
+    let attempt = Attempt {
+        id: row.id,
+        number: row.attempts + 1,
+    };
+    let most = i64::from(app.config.verification_attempts);
+    if row.attempts >= most {
+        let trouble = row.trouble.unwrap_or_else(|| match row.accepted_at {
+            Some(at) => format!("the provider took the request at {at} and gave no result"),
+            None => "the attempts did not end".to_owned(),
+        });
+        let last = Attempt {
+            number: row.attempts,
+            ..attempt
+        };
+        return store
+            .write(move |tx| verification::give_up(tx, last, &trouble))
+            .await;
+    }
+    if !claim(app, &row, attempt).await? {
+        return Ok(());
+    }
+    failpoint::reach("verification.claimed");
+    let sent = match customer {
+        Ok(customer) => send(app, provider, &row, &customer).await,
+        Err(error) => Err(error),
+    };
+    failpoint::reach("verification.sent");
+    note(app, attempt, sent).await
+}
+
+/// Whether the customer still waits for this verification.
+fn is_current(row: &VerificationRow, customer: &Customer) -> bool {
+    let review = customer.review.as_ref();
+    let open = review.and_then(|review| review.verification);
+    customer.row.status == Status::Active && open == Some(row.id)
+}
+
+/// Takes the attempt, and writes into the audit log that the customer is opened for it.
+async fn claim(app: &App, row: &VerificationRow, attempt: Attempt) -> Result<bool> {
+    let installation = &app.installation;
+    let origin = Origin {
+        actor: "verification job".to_owned(),
+        request_id: row.id.to_string(),
+    };
+    let events = [provider::opening(row.id)];
+    let place = (row.project, row.customer);
+    let key = &installation.secrets.audit;
+    let event = event::seal(&events, place, &origin, key, &app.context)?;
+    let lease_s = (app.config.verification_timeout * LEASE).as_secs();
+    let lease_s = i64::try_from(lease_s).unwrap_or(i64::MAX);
+    let ends = app.context.now().plus_seconds(lease_s);
+    let claim = installation.store.write(move |tx| {
+        let claimed = verification::claim(tx, attempt, ends)?;
+        if claimed {
+            event_rows::append(tx, &event, false)?;
+        }
+        Ok(claimed)
+    });
+    claim.await
+}
+
+/// Opens the customer and sends the request.
+async fn send(
+    app: &App,
+    provider: &Arc<Provider>,
+    row: &VerificationRow,
+    customer: &Customer,
+) -> Result<()> {
+    let project = app.project_numbered(row.project).await?;
+    let project = project.ok_or_else(|| Error::internal("a verification has no project"))?;
+    let review = customer.review.as_ref();
+    let endorsements = review.map(|review| review.awaiting_provider(&customer.row.endorsements));
+    let version = &app.config.api_versions[0];
+    let subject = Subject {
+        id: row.id,
+        customer: row.customer,
+        project: &project,
+        endorsements: endorsements.unwrap_or_default(),
+        result_path: &format!("/{version}/verifications/{}/result", row.id),
+    };
+    let identity = customer.open_identity()?;
+    let body = provider::request(&subject, &customer.profile, &identity);
+    let (provider, id, now) = (Arc::clone(provider), row.id.to_string(), app.context.now());
+    let post = tokio::task::spawn_blocking(move || provider.post(&id, now, &body));
+    post.await.map_err(Error::internal)?
+}
+
+/// Notes what became of an attempt.
+async fn note(app: &App, attempt: Attempt, sent: Result<()>) -> Result<()> {
+    let (config, now) = (&app.config, app.context.now());
+    let store = &app.installation.store;
+    let Err(error) = sent else {
+        let seconds = i64::try_from(config.verification_answer.as_secs()).unwrap_or(i64::MAX);
+        let again = now.plus_seconds(seconds);
+        return store
+            .write(move |tx| verification::accepted(tx, attempt, now, again))
+            .await;
+    };
+    let trouble = error
+        .cause()
+        .map_or_else(|| error.detail().to_owned(), ToString::to_string);
+    tracing::warn!(
+        verification = %attempt.id,
+        attempt = attempt.number,
+        trouble,
+        "the verification provider did not take a request"
+    );
+    if attempt.number >= i64::from(config.verification_attempts) {
+        return store
+            .write(move |tx| verification::give_up(tx, attempt, &trouble))
+            .await;
+    }
+    let again = next_attempt(config.verification_retry, attempt.number, now, &app.context);
+    store
+        .write(move |tx| verification::failed(tx, attempt, &trouble, again))
+        .await
+}
+
+/// When to try again after so many attempts: the waits grow, and no two are the same.
+fn next_attempt(first: Duration, attempts: i64, now: Time, context: &Context) -> Time {
+    let first_ms = i64::try_from(first.as_millis()).unwrap_or(i64::MAX);
+    let grown = (1..attempts).fold(first_ms, |wait, _| wait.saturating_mul(GROWTH));
+    let wait = grown.min(LONGEST_WAIT_MS);
+    Time::from_millis(now.as_millis() + jitter(wait, &context.random))
+}
+
+/// Between three quarters and five quarters of a wait.
+fn jitter(wait: i64, random: &Random) -> i64 {
+    let share = i64::from(u16::from_be_bytes(random.bytes()));
+    wait * 3 / 4 + wait / 2 * share / i64::from(u16::MAX)
+}
+
+/// The provider's address, and what signs the messages to it.
+struct Provider {
+    agent: ureq::Agent,
+    url: String,
+    keys: MessageKeys,
+}
+
+impl Provider {
+    fn new(url: String, keys: MessageKeys, timeout: Duration) -> Self {
+        // Certificates are checked against those that the machine trusts.
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(Arc::new(
+                rustls::crypto::aws_lc_rs::default_provider(),
+            ))
+            .build();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .timeout_global(Some(timeout))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Self { agent, url, keys }
+    }
+
+    /// Sends a signed request; every status of success means that it was taken. What else
+    /// the provider says is not read: it may repeat what it was sent.
+    fn post(&self, id: &str, now: Time, body: &Zeroizing<Vec<u8>>) -> Result<()> {
+        let values = [
+            id.to_owned(),
+            now.as_seconds().to_string(),
+            self.keys.sign(id, now, body),
+        ];
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header("content-type", "application/json");
+        for (name, value) in SIGNATURE_HEADERS.into_iter().zip(values) {
+            request = request.header(name, value);
+        }
+        let answer = request
+            .send(&body[..])
+            .map_err(|cause| Error::internal(format!("the provider does not answer: {cause}")))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(Error::internal(format!("the provider answered {status}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Clock;
+
+    #[test]
+    fn waits_grow_to_their_limit_and_are_jittered() {
+        let now = Time::from_millis(0);
+        let context = Context::new(Clock::Manual(Arc::default()), Random::seeded(1));
+        let mut expected = 10_000;
+        for attempts in 1..20 {
+            let at = next_attempt(Duration::from_secs(10), attempts, now, &context).as_millis();
+            assert!(
+                (expected * 3 / 4..=expected * 5 / 4).contains(&at),
+                "{attempts}: {at}"
+            );
+            expected = (expected * GROWTH).min(LONGEST_WAIT_MS);
+        }
+    }
+}

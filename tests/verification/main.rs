@@ -1,0 +1,12 @@
+//! Identities verified by a provider: the reference provider of `examples/` as a process of
+//! its own, and results that the tests sign themselves.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod documented;
+mod faults;
+mod people;
+mod process;
+mod results;
+mod signatures;
