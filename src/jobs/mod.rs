@@ -9,6 +9,6 @@ mod watch_list;
 
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
-pub use sweep::{sweep, sweep_forever};
+pub use sweep::{sweep, sweep_forever, sweep_verifications};
 pub use verification::ask_provider;
 pub use watch_list::watch_list;

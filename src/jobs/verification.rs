@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::http::app::App;
 use crate::http::verification::SIGNATURE_HEADERS;
+use crate::metrics;
 use crate::store::customer::{self, Found, Status};
 use crate::store::event as event_rows;
 use crate::store::verification::{self, Attempt, VerificationRow};
@@ -50,40 +51,54 @@ pub async fn ask_provider(app: App) {
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
-        match ask_due(&app, &provider).await {
-            Ok(()) => {}
-            Err(error) => tracing::warn!(%error, "the verification provider could not be asked"),
-        }
+        while let Some(Asked::All) = ask_due(&app, &provider).await {}
     }
 }
 
-/// Asks about everybody whose time has come, a few at a time.
-async fn ask_due(app: &App, provider: &Arc<Provider>) -> Result<()> {
-    loop {
-        let now = app.context.now();
-        let due = app.installation.store.read(move |tx| {
-            let due = verification::due(tx, now, AT_ONCE)?;
-            let with_customer = |row: VerificationRow| {
-                let found = customer::find(tx, row.project, row.customer)?;
-                Ok((row, found))
-            };
-            due.into_iter()
-                .map(with_customer)
-                .collect::<Result<Vec<_>>>()
-        });
-        let due = due.await?;
-        if due.is_empty() {
-            return Ok(());
-        }
-        let mut running = JoinSet::new();
-        for (row, found) in due {
-            let (app, provider) = (app.clone(), Arc::clone(provider));
-            running.spawn(async move { ask(&app, &provider, row, found).await });
-        }
-        while let Some(done) = running.join_next().await {
-            done.map_err(Error::internal)??;
+/// What became of some attempts.
+enum Asked {
+    /// All of them ended as they should; there may be more.
+    All,
+    /// Some could not be noted: it is tried again later.
+    Some,
+}
+
+/// Asks about a few of those whose time has come; `None` when there is nobody.
+async fn ask_due(app: &App, provider: &Arc<Provider>) -> Option<Asked> {
+    let due = read_due(app).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "whom to ask the verification provider about could not be read");
+        Vec::new()
+    });
+    if due.is_empty() {
+        return None;
+    }
+    let mut running = JoinSet::new();
+    for (row, found) in due {
+        let (app, provider) = (app.clone(), Arc::clone(provider));
+        running.spawn(async move { ask(&app, &provider, row, found).await });
+    }
+    let mut asked = Asked::All;
+    while let Some(done) = running.join_next().await {
+        if let Err(error) = done.map_err(Error::internal).flatten() {
+            tracing::warn!(%error, "an attempt at the verification provider could not be noted");
+            asked = Asked::Some;
         }
     }
+    Some(asked)
+}
+
+/// Those whose time has come, with their customers.
+async fn read_due(app: &App) -> Result<Vec<(VerificationRow, Option<Found>)>> {
+    let now = app.context.now();
+    let due = app.installation.store.read(move |tx| {
+        let due = verification::due(tx, now, AT_ONCE)?;
+        let with_customer = |row: VerificationRow| {
+            let found = customer::find(tx, row.project, row.customer)?;
+            Ok((row, found))
+        };
+        due.into_iter().map(with_customer).collect()
+    });
+    due.await
 }
 
 /// One attempt about one customer.
@@ -196,12 +211,14 @@ async fn note(app: &App, attempt: Attempt, sent: Result<()>) -> Result<()> {
     let (config, now) = (&app.config, app.context.now());
     let store = &app.installation.store;
     let Err(error) = sent else {
+        metrics::PROVIDER_ASKED.add();
         let seconds = i64::try_from(config.verification_answer.as_secs()).unwrap_or(i64::MAX);
         let again = now.plus_seconds(seconds);
         return store
             .write(move |tx| verification::accepted(tx, attempt, now, again))
             .await;
     };
+    metrics::PROVIDER_FAILED.add();
     let trouble = error
         .cause()
         .map_or_else(|| error.detail().to_owned(), ToString::to_string);

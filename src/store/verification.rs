@@ -223,6 +223,15 @@ pub fn ask_again(tx: &mut Tx<'_>, project: i64, now: Time) -> Result<usize> {
     )
 }
 
+/// Forgets verifications from before an id that take no result any more; gives their number.
+pub fn forget(tx: &mut Tx<'_>, before: &[u8; 16], limit: i64) -> Result<usize> {
+    tx.execute(
+        "DELETE FROM verifications WHERE id IN
+            (SELECT id FROM verifications WHERE id < $1 AND state > 1 ORDER BY id LIMIT $2)",
+        &[before.into(), limit.into()],
+    )
+}
+
 fn read(row: &Row<'_>) -> Result<VerificationRow> {
     let state = usize::try_from(row.int(3)?).ok();
     let state = state.and_then(|place| State::ALL.get(place).copied());
