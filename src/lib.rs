@@ -15,6 +15,7 @@ pub mod vault;
 
 pub mod http;
 pub mod jobs;
+pub mod outbound;
 
 pub mod cli;
 pub mod server;

@@ -29,6 +29,7 @@ pub mod personal;
 pub mod phone;
 pub mod policy;
 pub mod project;
+pub mod reach;
 pub mod references;
 pub mod review;
 pub mod roster;
