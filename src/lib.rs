@@ -16,6 +16,7 @@ pub mod vault;
 
 pub mod http;
 pub mod jobs;
+pub mod outbound;
 
 pub mod cli;
 pub mod server;

@@ -153,6 +153,8 @@ pub struct Config {
     pub overload_wait: Duration,
     /// The database that gives the country of an IP address; `None` for none.
     pub geo_database: Option<PathBuf>,
+    /// Authorities that outgoing requests trust beside those of the machine.
+    pub outbound_ca_file: Option<PathBuf>,
     /// The least important level that is logged.
     pub log_level: tracing::Level,
     /// How the log is written.

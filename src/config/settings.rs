@@ -247,6 +247,7 @@ impl Values {
             read_queue: self.number("read_queue")?,
             overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
             geo_database: self.path("geo_database")?,
+            outbound_ca_file: self.path("outbound_ca_file")?,
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,

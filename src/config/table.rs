@@ -153,6 +153,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Milliseconds; a write that would wait longer is answered 503 at once."),
     row("geo_database", Kind::Path, "",
         "A database file in MaxMind's format that gives the country of an IP address. Without\none that part of geoCheck is not done, and its result says so."),
+    row("outbound_ca_file", Kind::Path, "",
+        "A PEM file of authorities that outgoing requests trust beside those of the machine."),
     row("log_level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info",
         "The least important level that is logged."),
     row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",
