@@ -2,6 +2,7 @@
 //! makes of the customer's endorsements. What is opened here is sent to it and nowhere else.
 
 use serde::Serialize;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::customer::Identity;
@@ -11,19 +12,62 @@ use super::evaluation::{Decision, Reason, Verdict};
 use super::event::{Detail, Event, EventKind, Origin};
 use super::policy::{Need, Requirement};
 use super::project::Project;
+use super::reach::Reach;
 use super::references::References;
 use super::review::Review;
 use super::roster::{self, Customer, Draft};
 use super::stored::{self, PersonOut};
 use super::verification::{Settled, Settling, Situation, settle};
+use crate::config::Config;
 use crate::context::{Context, Time};
 use crate::error::{Error, FieldCode, Invalid, Result};
 use crate::id::{CustomerId, VerificationId};
 use crate::store::verification::State;
+use crate::vault::MessageKeys;
 
 /// The provider in histories and decisions. No API key and nobody at the command line
 /// is called so.
 pub const ACTOR: &str = "provider";
+
+/// The provider of this server.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Where it is asked.
+    pub url: Url,
+    /// How far a request to it may go: plain http does not leave the machine.
+    pub reach: Reach,
+    /// What signs the messages to it and from it.
+    pub keys: MessageKeys,
+}
+
+impl Provider {
+    /// The provider of the settings, if there is one.
+    ///
+    /// # Errors
+    /// When its address or its secret is none.
+    pub fn of(config: &Config) -> Result<Option<Self>> {
+        let Some(text) = &config.verification_provider_url else {
+            return Ok(None);
+        };
+        let reach = if text.starts_with("https://") {
+            Reach::Anywhere
+        } else {
+            Reach::Loopback
+        };
+        let url = reach.read(text).map_err(|refused| {
+            Error::internal(format!("verification_provider_url {}", refused.0))
+        })?;
+        let secret = config.provider_secret().map_err(Error::internal)?;
+        let secret =
+            secret.ok_or_else(|| Error::internal("the verification provider has no secret"))?;
+        let keys = MessageKeys::parse(secret.reveal()).map_err(|accepted| {
+            Error::internal(format!(
+                "the secret shared with the verification provider must be {accepted}"
+            ))
+        })?;
+        Ok(Some(Self { url, reach, keys }))
+    }
+}
 
 /// What a provider found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,11 +17,12 @@ use crate::core::api_key::ApiKey;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
+use crate::core::provider::Provider;
 use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::store::{api_key, customer, key_register, project};
-use crate::vault::{DataKeyPool, MessageKeys, PooledKey};
+use crate::vault::{DataKeyPool, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
 const REMEMBERED_TOKENS: u64 = 100_000;
@@ -50,8 +51,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The OpenAPI document.
     pub openapi: Bytes,
-    /// What signs the messages to and from the verification provider, if there is one.
-    pub provider_keys: Option<MessageKeys>,
+    /// The verification provider, if there is one.
+    pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
@@ -113,7 +114,7 @@ impl App {
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             openapi,
-            provider_keys: provider_keys(&config)?,
+            provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
@@ -333,22 +334,6 @@ impl App {
         }
         self.installation.close().await;
     }
-}
-
-/// The secrets shared with the verification provider.
-fn provider_keys(config: &Config) -> Result<Option<MessageKeys>> {
-    if config.verification_provider_url.is_none() {
-        return Ok(None);
-    }
-    let secret = config.provider_secret().map_err(Error::internal)?;
-    let secret =
-        secret.ok_or_else(|| Error::internal("the verification provider has no secret"))?;
-    let keys = MessageKeys::parse(secret.reveal()).map_err(|accepted| {
-        Error::internal(format!(
-            "the secret shared with the verification provider must be {accepted}"
-        ))
-    })?;
-    Ok(Some(keys))
 }
 
 /// Starts making data keys ahead of time for an installation. Runs on the

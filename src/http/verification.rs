@@ -60,7 +60,7 @@ fn check_signature(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<()> {
         value.ok_or_else(|| refuse(format!("send one {name} header")))
     });
     let (id, at) = (id?, at?);
-    let keys = app.provider_keys.as_ref();
+    let keys = app.provider.as_ref().map(|provider| &provider.keys);
     let good = keys.is_some_and(|keys| {
         signatures
             .as_ref()

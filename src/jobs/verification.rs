@@ -7,23 +7,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Method;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use bytes::Bytes;
 use tokio::task::JoinSet;
-use ureq::tls::{RootCerts, TlsConfig};
 use zeroize::Zeroizing;
 
 use crate::context::{Context, Random, Time};
 use crate::core::event::{self, Origin};
-use crate::core::provider::{self, Subject};
+use crate::core::provider::{self, Provider, Subject};
 use crate::core::roster::Customer;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::http::app::App;
 use crate::http::verification::SIGNATURE_HEADERS;
 use crate::metrics;
+use crate::outbound::{Limits, Outbound, Request, Resolver};
 use crate::store::customer::{self, Found, Status};
 use crate::store::event as event_rows;
 use crate::store::verification::{self, Attempt, VerificationRow};
-use crate::vault::MessageKeys;
+
+/// What requests say of who sends them.
+const OURSELVES: &str = concat!("oms/", env!("CARGO_PKG_VERSION"));
 
 /// How often somebody is looked for.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -42,17 +47,37 @@ const LONGEST_WAIT_MS: i64 = 6 * 3600 * 1000;
 
 /// Asks about everybody whose time has come, until it is dropped.
 pub async fn ask_provider(app: App) {
-    let (Some(url), Some(keys)) = (&app.config.verification_provider_url, &app.provider_keys)
-    else {
+    let Some(provider) = app.provider.clone() else {
         return;
     };
-    let provider = Provider::new(url.clone(), keys.clone(), app.config.verification_timeout);
-    let provider = Arc::new(provider);
+    let client = match client(&app) {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::error!(%error, "the verification provider cannot be asked");
+            return;
+        }
+    };
+    let asking = Arc::new(Asking { provider, client });
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
-        while let Some(Asked::All) = ask_due(&app, &provider).await {}
+        while let Some(Asked::All) = ask_due(&app, &asking).await {}
     }
+}
+
+/// The provider, and what goes there.
+struct Asking {
+    provider: Provider,
+    client: Outbound,
+}
+
+fn client(app: &App) -> Result<Outbound> {
+    let limits = Limits {
+        connect: app.config.verification_timeout,
+        total: app.config.verification_timeout,
+    };
+    let authorities = app.config.outbound_ca_file.as_deref();
+    Outbound::with(authorities, Resolver::System, limits)
 }
 
 /// What became of some attempts.
@@ -64,7 +89,7 @@ enum Asked {
 }
 
 /// Asks about a few of those whose time has come; `None` when there is nobody.
-async fn ask_due(app: &App, provider: &Arc<Provider>) -> Option<Asked> {
+async fn ask_due(app: &App, asking: &Arc<Asking>) -> Option<Asked> {
     let due = read_due(app).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "whom to ask the verification provider about could not be read");
         Vec::new()
@@ -74,8 +99,8 @@ async fn ask_due(app: &App, provider: &Arc<Provider>) -> Option<Asked> {
     }
     let mut running = JoinSet::new();
     for (row, found) in due {
-        let (app, provider) = (app.clone(), Arc::clone(provider));
-        running.spawn(async move { ask(&app, &provider, row, found).await });
+        let (app, asking) = (app.clone(), Arc::clone(asking));
+        running.spawn(async move { ask(&app, &asking, row, found).await });
     }
     let mut asked = Asked::All;
     while let Some(done) = running.join_next().await {
@@ -102,12 +127,7 @@ async fn read_due(app: &App) -> Result<Vec<(VerificationRow, Option<Found>)>> {
 }
 
 /// One attempt about one customer.
-async fn ask(
-    app: &App,
-    provider: &Arc<Provider>,
-    row: VerificationRow,
-    found: Option<Found>,
-) -> Result<()> {
+async fn ask(app: &App, asking: &Asking, row: VerificationRow, found: Option<Found>) -> Result<()> {
     let store = &app.installation.store;
     let opened = found.map(|found| Customer::open(found, &app.installation.master));
     let customer = match opened.transpose().map(Option::flatten) {
@@ -142,7 +162,7 @@ async fn ask(
     }
     failpoint::reach("verification.claimed");
     let sent = match customer {
-        Ok(customer) => send(app, provider, &row, &customer).await,
+        Ok(customer) => send(app, asking, &row, &customer).await,
         Err(error) => Err(error),
     };
     failpoint::reach("verification.sent");
@@ -183,10 +203,11 @@ async fn claim(app: &App, row: &VerificationRow, attempt: Attempt) -> Result<boo
 /// Opens the customer and sends the request.
 async fn send(
     app: &App,
-    provider: &Arc<Provider>,
+    asking: &Asking,
     row: &VerificationRow,
     customer: &Customer,
 ) -> Result<()> {
+    let provider = &asking.provider;
     let project = app.project_numbered(row.project).await?;
     let project = project.ok_or_else(|| Error::internal("a verification has no project"))?;
     let review = customer.review.as_ref();
@@ -201,9 +222,14 @@ async fn send(
     };
     let identity = customer.open_identity()?;
     let body = provider::request(&subject, &customer.profile, &identity);
-    let (provider, id, now) = (Arc::clone(provider), row.id.to_string(), app.context.now());
-    let post = tokio::task::spawn_blocking(move || provider.post(&id, now, &body));
-    post.await.map_err(Error::internal)?
+    let request = signed(provider, &row.id.to_string(), app.context.now(), body)?;
+    let answer = asking.client.send(&request, provider.reach).await;
+    // What else it says is not looked at: it may repeat what it was sent.
+    match answer.map(|answer| answer.status) {
+        Ok(200..=299) => Ok(()),
+        Ok(status) => Err(Error::internal(format!("the provider answered {status}"))),
+        Err(failure) => Err(Error::internal(failure.to_string())),
+    }
 }
 
 /// Notes what became of an attempt.
@@ -253,57 +279,28 @@ fn jitter(wait: i64, random: &Random) -> i64 {
     wait * 3 / 4 + wait / 2 * share / i64::from(u16::MAX)
 }
 
-/// The provider's address, and what signs the messages to it.
-struct Provider {
-    agent: ureq::Agent,
-    url: String,
-    keys: MessageKeys,
-}
-
-impl Provider {
-    fn new(url: String, keys: MessageKeys, timeout: Duration) -> Self {
-        // Certificates are checked against those that the machine trusts.
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(Arc::new(
-                rustls::crypto::aws_lc_rs::default_provider(),
-            ))
-            .build();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("oms/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        Self { agent, url, keys }
+/// A signed request. Its body is wiped when it was sent.
+fn signed<'a>(
+    provider: &'a Provider,
+    id: &str,
+    now: Time,
+    body: Zeroizing<Vec<u8>>,
+) -> Result<Request<'a>> {
+    let signature = provider.keys.sign(id, now, &body);
+    let values = [id.to_owned(), now.as_seconds().to_string(), signature];
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(OURSELVES));
+    for (name, value) in SIGNATURE_HEADERS.into_iter().zip(values) {
+        let value = HeaderValue::try_from(value).map_err(Error::internal)?;
+        headers.insert(HeaderName::from_static(name), value);
     }
-
-    /// Sends a signed request; every status of success means that it was taken. What else
-    /// the provider says is not read: it may repeat what it was sent.
-    fn post(&self, id: &str, now: Time, body: &Zeroizing<Vec<u8>>) -> Result<()> {
-        let values = [
-            id.to_owned(),
-            now.as_seconds().to_string(),
-            self.keys.sign(id, now, body),
-        ];
-        let mut request = self
-            .agent
-            .post(&self.url)
-            .header("content-type", "application/json");
-        for (name, value) in SIGNATURE_HEADERS.into_iter().zip(values) {
-            request = request.header(name, value);
-        }
-        let answer = request
-            .send(&body[..])
-            .map_err(|cause| Error::internal(format!("the provider does not answer: {cause}")))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        Err(Error::internal(format!("the provider answered {status}")))
-    }
+    Ok(Request {
+        method: Method::POST,
+        url: &provider.url,
+        headers,
+        body: Bytes::from_owner(body),
+    })
 }
 
 #[cfg(test)]

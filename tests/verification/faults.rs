@@ -19,7 +19,7 @@ fn a_provider_that_was_away_is_asked_when_it_is_back() {
     let id = api.create(&with_document("AB-1234562")).id();
     let told = eventually(A_WHILE, "the list says why", || {
         let list = asking.list();
-        list.contains("does not answer").then_some(list)
+        list.contains("no connection").then_some(list)
     });
     assert!(told.contains(&id) && told.contains("ver_"), "{told}");
     let _provider = Provider::start(asking.port, Some(&asking.server));
