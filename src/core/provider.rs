@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::context::{Context, Time};
 use crate::error::{Error, FieldCode, Invalid, Result};
 use crate::id::{CustomerId, VerificationId};
+use crate::store::customer::Status;
 use crate::store::verification::State;
 use crate::vault::MessageKeys;
 
@@ -183,6 +184,14 @@ pub fn request(
         result_path: subject.result_path,
         customer: PersonOut::of(profile, identity),
     })
+}
+
+/// Whether a result of this verification still counts for the customer as it is.
+#[must_use]
+pub fn is_awaited(id: VerificationId, customer: &Customer) -> bool {
+    let review = customer.review.as_ref();
+    let awaited = review.and_then(|review| review.verification);
+    customer.row.status == Status::Active && awaited == Some(id)
 }
 
 /// What the audit log says when the customer is opened for the provider.

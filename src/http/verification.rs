@@ -1,6 +1,8 @@
 //! `POST /verifications/{verificationId}/result`: what the verification provider found.
 //! The caller has no token; the signature says who it is.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -27,7 +29,7 @@ use crate::core::provider::{self, Finding, Ground, Outcome};
 use crate::core::roster::Customer;
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::id::{CustomerId, VerificationId};
-use crate::store::customer::{self, Status};
+use crate::store::customer;
 use crate::store::verification::{self, Answer, VerificationRow};
 
 /// The headers of a signed message.
@@ -59,15 +61,9 @@ fn check_signature(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<()> {
         let value = value.and_then(|value| value.to_str().ok());
         value.ok_or_else(|| refuse(format!("send one {name} header")))
     });
-    let (id, at) = (id?, at?);
+    let (id, at, signatures) = (id?, at?, signatures?);
     let keys = app.provider.as_ref().map(|provider| &provider.keys);
-    let good = keys.is_some_and(|keys| {
-        signatures
-            .as_ref()
-            .is_ok_and(|s| keys.verify(s, (id, at), body))
-    });
-    signatures?;
-    if !good {
+    if !keys.is_some_and(|keys| keys.verify(signatures, (id, at), body)) {
         return Err(refuse(
             "webhook-signature is not that of the provider over webhook-id, webhook-timestamp and this body",
         ));
@@ -82,7 +78,7 @@ fn check_signature(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<()> {
     }
 }
 
-fn refuse(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+fn refuse(detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(Code::SignatureInvalid, detail)
 }
 
@@ -292,7 +288,8 @@ pub async fn take_result(
                 "another result of this verification was taken before",
             ));
         }
-        let customer = customer.filter(|customer| is_current(&row, customer));
+        let customer =
+            customer.filter(|customer| row.state.is_open() && provider::is_awaited(id, customer));
         let customer = customer.ok_or_else(|| {
             closed("the customer changed, left, or was decided about by a person; this result changes nothing")
         })?;
@@ -308,15 +305,6 @@ pub async fn take_result(
         }
     }
     Err(Error::unavailable("others keep changing this customer", 1))
-}
-
-/// Whether a result still counts for the customer as it is.
-fn is_current(row: &VerificationRow, customer: &Customer) -> bool {
-    let open = customer
-        .review
-        .as_ref()
-        .and_then(|review| review.verification);
-    row.state.is_open() && customer.row.status == Status::Active && open == Some(row.id)
 }
 
 async fn find(

@@ -23,7 +23,7 @@ use crate::http::app::App;
 use crate::http::verification::SIGNATURE_HEADERS;
 use crate::metrics;
 use crate::outbound::{Limits, Outbound, Request, Resolver};
-use crate::store::customer::{self, Found, Status};
+use crate::store::customer::{self, Found};
 use crate::store::event as event_rows;
 use crate::store::verification::{self, Attempt, VerificationRow};
 
@@ -45,24 +45,25 @@ const GROWTH: i64 = 3;
 /// The longest wait, before it is jittered: six hours.
 const LONGEST_WAIT_MS: i64 = 6 * 3600 * 1000;
 
-/// Asks about everybody whose time has come, until it is dropped.
-pub async fn ask_provider(app: App) {
-    let Some(provider) = app.provider.clone() else {
-        return;
-    };
-    let client = match client(&app) {
-        Ok(client) => client,
-        Err(error) => {
-            tracing::error!(%error, "the verification provider cannot be asked");
-            return;
+/// Asks about everybody whose time has come, until it is dropped; without a provider nobody.
+///
+/// # Errors
+/// When the authorities of the settings cannot be used.
+pub fn ask_provider(app: App) -> Result<impl Future<Output = ()> + Send> {
+    let provider = app.provider.clone();
+    let asking = provider.map(|provider| {
+        let client = client(&app)?;
+        Ok(Arc::new(Asking { provider, client }))
+    });
+    let asking: Option<Arc<Asking>> = asking.transpose()?;
+    Ok(async move {
+        let Some(asking) = asking else { return };
+        let mut ticks = tokio::time::interval(PERIOD);
+        loop {
+            ticks.tick().await;
+            while ask_due(&app, &asking).await {}
         }
-    };
-    let asking = Arc::new(Asking { provider, client });
-    let mut ticks = tokio::time::interval(PERIOD);
-    loop {
-        ticks.tick().await;
-        while let Some(Asked::All) = ask_due(&app, &asking).await {}
-    }
+    })
 }
 
 /// The provider, and what goes there.
@@ -80,36 +81,26 @@ fn client(app: &App) -> Result<Outbound> {
     Outbound::with(authorities, Resolver::System, limits)
 }
 
-/// What became of some attempts.
-enum Asked {
-    /// All of them ended as they should; there may be more.
-    All,
-    /// Some could not be noted: it is tried again later.
-    Some,
-}
-
-/// Asks about a few of those whose time has come; `None` when there is nobody.
-async fn ask_due(app: &App, asking: &Arc<Asking>) -> Option<Asked> {
+/// Asks about a few of those whose time has come; whether there may be more of them, and
+/// nothing speaks against going on.
+async fn ask_due(app: &App, asking: &Arc<Asking>) -> bool {
     let due = read_due(app).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "whom to ask the verification provider about could not be read");
         Vec::new()
     });
-    if due.is_empty() {
-        return None;
-    }
+    let mut sound = !due.is_empty();
     let mut running = JoinSet::new();
     for (row, found) in due {
         let (app, asking) = (app.clone(), Arc::clone(asking));
         running.spawn(async move { ask(&app, &asking, row, found).await });
     }
-    let mut asked = Asked::All;
     while let Some(done) = running.join_next().await {
         if let Err(error) = done.map_err(Error::internal).flatten() {
             tracing::warn!(%error, "an attempt at the verification provider could not be noted");
-            asked = Asked::Some;
+            sound = false;
         }
     }
-    Some(asked)
+    sound
 }
 
 /// Those whose time has come, with their customers.
@@ -131,7 +122,7 @@ async fn ask(app: &App, asking: &Asking, row: VerificationRow, found: Option<Fou
     let store = &app.installation.store;
     let opened = found.map(|found| Customer::open(found, &app.installation.master));
     let customer = match opened.transpose().map(Option::flatten) {
-        Ok(Some(customer)) if is_current(&row, &customer) => Ok(customer),
+        Ok(Some(customer)) if provider::is_awaited(row.id, &customer) => Ok(customer),
         Ok(_) => {
             return store
                 .write(move |tx| verification::supersede(tx, row.id))
@@ -167,13 +158,6 @@ async fn ask(app: &App, asking: &Asking, row: VerificationRow, found: Option<Fou
     };
     failpoint::reach("verification.sent");
     note(app, attempt, sent).await
-}
-
-/// Whether the customer still waits for this verification.
-fn is_current(row: &VerificationRow, customer: &Customer) -> bool {
-    let review = customer.review.as_ref();
-    let open = review.and_then(|review| review.verification);
-    customer.row.status == Status::Active && open == Some(row.id)
 }
 
 /// Takes the attempt, and writes into the audit log that the customer is opened for it.

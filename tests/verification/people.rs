@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::process::{Asking, Provider, approved, with_document};
+use crate::process::{Asking, Provider, SECRET, approved, with_document};
 use crate::support::{Mode, Server, oms};
 
 fn rows(server: &Server) -> i64 {
@@ -69,10 +69,10 @@ fn a_person_may_decide_before_the_provider() {
 }
 
 #[test]
-fn a_provider_without_its_secret_stops_the_start() {
+fn a_provider_that_cannot_be_asked_stops_the_start() {
     let folder = crate::support::Folder::new();
     let data = folder.path().join("data");
-    let start = |secret: &str, url: &str| {
+    let start_with = |secret: &str, url: &str, authorities: &str| {
         let arguments = [
             "serve",
             "--listen",
@@ -86,11 +86,13 @@ fn a_provider_without_its_secret_stops_the_start() {
         let settings = [
             ("OMS_VERIFICATION_PROVIDER_URL", url),
             ("OMS_VERIFICATION_PROVIDER_SECRET", secret),
+            ("OMS_OUTBOUND_CA_FILE", authorities),
         ];
         let output = oms(&all, &settings);
         assert!(!output.status.success(), "{output:?}");
         output.stderr
     };
+    let start = |secret: &str, url: &str| start_with(secret, url, "");
     let told = start("", "https://kyc.example/verify");
     assert!(told.contains("verification_provider_secret_file"), "{told}");
     let told = start("whsec_c2VjcmV0", "https://kyc.example/verify");
@@ -100,4 +102,10 @@ fn a_provider_without_its_secret_stops_the_start() {
     );
     let told = start("whsec_c2VjcmV0", "http://kyc.example/verify");
     assert!(told.contains("http on this machine"), "{told}");
+    let told = start_with(
+        SECRET,
+        "https://kyc.example/verify",
+        "/nowhere/authorities.pem",
+    );
+    assert!(told.contains("/nowhere/authorities.pem"), "{told}");
 }
