@@ -1,15 +1,20 @@
 //! The provider is away, the server is killed: nobody is lost, and whoever is asked about
 //! twice is asked about under the same id.
 
-use std::thread;
-use std::time::Duration;
+use rusqlite::Connection;
 
 use crate::process::{A_WHILE, Asking, Provider, approved, lists, until, with_document};
-use crate::support::{Mode, eventually, files_under};
+use crate::support::{Mode, Server, eventually, files_under};
 
-/// Asks for nothing for as long as a wrong second request would take.
-fn settle() {
-    thread::sleep(Duration::from_millis(1500));
+/// Waits until the server has noted that the provider took the one request; after that
+/// nobody asks for a day.
+fn noted(server: &Server) {
+    let db = Connection::open(server.data.join("oms.db")).expect("the file opens");
+    let sql = "SELECT accepted_at IS NOT NULL FROM verifications";
+    eventually(A_WHILE, "it is noted", || {
+        let noted = db.query_row(sql, [], |row| row.get::<_, bool>(0));
+        noted.expect("one verification").then_some(())
+    });
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn killed_at(place: &str) -> (Vec<String>, Asking, Provider) {
     let port = asking.port;
     let asking = Asking::again(asking.server.into_folder(), port, &[]);
     let asked = provider.requests(before + 1);
-    settle();
+    noted(&asking.server);
     let asked_later = provider.requests(before + 1);
     assert_eq!(asked, asked_later, "not more often than needed");
     let ver = asked.last().expect("it was asked").clone();
