@@ -1,10 +1,15 @@
 //! The provider is away, the server is killed: nobody is lost, and whoever is asked about
 //! twice is asked about under the same id.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use rusqlite::Connection;
 
-use crate::process::{A_WHILE, Asking, Provider, approved, lists, until, with_document};
-use crate::support::{Mode, Server, eventually, files_under};
+use crate::process::{
+    A_WHILE, Asking, Provider, approved, endorsement, lists, until, with_document,
+};
+use crate::support::{Mode, Seeded, Server, eventually, files_under};
 
 /// Waits until the server has noted that the provider took the one request; after that
 /// nobody asks for a day.
@@ -140,6 +145,66 @@ fn a_claim_of_a_server_that_died_in_the_middle_of_it_is_not_lost() {
             lists(one, "complete", "identityVerification")
         });
     }
+}
+
+/// Posts a result for whoever was asked about, again and again, until the server is gone.
+fn answer_until_gone(asking: &Asking, provider: &Provider) {
+    loop {
+        for ver in provider.requests(0) {
+            let Ok(answer) = asking.result(&ver, &approved(&ver)).try_send() else {
+                return;
+            };
+            answer.wants(200);
+        }
+        if asking.server.call("GET", "/healthz").try_send().is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn killed_at_random_moments_everybody_is_verified_exactly_once() {
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut random = Seeded::new(seed);
+    let mut asking = Asking::start(&[]);
+    let provider = Provider::start(asking.port, None);
+    let mut api = asking.server.project(Mode::Live);
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.extend((0..4).map(|_| api.create(&with_document("AB-1234562")).id()));
+        let moment = Duration::from_millis(random.between(0, 900));
+        std::thread::scope(|scope| {
+            scope.spawn(|| answer_until_gone(&asking, &provider));
+            // The moment between claim, request and result is what the seed decides.
+            std::thread::sleep(moment);
+            asking.server.signal("KILL");
+        });
+        let port = asking.port;
+        asking = Asking::again(asking.server.into_folder(), port, &[]);
+        api = api.at(&asking.server.base);
+    }
+    eventually(A_WHILE, "everybody is verified", || {
+        for ver in provider.requests(0) {
+            asking.result(&ver, &approved(&ver)).send().wants(200);
+        }
+        let verified = |id: &String| {
+            let custody = endorsement(&api.read(id), 1);
+            lists(&custody, "complete", "identityVerification")
+        };
+        ids.iter().all(verified).then_some(())
+    });
+    let exported = asking.run(&["audit", "export"]).stdout;
+    let by_provider = |id: &String| {
+        let lines = exported.lines();
+        let own = lines.filter(|line| line.contains(id) && line.contains("\"who\":\"provider\""));
+        own.count()
+    };
+    for id in &ids {
+        assert_eq!(by_provider(id), 1, "{id}");
+    }
+    let asked: HashSet<_> = provider.requests(0).into_iter().collect();
+    assert_eq!(asked.len(), ids.len(), "each under one id, however often");
 }
 
 #[test]
