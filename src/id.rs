@@ -151,6 +151,13 @@ macro_rules! typed_id {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom("no such id"))
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
                 out.collect_str(self)
@@ -163,6 +170,11 @@ typed_id!(
     /// A customer.
     CustomerId,
     "cst"
+);
+typed_id!(
+    /// One asking of the verification provider about one customer.
+    VerificationId,
+    "ver"
 );
 typed_id!(
     /// One request, as it stands in `X-Request-Id`, errors and logs.

@@ -192,6 +192,12 @@ pub static TOKENS_REMEMBERED: Counter = Counter::new();
 /// Log lines that were dropped because the log could not be written fast enough.
 pub static LOG_DROPPED: Counter = Counter::new();
 
+/// Requests that the verification provider took.
+pub static PROVIDER_ASKED: Counter = Counter::new();
+
+/// Requests that it did not take.
+pub static PROVIDER_FAILED: Counter = Counter::new();
+
 /// Open connections, on all listeners.
 pub static CONNECTIONS: Level = Level::new();
 

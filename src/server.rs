@@ -73,6 +73,7 @@ impl Server {
         runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
+        runtime.spawn(jobs::ask_provider(app.clone())?);
         Ok(Self {
             runtime,
             app,

@@ -103,7 +103,7 @@ pub fn judge(
             EndorsementStatus::Active => waits,
             from => {
                 from.may_become(to)
-                    || from.may_become(EndorsementStatus::Pending) && !is_closed(from)
+                    || from.may_become(EndorsementStatus::Pending) && !from.is_closed()
             }
         },
         Act::Reopen => from == EndorsementStatus::Rejected,
@@ -116,11 +116,12 @@ pub fn judge(
             endorsements: customer.row.endorsements,
             review: Some(review),
             steps: Vec::new(),
+            asks_provider: false,
         };
         return roster::endorse(customer, settled, None, origin, context);
     }
     review.approvals.retain(|known| known.endorsement != name);
-    let forced = project.verification == Verification::Auto || is_closed(to);
+    let forced = project.verification == Verification::Auto || to.is_closed();
     if !forced {
         decide(&mut review, judgement, project, origin);
     }
@@ -147,13 +148,6 @@ pub fn judge(
         settled
     };
     roster::endorse(customer, settled, None, origin, context)
-}
-
-const fn is_closed(status: EndorsementStatus) -> bool {
-    matches!(
-        status,
-        EndorsementStatus::Rejected | EndorsementStatus::Offboarded
-    )
 }
 
 /// The events of the endorsement that was judged say why in the reviewer's words.
@@ -235,7 +229,7 @@ fn first_of_two(review: &mut Review, judgement: &Judgement, origin: &Origin) -> 
 }
 
 /// The customer as it is.
-fn unchanged<'a>(customer: &'a Customer, identity: &'a Identity) -> Situation<'a> {
+pub(super) fn unchanged<'a>(customer: &'a Customer, identity: &'a Identity) -> Situation<'a> {
     Situation {
         before: customer.row.endorsements,
         review: customer.review.as_ref(),

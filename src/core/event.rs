@@ -19,6 +19,15 @@ pub struct Origin {
     pub request_id: String,
 }
 
+/// Who orders something of the installation itself, and why he says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Who.
+    pub origin: Origin,
+    /// Why, when he says.
+    pub reason: Option<String>,
+}
+
 /// What kind of thing happened. Contract section 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventKind {
@@ -55,6 +64,15 @@ pub enum EventKind {
     /// An API key was revoked. Audit only.
     #[serde(rename = "apiKey.revoked")]
     ApiKeyRevoked,
+    /// A change of the master key was begun, or of the wrapping key under it. Audit only.
+    #[serde(rename = "masterKey.changing")]
+    MasterKeyChanging,
+    /// The master key before opens nothing any more. Audit only.
+    #[serde(rename = "masterKey.changed")]
+    MasterKeyChanged,
+    /// There is a new key that signs tokens. Audit only.
+    #[serde(rename = "signingKey.changed")]
+    SigningKeyChanged,
 }
 
 impl EventKind {
@@ -68,7 +86,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -80,6 +98,9 @@ impl EventKind {
         Self::CustomerReleased,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::MasterKeyChanging,
+        Self::MasterKeyChanged,
+        Self::SigningKeyChanged,
     ];
 
     /// The kind on the wire.
@@ -97,6 +118,9 @@ impl EventKind {
             Self::CustomerReleased => "customer.released",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
+            Self::MasterKeyChanging => "masterKey.changing",
+            Self::MasterKeyChanged => "masterKey.changed",
+            Self::SigningKeyChanged => "signingKey.changed",
         }
     }
 

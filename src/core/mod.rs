@@ -29,6 +29,8 @@ pub mod personal;
 pub mod phone;
 pub mod policy;
 pub mod project;
+pub mod provider;
+pub mod reach;
 pub mod references;
 pub mod review;
 pub mod roster;

@@ -35,6 +35,16 @@ const REVIEWED: [&str; 4] = [
     "ipAddress",
 ];
 
+/// The fields that `identityVerification` looks at.
+const IDENTITY: [&str; 6] = [
+    "firstName",
+    "lastName",
+    "birthDate",
+    "residentialAddress",
+    "identifyingInformation",
+    "ipAddress",
+];
+
 /// A customer as it will be, and what happened to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -63,6 +73,8 @@ pub struct Settled {
     pub review: Option<Review>,
     /// How they came there.
     pub steps: Vec<Step>,
+    /// Whether the provider is to be asked, which it is not yet.
+    pub asks_provider: bool,
 }
 
 /// Settles the endorsements of a customer.
@@ -155,8 +167,14 @@ fn by_policy(
         endorsements[name as usize] = Some(status);
         review.standings[name as usize] = Some(standing);
     }
+    let awaited = !review.awaiting_provider(&endorsements).is_empty();
+    let outdated = IDENTITY.iter().any(|field| now.changed.contains(field));
+    if outdated || !awaited {
+        review.verification = None;
+    }
     Settled {
         endorsements,
+        asks_provider: awaited && review.verification.is_none() && references.has_provider,
         review: (!review.is_empty()).then_some(review),
         steps,
     }
@@ -223,14 +241,7 @@ pub fn run_checks(
 fn forget_outdated(review: &mut Review, now: &Situation<'_>) {
     let touched = |need: Need| {
         let fields: &[&str] = match need {
-            Need::IdentityVerification => &[
-                "firstName",
-                "lastName",
-                "birthDate",
-                "residentialAddress",
-                "identifyingInformation",
-                "ipAddress",
-            ],
+            Need::IdentityVerification => &IDENTITY,
             Need::SanctionsScreening => &[
                 "firstName",
                 "middleName",
@@ -441,8 +452,12 @@ impl<'a> Settling<'a> {
         if !self.steps.is_empty() && !self.review.is_empty() {
             self.review.policy = (self.policy.name.clone(), self.policy.version);
         }
+        if self.review.awaiting_provider(&self.endorsements).is_empty() {
+            self.review.verification = None;
+        }
         Settled {
             endorsements: self.endorsements,
+            asks_provider: false,
             review: (!self.review.is_empty()).then_some(self.review),
             steps: self.steps,
         }

@@ -17,6 +17,7 @@ use crate::core::api_key::ApiKey;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
+use crate::core::provider::Provider;
 use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
@@ -50,6 +51,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The OpenAPI document.
     pub openapi: Bytes,
+    /// The verification provider, if there is one.
+    pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
@@ -111,6 +114,7 @@ impl App {
             in_flight: InFlight::default(),
             metrics: Arc::default(),
             openapi,
+            provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
@@ -204,6 +208,25 @@ impl App {
             let (name, mode) = (&key.project_name, key.mode);
             Arc::new(Project::unset(key.project, name, mode, &self.policy))
         })
+    }
+
+    /// What a project is set to; `None` when there is none of this number.
+    ///
+    /// # Errors
+    /// When the store is away, or a stored policy does not stand.
+    pub async fn project_numbered(&self, number: i64) -> Result<Option<Arc<Project>>> {
+        let known = || {
+            let directory = self
+                .projects
+                .read()
+                .expect("no code panics while it holds this lock");
+            directory.projects.get(&number).cloned()
+        };
+        if let Some(project) = known() {
+            return Ok(Some(project));
+        }
+        self.refresh_projects().await?;
+        Ok(known())
     }
 
     /// Reads the projects again when one was changed, by whatever process.

@@ -204,6 +204,16 @@ fn write_floor(out: &mut Exposition) {
             "Log lines dropped because the log was too slow",
             &metrics::LOG_DROPPED,
         ),
+        (
+            "oms_provider_asked",
+            "Requests that the verification provider took",
+            &metrics::PROVIDER_ASKED,
+        ),
+        (
+            "oms_provider_failed",
+            "Requests that the verification provider did not take",
+            &metrics::PROVIDER_FAILED,
+        ),
     ] {
         out.counter(name, help, counter.get());
     }

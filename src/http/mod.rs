@@ -34,3 +34,4 @@ pub mod router;
 pub mod sandbox;
 pub mod server;
 mod trace;
+pub mod verification;

@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
+use super::verification;
 use super::{auth, customers, docs, endorsements, erasure, health, openapi, requirements, sandbox};
 use crate::error::{Code, Error};
 
@@ -28,6 +29,7 @@ fn versioned() -> OpenApiRouter<App> {
         .routes(routes!(endorsements::simulate))
         .routes(routes!(sandbox::scenarios))
         .routes(routes!(sandbox::advance_clock))
+        .routes(routes!(verification::take_result))
 }
 
 /// The calls that stand under none.

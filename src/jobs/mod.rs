@@ -1,12 +1,14 @@
 //! What happens later, on its own: reading API keys and the watch list again,
-//! sweeping old records.
+//! sweeping old records, asking the verification provider.
 
 mod audit;
 mod keys;
 mod sweep;
+mod verification;
 mod watch_list;
 
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
-pub use sweep::{sweep, sweep_forever};
+pub use sweep::{sweep, sweep_forever, sweep_verifications};
+pub use verification::ask_provider;
 pub use watch_list::watch_list;

@@ -23,6 +23,7 @@ mod sqlite;
 mod tail;
 mod trail;
 mod value;
+pub mod verification;
 mod wal;
 pub mod watchlist;
 pub mod wrapping_key;

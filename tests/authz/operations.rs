@@ -24,6 +24,8 @@ pub enum Access {
     Public,
     /// Whoever has a token with this scope.
     Scope(&'static str),
+    /// Whoever signs with the secret of the verification provider; tests/verification.
+    Signature,
 }
 
 const fn public(method: &'static str, path: &'static str) -> Operation {
@@ -43,7 +45,7 @@ const fn scoped(method: &'static str, path: &'static str, scope: &'static str) -
 }
 
 /// Every operation on the public listener.
-pub const ALL: [Operation; 18] = [
+pub const ALL: [Operation; 19] = [
     public("POST", "/auth/token"),
     public("GET", "/.well-known/jwks.json"),
     public("GET", "/openapi.json"),
@@ -74,6 +76,11 @@ pub const ALL: [Operation; 18] = [
     scoped("PATCH", "/customers/{customerId}", "customers:write"),
     scoped("DELETE", "/customers/{customerId}", "customers:write"),
     scoped("POST", "/customers/{customerId}/erase", "customers:erase"),
+    Operation {
+        method: "POST",
+        path: "/verifications/{verificationId}/result",
+        access: Access::Signature,
+    },
 ];
 
 /// Paths that the document may leave out: it need not describe itself and its page.
@@ -91,7 +98,7 @@ impl Operation {
         let guarded = ALL
             .into_iter()
             .filter_map(|operation| match operation.access {
-                Access::Public => None,
+                Access::Public | Access::Signature => None,
                 Access::Scope(scope) => Some((operation, scope)),
             });
         let guarded: Vec<_> = guarded.collect();
