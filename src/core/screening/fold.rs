@@ -6,7 +6,8 @@ use any_ascii::any_ascii_char;
 /// One word of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Lower-case ASCII letters and digits.
+    /// Lower-case ASCII letters and digits; of a script without short vowels, sounds
+    /// as `spelling` writes them.
     pub text: String,
     /// Its script writes no short vowels, so only consonants can be compared.
     pub vowelless: bool,
@@ -187,19 +188,19 @@ fn semitic(character: char) -> Option<&'static str> {
         'ب' | 'ב' => "b",
         'پ' | 'פ' | 'ף' => "p",
         'ت' | 'ط' | 'ٹ' | 'ת' | 'ט' => "t",
-        'ث' => "th",
+        'ث' => "t",
         'ج' => "j",
-        'چ' => "ch",
+        'چ' => "C",
         'ح' | 'ه' | 'ہ' | 'ھ' | 'ה' | 'ח' => "h",
-        'خ' => "kh",
+        'خ' => "X",
         'د' | 'ض' | 'ڈ' | 'ד' => "d",
-        'ذ' => "dh",
+        'ذ' => "d",
         'ر' | 'ڑ' | 'ר' => "r",
         'ز' | 'ظ' | 'ז' => "z",
-        'ژ' => "zh",
+        'ژ' => "j",
         'س' | 'ص' | 'ס' => "s",
-        'ش' | 'ש' => "sh",
-        'غ' => "gh",
+        'ش' | 'ש' => "S",
+        'غ' => "g",
         'ف' => "f",
         'ق' | 'ק' => "q",
         'ك' | 'ک' | 'כ' | 'ך' => "k",
@@ -209,7 +210,7 @@ fn semitic(character: char) -> Option<&'static str> {
         'ن' | 'ں' | 'נ' | 'ן' => "n",
         'و' | 'ؤ' | 'ו' => "w",
         'ي' | 'ی' | 'ئ' | 'ے' | 'י' => "y",
-        'צ' | 'ץ' => "ts",
+        'צ' | 'ץ' => "z",
         'ء' => "",
         _ => return None,
     };

@@ -4,6 +4,7 @@
 //! Pure and deterministic: the same list and the same subject give the same
 //! hits. A subject is personal data: it is shown nowhere, and no reason repeats it.
 
+mod common;
 mod fold;
 mod index;
 mod score;
@@ -137,8 +138,8 @@ impl Screener {
                 continue;
             };
             let entry = &self.entries[listed.entry as usize];
-            let (score, birth) = with_birth(fit.score, entry, subject.birth_date);
-            let (score, country) = with_countries(score, entry, &subject.countries);
+            let (score, birth) = with_birth(&fit, entry, subject.birth_date);
+            let (score, country) = with_countries(&fit, score, entry, &subject.countries);
             if score < threshold {
                 continue;
             }
