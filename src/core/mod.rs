@@ -30,6 +30,7 @@ pub mod phone;
 pub mod policy;
 pub mod project;
 pub mod references;
+pub mod rescreening;
 pub mod review;
 pub mod roster;
 pub mod rotation;

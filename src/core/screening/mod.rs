@@ -90,6 +90,15 @@ pub struct Hit {
     pub reasons: Vec<Reason>,
 }
 
+impl Hit {
+    /// The entry and all that it says, in a word: another one whenever the list
+    /// says something else of it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        format!("{}:{}", self.entry.id, self.entry.fingerprint())
+    }
+}
+
 /// A list, ready to be compared with.
 pub struct Screener {
     entries: Vec<Arc<Entry>>,
