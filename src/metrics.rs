@@ -201,6 +201,15 @@ pub static PROVIDER_FAILED: Counter = Counter::new();
 /// Open connections, on all listeners.
 pub static CONNECTIONS: Level = Level::new();
 
+/// Whether customers are being screened again: 1 for each thread at it.
+pub static RESCREENING: Level = Level::new();
+
+/// Customers that were screened again.
+pub static RESCREENED: Counter = Counter::new();
+
+/// Customers who got another standing by that.
+pub static RESCREENED_ANEW: Counter = Counter::new();
+
 /// Writes in one commit.
 pub static BATCH_SIZE: Histogram = Histogram::starting_at(1);
 

@@ -71,6 +71,7 @@ impl Server {
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::watch_list(app.clone()));
+        runtime.spawn(jobs::rescreen_forever(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
         runtime.spawn(jobs::ask_provider(app.clone())?);

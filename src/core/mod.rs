@@ -32,6 +32,7 @@ pub mod project;
 pub mod provider;
 pub mod reach;
 pub mod references;
+pub mod rescreening;
 pub mod review;
 pub mod roster;
 pub mod rotation;

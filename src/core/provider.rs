@@ -259,6 +259,7 @@ fn decide(review: &mut Review, finding: &Finding, waiting: EndorsementSet) -> Re
         verdict,
         reason: reason.clone(),
         by: ACTOR.to_owned(),
+        hits: Vec::new(),
     };
     match finding.outcome {
         Outcome::Approved => {

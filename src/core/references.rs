@@ -56,6 +56,12 @@ impl References {
         self.list.as_ref().map(|list| &list.screener)
     }
 
+    /// The version of the list in force.
+    #[must_use]
+    pub fn list_version(&self) -> Option<i64> {
+        self.list.as_ref().map(|list| list.version)
+    }
+
     /// An address with the database to look it up in.
     #[must_use]
     pub fn located(&self, address: Option<IpAddr>) -> Option<(&GeoDatabase, IpAddr)> {

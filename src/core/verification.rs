@@ -15,7 +15,7 @@ use super::policy::{Need, Policy};
 use super::project::{Project, Verification};
 use super::references::References;
 use super::review::{Review, Step};
-use super::screening::{Subject, THRESHOLD};
+use super::screening::{Hit, Subject, THRESHOLD};
 use crate::store::customer::Endorsements;
 
 /// The surnames that lead a sandbox customer to a status, in any case.
@@ -138,11 +138,7 @@ fn by_policy(
     let mut review = now.review.cloned().unwrap_or_default();
     forget_outdated(&mut review, now);
     review.policy = (project.policy.name.clone(), project.policy.version);
-    let requested: EndorsementSet = EndorsementName::ALL
-        .into_iter()
-        .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
-        .collect();
-    let outcomes = evaluated(now, &review, requested, (project, references), today);
+    let outcomes = evaluated(now, &review, (project, references), today);
     let mut endorsements = now.before;
     let mut steps = Vec::new();
     for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
@@ -180,13 +176,17 @@ fn by_policy(
     }
 }
 
-fn evaluated(
+/// Where each requested endorsement is to stand, with what the checks find today.
+pub(super) fn evaluated(
     now: &Situation<'_>,
     review: &Review,
-    requested: EndorsementSet,
     (project, references): (&Project, &References),
     today: Date,
 ) -> [Option<Outcome>; 3] {
+    let requested: EndorsementSet = EndorsementName::ALL
+        .into_iter()
+        .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
+        .collect();
     let known = Known {
         facts: Facts::of(now.profile, now.identity, now.signed),
         checks: &run_checks(
@@ -228,11 +228,12 @@ pub fn run_checks(
         None => CheckResult::NotDone("the birth date is not known"),
     };
     let subject = Subject::of(profile, identity);
-    let (sanctions, _) = checks::sanctions(references.screener(), &subject, THRESHOLD);
+    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, THRESHOLD);
     CheckResults {
         minimum_age,
         geo,
         sanctions,
+        hits: hits.iter().map(Hit::mark).collect(),
     }
 }
 

@@ -229,6 +229,18 @@ impl App {
         Ok(known())
     }
 
+    /// Every project, in the order of their numbers, as they were at most a second ago.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Arc<Project>> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        let mut projects: Vec<_> = directory.projects.values().cloned().collect();
+        projects.sort_by_key(|project| project.number);
+        projects
+    }
+
     /// Reads the projects again when one was changed, by whatever process.
     ///
     /// # Errors

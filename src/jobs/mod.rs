@@ -1,14 +1,16 @@
 //! What happens later, on its own: reading API keys and the watch list again,
-//! sweeping old records, asking the verification provider.
+//! screening everybody by a new one, sweeping old records, asking the verification provider.
 
 mod audit;
 mod keys;
+mod rescreen;
 mod sweep;
 mod verification;
 mod watch_list;
 
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
+pub use rescreen::rescreen_forever;
 pub use sweep::{sweep, sweep_forever, sweep_verifications};
 pub use verification::ask_provider;
 pub use watch_list::watch_list;

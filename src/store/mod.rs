@@ -19,6 +19,7 @@ mod migrate;
 mod pressure;
 pub mod project;
 mod queue;
+pub mod rescreening;
 mod sqlite;
 mod tail;
 mod trail;
