@@ -46,6 +46,10 @@ pub enum Code {
     CustomerInactive,
     /// The customer must be kept for now.
     CustomerOnHold,
+    /// The webhook is disabled, and nothing is sent to it.
+    WebhookDisabled,
+    /// The project has as many webhooks as it may.
+    TooManyWebhooks,
     /// The endorsement may not become this.
     TransitionNotAllowed,
     /// `If-Match` names another version.
@@ -70,7 +74,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::BodyNotJson,
         Self::BodyNotObject,
         Self::HeaderInvalid,
@@ -88,6 +92,8 @@ impl Code {
         Self::IdempotencyInProgress,
         Self::CustomerInactive,
         Self::CustomerOnHold,
+        Self::WebhookDisabled,
+        Self::TooManyWebhooks,
         Self::TransitionNotAllowed,
         Self::PreconditionFailed,
         Self::BodyTooLarge,
@@ -121,6 +127,8 @@ impl Code {
             Self::IdempotencyInProgress => "idempotencyInProgress",
             Self::CustomerInactive => "customerInactive",
             Self::CustomerOnHold => "customerOnHold",
+            Self::WebhookDisabled => "webhookDisabled",
+            Self::TooManyWebhooks => "tooManyWebhooks",
             Self::TransitionNotAllowed => "transitionNotAllowed",
             Self::PreconditionFailed => "preconditionFailed",
             Self::BodyTooLarge => "bodyTooLarge",
@@ -155,6 +163,8 @@ impl Code {
             Self::IdempotencyInProgress => "The first request with this key is still running",
             Self::CustomerInactive => "The customer is inactive",
             Self::CustomerOnHold => "The customer must be kept for now",
+            Self::WebhookDisabled => "The webhook is disabled",
+            Self::TooManyWebhooks => "The project has too many webhooks",
             Self::TransitionNotAllowed => "The endorsement may not become this",
             Self::PreconditionFailed => "The resource has changed since you read it",
             Self::BodyTooLarge => "The body is too large",
@@ -202,6 +212,8 @@ impl Code {
             Self::CustomerOnHold => {
                 "Ask again after the date that `detail` names; `oms customers hold ID --lift` ends a legal hold."
             }
+            Self::WebhookDisabled => "Enable it first: PATCH it with `{\"enabled\": true}`.",
+            Self::TooManyWebhooks => "Delete one that you need no more.",
             Self::TransitionNotAllowed => "Choose one of the statuses that `detail` names.",
             Self::PreconditionFailed => "Read the resource again, merge, and send its new ETag.",
             Self::BodyTooLarge => "Send at most 64 KiB.",

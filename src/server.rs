@@ -72,6 +72,7 @@ impl Server {
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
+        runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
         Ok(Self {
             runtime,

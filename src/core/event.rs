@@ -55,6 +55,21 @@ pub enum EventKind {
     /// An API key was revoked. Audit only.
     #[serde(rename = "apiKey.revoked")]
     ApiKeyRevoked,
+    /// Somebody asked a webhook for a sign of life. Told to that webhook only.
+    #[serde(rename = "webhook.test")]
+    WebhookTest,
+    /// A webhook was made. Audit only.
+    #[serde(rename = "webhook.created")]
+    WebhookCreated,
+    /// A webhook was changed, or its secret. Audit only.
+    #[serde(rename = "webhook.updated")]
+    WebhookUpdated,
+    /// A webhook was deleted. Audit only.
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted,
+    /// A webhook was disabled because its receiver fails. Audit only.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
 }
 
 impl EventKind {
@@ -68,7 +83,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -80,6 +95,11 @@ impl EventKind {
         Self::CustomerReleased,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::WebhookTest,
+        Self::WebhookCreated,
+        Self::WebhookUpdated,
+        Self::WebhookDeleted,
+        Self::WebhookDisabled,
     ];
 
     /// The kind on the wire.
@@ -97,7 +117,24 @@ impl EventKind {
             Self::CustomerReleased => "customer.released",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
+            Self::WebhookTest => "webhook.test",
+            Self::WebhookCreated => "webhook.created",
+            Self::WebhookUpdated => "webhook.updated",
+            Self::WebhookDeleted => "webhook.deleted",
+            Self::WebhookDisabled => "webhook.disabled",
         }
+    }
+
+    /// Whether every webhook of the project may be told.
+    #[must_use]
+    pub fn is_broadcast(self) -> bool {
+        Self::PUBLISHED.contains(&self)
+    }
+
+    /// Whether anybody but an auditor is told.
+    #[must_use]
+    pub fn is_published(self) -> bool {
+        self.is_broadcast() || self == Self::WebhookTest
     }
 
     /// The kind of a name.

@@ -43,6 +43,8 @@ pub const fn status(code: Code) -> StatusCode {
         Code::IdempotencyInProgress
         | Code::CustomerInactive
         | Code::CustomerOnHold
+        | Code::WebhookDisabled
+        | Code::TooManyWebhooks
         | Code::TransitionNotAllowed => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

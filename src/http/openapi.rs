@@ -136,6 +136,11 @@ pub fn base() -> OpenApi {
                 "From API key and secret to an access token.",
             ),
             tag("Customers", "Who may do what, and what is still missing."),
+            tag(
+                "Webhooks",
+                "To be told what happens, signed and at least once.",
+            ),
+            tag("Events", "What happened."),
             tag("Sandbox", "To bring test customers where you want them."),
             tag(
                 "Documents",
@@ -228,7 +233,16 @@ fn add_headers(method: &str, operation: &mut Operation) {
             && (code == "200" || code == "201" || code == "304")
             && !matches!(
                 operation.operation_id.as_deref(),
-                Some("list" | "scenarios")
+                Some(
+                    "list"
+                        | "scenarios"
+                        | "list_webhooks"
+                        | "read_webhook"
+                        | "list_deliveries"
+                        | "diagnose_webhook"
+                        | "list_events"
+                        | "read_event"
+                )
             )
         {
             answer
@@ -292,7 +306,10 @@ fn set_example<'a>(
 fn add_errors(method: &str, operation: &mut Operation) {
     let secured = operation.security.is_some();
     let body = operation.request_body.is_some();
-    let by_id = parameter(operation, "customerId");
+    let by_id = ["customerId", "webhookId", "eventId"]
+        .into_iter()
+        .any(|name| parameter(operation, name));
+    let of_customer = parameter(operation, "customerId");
     let key = parameter(operation, "Idempotency-Key");
     let sign_in = body && !secured;
     let ready = operation.operation_id.as_deref() == Some("readyz");
@@ -334,7 +351,7 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerInactive, Code::TransitionNotAllowed],
         ),
         (
-            method == "PATCH",
+            method == "PATCH" && of_customer,
             &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn],
         ),
         (
@@ -342,8 +359,19 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerOnHold],
         ),
         (
-            method == "PATCH" || method == "DELETE",
+            (method == "PATCH" || method == "DELETE") && of_customer,
             &[Code::PreconditionFailed],
+        ),
+        (
+            matches!(
+                operation.operation_id.as_deref(),
+                Some("test_webhook" | "retry_delivery")
+            ),
+            &[Code::WebhookDisabled],
+        ),
+        (
+            operation.operation_id.as_deref() == Some("create_webhook"),
+            &[Code::TooManyWebhooks],
         ),
         (secured || sign_in, &[Code::InternalError]),
         (secured || sign_in || ready, &[Code::ServiceUnavailable]),

@@ -8,7 +8,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
-use super::{auth, customers, docs, endorsements, erasure, health, openapi, requirements, sandbox};
+use super::{
+    auth, customers, deliveries, docs, endorsements, erasure, events, health, openapi,
+    requirements, sandbox, webhooks,
+};
 use crate::error::{Code, Error};
 
 /// The calls that stand under each version prefix.
@@ -28,6 +31,16 @@ fn versioned() -> OpenApiRouter<App> {
         .routes(routes!(endorsements::simulate))
         .routes(routes!(sandbox::scenarios))
         .routes(routes!(sandbox::advance_clock))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::read, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(deliveries::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::diagnose))
+        .routes(routes!(deliveries::preview))
+        .routes(routes!(events::list))
+        .routes(routes!(events::read))
 }
 
 /// The calls that stand under none.
