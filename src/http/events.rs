@@ -30,6 +30,7 @@ const ROWS: i64 = 200;
 const ROUNDS: usize = 10;
 
 /// Something that happened.
+#[expect(clippy::struct_field_names, reason = "the name on the wire")]
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {

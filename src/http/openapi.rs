@@ -15,7 +15,9 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::error::status;
+use super::events::WebhookPayload;
 use super::examples;
+use crate::core::event::EventKind;
 use crate::error::{Code, FieldCode};
 
 /// An error answer (RFC 9457).
@@ -97,6 +99,7 @@ fn words(names: &[&str], what: &str) -> RefOr<Schema> {
 pub fn base() -> OpenApi {
     let components = ComponentsBuilder::new()
         .schema("Problem", Problem::schema())
+        .schema("WebhookPayload", WebhookPayload::schema())
         .schema("InvalidField", InvalidField::schema())
         .schema("ErrorCode", ErrorCode::schema())
         .schema("FieldErrorCode", FieldErrorCode::schema())
@@ -157,6 +160,29 @@ fn tag(name: &str, description: &str) -> utoipa::openapi::Tag {
         .name(name)
         .description(Some(description))
         .build()
+}
+
+/// What webhooks are sent, as the section `webhooks` of the document (OpenAPI 3.1), by the
+/// name of the event. utoipa has no word for it, so it is laid over the finished document.
+#[must_use]
+pub fn webhook_calls() -> Value {
+    let kinds = EventKind::PUBLISHED
+        .into_iter()
+        .chain([EventKind::WebhookTest]);
+    let call = |kind: EventKind| {
+        let call = json!({"post": {
+            "operationId": kind.name(),
+            "tags": ["Webhooks"],
+            "summary": "Sent to your URL. Answer 2xx within 15 seconds.",
+            "requestBody": {"required": true, "content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/WebhookPayload"},
+                "example": examples::payload(kind),
+            }}},
+            "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Never send again"}},
+        }});
+        (kind.name().to_owned(), call)
+    };
+    Value::Object(kinds.map(call).collect())
 }
 
 /// Adds the calls that stand under no version prefix, and every call's errors.

@@ -12,7 +12,7 @@ use super::{
     auth, customers, deliveries, docs, endorsements, erasure, events, health, openapi,
     requirements, sandbox, webhooks,
 };
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 
 /// The calls that stand under each version prefix.
 fn versioned() -> OpenApiRouter<App> {
@@ -59,6 +59,16 @@ pub fn document() -> OpenApi {
     let (_, root) = unversioned().split_for_parts();
     openapi::complete(&mut document, root);
     document
+}
+
+/// The document as it is served, with what webhooks are sent.
+///
+/// # Errors
+/// `internalError` when it is no JSON, which it always is.
+pub fn document_json() -> Result<serde_json::Value> {
+    let mut document = serde_json::to_value(document()).map_err(Error::internal)?;
+    document["webhooks"] = openapi::webhook_calls();
+    Ok(document)
 }
 
 /// What the public listener serves.

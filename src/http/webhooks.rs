@@ -176,7 +176,7 @@ fn audit(
     )
 }
 
-fn read_events<'a>(fields: &mut Fields<'a, '_>) -> Change<Subscription> {
+fn read_events(fields: &mut Fields<'_, '_>) -> Change<Subscription> {
     let list = match fields.array("events") {
         Change::Keep => return Change::Keep,
         Change::Clear => return Change::Clear,
@@ -189,14 +189,12 @@ fn read_events<'a>(fields: &mut Fields<'a, '_>) -> Change<Subscription> {
     }
     let mut patterns = Vec::new();
     for (place, pattern) in list.iter().enumerate() {
-        match pattern.as_str() {
-            Some(text) => patterns.push(text),
-            None => {
-                let wrong = Invalid::new(FieldCode::TypeInvalid, "must be a string");
-                fields.refuse(&format!("events/{place}"), wrong);
-                return Change::Keep;
-            }
-        }
+        let Some(text) = pattern.as_str() else {
+            let wrong = Invalid::new(FieldCode::TypeInvalid, "must be a string");
+            fields.refuse(&format!("events/{place}"), wrong);
+            return Change::Keep;
+        };
+        patterns.push(text);
     }
     match Subscription::parse(&patterns) {
         Ok(subscription) => Change::Set(subscription),

@@ -81,12 +81,13 @@ async fn carry_out(app: &App, order: Order) -> Result<Outcome> {
     let gathered: Gathered = store.read(move |tx| gather(tx, &reading)).await?;
     let reached = gathered.reached;
     let parcels = pack(gathered, &order.webhook, &app.installation.master)?;
-    let sent = match parcels.is_empty() {
-        true => Sent {
+    let sent = if parcels.is_empty() {
+        Sent {
             failures: order.failures,
             ..Sent::default()
-        },
-        false => send(app.clone(), order.clone(), parcels).await,
+        }
+    } else {
+        send(app.clone(), order.clone(), parcels).await
     };
     let failures = sent.failures;
     let through = sent

@@ -71,7 +71,7 @@ pub async fn deliver_webhooks(app: App) {
         tokio::select! {
             _ = ticks.tick() => {}
             // A batch that ends makes room at once, many of them together.
-            Some(one) = done.recv() => dispatcher.finish(one),
+            Some(one) = done.recv() => dispatcher.finish(&one),
         }
         dispatcher.drain(&mut done);
         if let Err(error) = dispatcher.tick(tick).await {
@@ -95,16 +95,16 @@ struct Dispatcher {
 impl Dispatcher {
     fn drain(&mut self, done: &mut UnboundedReceiver<Done>) {
         while let Ok(one) = done.try_recv() {
-            self.finish(one);
+            self.finish(&one);
         }
     }
 
-    fn finish(&mut self, done: Done) {
+    fn finish(&mut self, done: &Done) {
         if let Some(running) = self.running.get_mut(&done.project) {
             *running = running.saturating_sub(1);
         }
         if let Some(lane) = self.lanes.get_mut(&done.id) {
-            lane.finish(&done, &self.app.context);
+            lane.finish(done, &self.app.context);
         }
     }
 
