@@ -158,6 +158,13 @@ macro_rules! typed_id {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom("no such id"))
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
                 out.collect_str(self)
@@ -185,6 +192,11 @@ typed_id!(
     /// Something that happened.
     EventId,
     "evt"
+);
+typed_id!(
+    /// One asking of the verification provider about one customer.
+    VerificationId,
+    "ver"
 );
 typed_id!(
     /// One request, as it stands in `X-Request-Id`, errors and logs.

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod context;
 pub mod error;
+mod failpoint;
 pub mod id;
 pub mod metrics;
 

@@ -71,9 +71,11 @@ impl Server {
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::watch_list(app.clone()));
+        runtime.spawn(jobs::rescreen_forever(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
+        runtime.spawn(jobs::ask_provider(app.clone())?);
         Ok(Self {
             runtime,
             app,

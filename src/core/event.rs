@@ -19,6 +19,15 @@ pub struct Origin {
     pub request_id: String,
 }
 
+/// Who orders something of the installation itself, and why he says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Who.
+    pub origin: Origin,
+    /// Why, when he says.
+    pub reason: Option<String>,
+}
+
 /// What kind of thing happened. Contract section 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventKind {
@@ -70,6 +79,15 @@ pub enum EventKind {
     /// A webhook was disabled because its receiver fails. Audit only.
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,
+    /// A change of the master key was begun, or of the wrapping key under it. Audit only.
+    #[serde(rename = "masterKey.changing")]
+    MasterKeyChanging,
+    /// The master key before opens nothing any more. Audit only.
+    #[serde(rename = "masterKey.changed")]
+    MasterKeyChanged,
+    /// There is a new key that signs tokens. Audit only.
+    #[serde(rename = "signingKey.changed")]
+    SigningKeyChanged,
 }
 
 impl EventKind {
@@ -83,7 +101,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -100,6 +118,9 @@ impl EventKind {
         Self::WebhookUpdated,
         Self::WebhookDeleted,
         Self::WebhookDisabled,
+        Self::MasterKeyChanging,
+        Self::MasterKeyChanged,
+        Self::SigningKeyChanged,
     ];
 
     /// The kind on the wire.
@@ -122,6 +143,9 @@ impl EventKind {
             Self::WebhookUpdated => "webhook.updated",
             Self::WebhookDeleted => "webhook.deleted",
             Self::WebhookDisabled => "webhook.disabled",
+            Self::MasterKeyChanging => "masterKey.changing",
+            Self::MasterKeyChanged => "masterKey.changed",
+            Self::SigningKeyChanged => "signingKey.changed",
         }
     }
 

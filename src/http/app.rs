@@ -18,6 +18,7 @@ use crate::core::api_key::Mode;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
+use crate::core::provider::Provider;
 use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
@@ -56,6 +57,8 @@ pub struct Parts {
     pub process: i64,
     /// The OpenAPI document.
     pub openapi: Bytes,
+    /// The verification provider, if there is one.
+    pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
@@ -119,6 +122,7 @@ impl App {
             outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
             openapi,
+            provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
@@ -214,6 +218,25 @@ impl App {
         })
     }
 
+    /// What a project is set to; `None` when there is none of this number.
+    ///
+    /// # Errors
+    /// When the store is away, or a stored policy does not stand.
+    pub async fn project_numbered(&self, number: i64) -> Result<Option<Arc<Project>>> {
+        let known = || {
+            let directory = self
+                .projects
+                .read()
+                .expect("no code panics while it holds this lock");
+            directory.projects.get(&number).cloned()
+        };
+        if let Some(project) = known() {
+            return Ok(Some(project));
+        }
+        self.refresh_projects().await?;
+        Ok(known())
+    }
+
     /// The mode of a project, if it is known yet.
     #[must_use]
     pub fn mode_of(&self, project: i64) -> Option<Mode> {
@@ -222,6 +245,18 @@ impl App {
             .read()
             .expect("no code panics while it holds this lock");
         directory.projects.get(&project).map(|known| known.mode)
+    }
+
+    /// Every project, in the order of their numbers, as they were at most a second ago.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Arc<Project>> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        let mut projects: Vec<_> = directory.projects.values().cloned().collect();
+        projects.sort_by_key(|project| project.number);
+        projects
     }
 
     /// Reads the projects again when one was changed, by whatever process.

@@ -10,21 +10,34 @@ use super::customer_body::read_create;
 use super::customers::Customer;
 use super::requirements;
 use super::sandbox::Scenarios;
+use super::verification::Verification;
 use super::{events, webhooks};
 use crate::config::UnknownFields;
 use crate::context::{Clock, Context, Random, Time};
+use crate::core::api_key::Mode;
 use crate::core::country::Country;
+use crate::core::customer::NewCustomer;
 use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
 use crate::core::event::EventKind;
 use crate::core::occurrence::Occurrence;
 use crate::core::policy::Policy;
+use crate::core::project::Project;
+use crate::core::provider::{self, Outcome, Subject};
 use crate::core::webhook::{Scheme, Subscription, Webhook};
-use crate::id::{CustomerId, DeliveryId, EventId};
+use crate::id::{CustomerId, DeliveryId, EventId, VerificationId};
 use crate::store::customer::{CustomerRow, Status};
 use crate::vault::SealingKey;
 
 /// When the example happened: 2026-01-31T12:00:00Z.
 const NOW: Time = Time::from_millis(1_769_860_800_000);
+
+/// The customer of the examples.
+const CUSTOMER: CustomerId =
+    CustomerId::from_bytes(0x019c_13e2_4000_7466_8572_a1d0_9c56_1f6d_u128.to_be_bytes());
+
+/// The verification of the examples.
+const VERIFICATION: VerificationId =
+    VerificationId::from_bytes(0x019c_13e2_401a_78aa_bc3b_bd1e_ef28_d881_u128.to_be_bytes());
 
 /// The body of `POST /customers`.
 #[must_use]
@@ -55,15 +68,18 @@ pub fn update_customer() -> Value {
     json!({"middleName": "King", "phone": null, "metadata": {"plan": "platinum"}})
 }
 
-/// A customer as answers show it.
-#[must_use]
-pub fn customer(status: Status) -> Value {
+fn new_customer() -> NewCustomer {
     let body = create_customer();
     let empty = Map::new();
     let body = body.as_object().unwrap_or(&empty);
-    let new =
-        read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example");
-    let id = CustomerId::parse("cst_01kg9y4g00ehk8awn1t2e5c7vd").expect("an id");
+    read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example")
+}
+
+/// A customer as answers show it.
+#[must_use]
+pub fn customer(status: Status) -> Value {
+    let new = new_customer();
+    let id = CUSTOMER;
     let row = CustomerRow {
         project: 1,
         id,
@@ -154,6 +170,36 @@ fn event() -> Value {
     })
 }
 
+/// The body of `POST /verifications/{verificationId}/result`.
+#[must_use]
+pub fn result_of_verification() -> Value {
+    json!({
+        "verificationId": VERIFICATION,
+        "result": "issues",
+        "reasons": [{
+            "developerReason": "The document expired on 2025-11-30.",
+            "reason": "Please send a document that is still valid.",
+            "requirement": "identifyingInformation"
+        }]
+    })
+}
+
+/// The body of the request that the verification provider is sent.
+#[must_use]
+pub fn verification_request() -> Value {
+    let new = new_customer();
+    let policy = Policy::built_in();
+    let subject = Subject {
+        id: VERIFICATION,
+        customer: CUSTOMER,
+        project: &Project::unset(1, "shop", Mode::Live, &policy),
+        endorsements: EndorsementSet::ALL.without([EndorsementName::Basic].into_iter().collect()),
+        result_path: &format!("/v0.9/verifications/{VERIFICATION}/result"),
+    };
+    let sent = provider::request(&subject, &new.profile, &new.identity);
+    serde_json::from_slice(&sent).expect("what is sent is JSON")
+}
+
 /// What a call takes, by its operation id.
 #[must_use]
 pub fn request(operation: &str) -> Option<Value> {
@@ -172,6 +218,7 @@ pub fn request(operation: &str) -> Option<Value> {
         }
         "update_webhook" => Some(json!({"events": ["endorsement.active"], "enabled": true})),
         "preview_webhook" => Some(json!({"event": "customer.created"})),
+        "take_result" => Some(result_of_verification()),
         _ => None,
     }
 }
@@ -236,6 +283,13 @@ pub fn answer(operation: &str) -> Option<Value> {
         })),
         "read_event" => Some(event()),
         "list_events" => Some(json!({"data": [event()], "hasMore": false, "cursor": null})),
+        "take_result" => serde_json::to_value(Verification::new(
+            VERIFICATION,
+            CUSTOMER,
+            Outcome::Issues,
+            NOW,
+        ))
+        .ok(),
         "jwks" => Some(json!({"keys": [{
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"

@@ -6,7 +6,7 @@ use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
@@ -104,6 +104,14 @@ pub fn base() -> OpenApi {
         .schema("ErrorCode", ErrorCode::schema())
         .schema("FieldErrorCode", FieldErrorCode::schema())
         .security_scheme(
+            "signature",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                "webhook-signature",
+                "Standard Webhooks: HMAC-SHA256 over `webhook-id.webhook-timestamp.body` with the secret \
+                 that the verification provider and this server share. Only for the provider.",
+            ))),
+        )
+        .security_scheme(
             "bearer",
             SecurityScheme::Http(
                 HttpBuilder::new()
@@ -144,6 +152,10 @@ pub fn base() -> OpenApi {
                 "To be told what happens, signed and at least once.",
             ),
             tag("Events", "What happened."),
+            tag(
+                "Verification",
+                "For the provider who verifies identities, not for clients.",
+            ),
             tag("Sandbox", "To bring test customers where you want them."),
             tag(
                 "Documents",
@@ -218,10 +230,19 @@ fn each_operation(item: &mut PathItem, change: &mut impl FnMut(&str, &mut Operat
     }
 }
 
+/// Whether a call wants a bearer token; the provider's signature is none.
+fn wants_token(operation: &Operation) -> bool {
+    operation.security.is_some() && !is_signed(operation)
+}
+
+fn is_signed(operation: &Operation) -> bool {
+    operation.operation_id.as_deref() == Some("take_result")
+}
+
 /// What every call below a version prefix takes and gives in headers.
 fn add_headers(method: &str, operation: &mut Operation) {
     let mut parameters = operation.parameters.take().unwrap_or_default();
-    if method != "GET" && operation.security.is_some() {
+    if method != "GET" && wants_token(operation) {
         let required = if method == "POST" {
             Required::True
         } else {
@@ -248,7 +269,7 @@ fn add_headers(method: &str, operation: &mut Operation) {
         ));
     }
     operation.parameters = (!parameters.is_empty()).then_some(parameters);
-    let secured = operation.security.is_some();
+    let secured = wants_token(operation);
     for (code, answer) in &mut operation.responses.responses {
         let RefOr::T(answer) = answer else { continue };
         answer
@@ -330,14 +351,14 @@ fn set_example<'a>(
 
 /// The codes that a call can give follow from its shape.
 fn add_errors(method: &str, operation: &mut Operation) {
-    let secured = operation.security.is_some();
+    let (secured, signed) = (wants_token(operation), is_signed(operation));
     let body = operation.request_body.is_some();
     let by_id = ["customerId", "webhookId", "eventId"]
         .into_iter()
         .any(|name| parameter(operation, name));
     let of_customer = parameter(operation, "customerId");
     let key = parameter(operation, "Idempotency-Key");
-    let sign_in = body && !secured;
+    let sign_in = body && !secured && !signed;
     let ready = operation.operation_id.as_deref() == Some("readyz");
     let pairs: &[(bool, &[Code])] = &[
         (
@@ -350,7 +371,18 @@ fn add_errors(method: &str, operation: &mut Operation) {
             ],
         ),
         (body, &[Code::RequestTimeout, Code::ValidationFailed]),
-        (secured, &[Code::QueryInvalid]),
+        (secured || signed, &[Code::QueryInvalid]),
+        (
+            signed,
+            &[
+                Code::SignatureInvalid,
+                Code::NotFound,
+                Code::VerificationClosed,
+                Code::TooManyRequests,
+                Code::InternalError,
+                Code::ServiceUnavailable,
+            ],
+        ),
         (key && method == "POST", &[Code::IdempotencyKeyMissing]),
         (
             key,

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use super::app::App;
 use super::{
     auth, customers, deliveries, docs, endorsements, erasure, events, health, openapi,
-    requirements, sandbox, webhooks,
+    requirements, sandbox, verification, webhooks,
 };
 use crate::error::{Code, Error, Result};
 
@@ -41,6 +41,7 @@ fn versioned() -> OpenApiRouter<App> {
         .routes(routes!(deliveries::preview))
         .routes(routes!(events::list))
         .routes(routes!(events::read))
+        .routes(routes!(verification::take_result))
 }
 
 /// The calls that stand under none.

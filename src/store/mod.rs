@@ -21,10 +21,13 @@ mod migrate;
 mod pressure;
 pub mod project;
 mod queue;
+pub mod rescreening;
 mod sqlite;
 mod tail;
 mod trail;
 mod value;
+pub mod verification;
+mod wal;
 pub mod watchlist;
 pub mod webhook;
 pub mod wrapping_key;
@@ -117,6 +120,13 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.write(work).await
+    }
+
+    /// Whether a look-up of this hash was written lately. A hint without a look at the disk:
+    /// older ones are not known, and what is known may be gone.
+    #[must_use]
+    pub fn may_know_lookup(&self, hash: i64) -> bool {
+        self.0.may_know_lookup(hash)
     }
 
     /// Whether a write that came now would be refused or wait too long. Cheap

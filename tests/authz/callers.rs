@@ -232,6 +232,28 @@ fn a_public_operation_wants_no_token() {
 }
 
 #[test]
+fn an_operation_that_wants_a_signature_takes_no_token_for_one() {
+    let owner = Owner::new();
+    let signed = ALL
+        .into_iter()
+        .filter(|operation| operation.access == Access::Signature);
+    for operation in signed {
+        for id in ["ver_01h2xcejqtf2nbrexx3vqjhp41", "not-an-id"] {
+            let path = operation
+                .path_for(&Ids::nonsense())
+                .replace("{verificationId}", id);
+            let body = json!({ "verificationId": id, "result": "approved" });
+            let call = Server::shared().call(operation.method, &path).json(&body);
+            let token = format!("Bearer {}", owner.api.token);
+            for call in [call.clone(), call.header("authorization", token)] {
+                call.send().problem(401, "signatureInvalid");
+            }
+        }
+    }
+    owner.check_untouched();
+}
+
+#[test]
 fn a_token_is_refused_before_the_request_is_judged() {
     let server = Server::shared();
     let owner = Owner::new();

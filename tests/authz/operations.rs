@@ -76,6 +76,8 @@ pub enum Access {
     Public,
     /// Whoever has a token with this scope.
     Scope(&'static str),
+    /// Whoever signs with the secret of the verification provider; tests/verification.
+    Signature,
 }
 
 const fn public(method: &'static str, path: &'static str) -> Operation {
@@ -95,7 +97,7 @@ const fn scoped(method: &'static str, path: &'static str, scope: &'static str) -
 }
 
 /// Every operation on the public listener.
-pub const ALL: [Operation; 31] = [
+pub const ALL: [Operation; 32] = [
     public("POST", "/auth/token"),
     public("GET", "/.well-known/jwks.json"),
     public("GET", "/openapi.json"),
@@ -147,6 +149,11 @@ pub const ALL: [Operation; 31] = [
     scoped("DELETE", "/webhooks/{webhookId}", "webhooks:write"),
     scoped("GET", "/events", "events:read"),
     scoped("GET", "/events/{eventId}", "events:read"),
+    Operation {
+        method: "POST",
+        path: "/verifications/{verificationId}/result",
+        access: Access::Signature,
+    },
 ];
 
 /// Paths that the document may leave out: it need not describe itself and its page.
@@ -164,7 +171,7 @@ impl Operation {
         let guarded = ALL
             .into_iter()
             .filter_map(|operation| match operation.access {
-                Access::Public => None,
+                Access::Public | Access::Signature => None,
                 Access::Scope(scope) => Some((operation, scope)),
             });
         let guarded: Vec<_> = guarded.collect();
