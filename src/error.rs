@@ -48,6 +48,10 @@ pub enum Code {
     CustomerInactive,
     /// The customer must be kept for now.
     CustomerOnHold,
+    /// The webhook is disabled, and nothing is sent to it.
+    WebhookDisabled,
+    /// The project has as many webhooks as it may.
+    TooManyWebhooks,
     /// The endorsement may not become this.
     TransitionNotAllowed,
     /// A verification takes no result any more.
@@ -74,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::BodyNotJson,
         Self::BodyNotObject,
         Self::HeaderInvalid,
@@ -93,6 +97,8 @@ impl Code {
         Self::IdempotencyInProgress,
         Self::CustomerInactive,
         Self::CustomerOnHold,
+        Self::WebhookDisabled,
+        Self::TooManyWebhooks,
         Self::TransitionNotAllowed,
         Self::VerificationClosed,
         Self::PreconditionFailed,
@@ -128,6 +134,8 @@ impl Code {
             Self::IdempotencyInProgress => "idempotencyInProgress",
             Self::CustomerInactive => "customerInactive",
             Self::CustomerOnHold => "customerOnHold",
+            Self::WebhookDisabled => "webhookDisabled",
+            Self::TooManyWebhooks => "tooManyWebhooks",
             Self::TransitionNotAllowed => "transitionNotAllowed",
             Self::VerificationClosed => "verificationClosed",
             Self::PreconditionFailed => "preconditionFailed",
@@ -164,6 +172,8 @@ impl Code {
             Self::IdempotencyInProgress => "The first request with this key is still running",
             Self::CustomerInactive => "The customer is inactive",
             Self::CustomerOnHold => "The customer must be kept for now",
+            Self::WebhookDisabled => "The webhook is disabled",
+            Self::TooManyWebhooks => "The project has too many webhooks",
             Self::TransitionNotAllowed => "The endorsement may not become this",
             Self::VerificationClosed => "The verification takes no result any more",
             Self::PreconditionFailed => "The resource has changed since you read it",
@@ -215,6 +225,8 @@ impl Code {
             Self::CustomerOnHold => {
                 "Ask again after the date that `detail` names; `oms customers hold ID --lift` ends a legal hold."
             }
+            Self::WebhookDisabled => "Enable it first: PATCH it with `{\"enabled\": true}`.",
+            Self::TooManyWebhooks => "Delete one that you need no more.",
             Self::TransitionNotAllowed => "Choose one of the statuses that `detail` names.",
             Self::VerificationClosed => {
                 "Send no more results for it; if the customer changed, a new request was sent."

@@ -64,6 +64,21 @@ pub enum EventKind {
     /// An API key was revoked. Audit only.
     #[serde(rename = "apiKey.revoked")]
     ApiKeyRevoked,
+    /// Somebody asked a webhook for a sign of life. Told to that webhook only.
+    #[serde(rename = "webhook.test")]
+    WebhookTest,
+    /// A webhook was made. Audit only.
+    #[serde(rename = "webhook.created")]
+    WebhookCreated,
+    /// A webhook was changed, or its secret. Audit only.
+    #[serde(rename = "webhook.updated")]
+    WebhookUpdated,
+    /// A webhook was deleted. Audit only.
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted,
+    /// A webhook was disabled because its receiver fails. Audit only.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
     /// A change of the master key was begun, or of the wrapping key under it. Audit only.
     #[serde(rename = "masterKey.changing")]
     MasterKeyChanging,
@@ -86,7 +101,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -98,6 +113,11 @@ impl EventKind {
         Self::CustomerReleased,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::WebhookTest,
+        Self::WebhookCreated,
+        Self::WebhookUpdated,
+        Self::WebhookDeleted,
+        Self::WebhookDisabled,
         Self::MasterKeyChanging,
         Self::MasterKeyChanged,
         Self::SigningKeyChanged,
@@ -118,10 +138,27 @@ impl EventKind {
             Self::CustomerReleased => "customer.released",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
+            Self::WebhookTest => "webhook.test",
+            Self::WebhookCreated => "webhook.created",
+            Self::WebhookUpdated => "webhook.updated",
+            Self::WebhookDeleted => "webhook.deleted",
+            Self::WebhookDisabled => "webhook.disabled",
             Self::MasterKeyChanging => "masterKey.changing",
             Self::MasterKeyChanged => "masterKey.changed",
             Self::SigningKeyChanged => "signingKey.changed",
         }
+    }
+
+    /// Whether every webhook of the project may be told.
+    #[must_use]
+    pub fn is_broadcast(self) -> bool {
+        Self::PUBLISHED.contains(&self)
+    }
+
+    /// Whether anybody but an auditor is told.
+    #[must_use]
+    pub fn is_published(self) -> bool {
+        self.is_broadcast() || self == Self::WebhookTest
     }
 
     /// The kind of a name.

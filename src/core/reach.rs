@@ -137,7 +137,7 @@ const GLOBAL_V6: V6 = V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 fn within_v4(address: Ipv4Addr) -> bool {
     const RESERVED: [V4; 17] = [
-        V4(Ipv4Addr::new(0, 0, 0, 0), 8),        // this network
+        V4(Ipv4Addr::UNSPECIFIED, 8),            // this network
         V4(Ipv4Addr::new(10, 0, 0, 0), 8),       // private
         V4(Ipv4Addr::new(100, 64, 0, 0), 10),    // carrier-grade NAT, and a cloud's metadata
         V4(Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback

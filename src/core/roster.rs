@@ -14,7 +14,7 @@ use crate::id::{CustomerId, VerificationId};
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
 use crate::store::verification as verification_rows;
-use crate::store::{Tx, lookup};
+use crate::store::{Tx, customer_version, lookup};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -496,8 +496,13 @@ impl Draft {
         move |tx| {
             if change.new {
                 customer::insert(tx, &row)?;
-            } else if !customer::replace(tx, &row)? {
-                return Ok(false);
+            } else {
+                // By the machine's clock, which a test clock may be ahead of.
+                let now = CustomerId::from_bytes(change.event.id).time();
+                customer_version::keep(tx, &row, now)?;
+                if !customer::replace(tx, &row)? {
+                    return Ok(false);
+                }
             }
             for hash in &change.lookups_removed {
                 lookup::delete(tx, *hash, row.id.as_bytes())?;

@@ -14,6 +14,7 @@ use super::rate::{self, RateLimit};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
+use crate::core::api_key::Mode;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
@@ -21,7 +22,8 @@ use crate::core::provider::Provider;
 use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
-use crate::store::{api_key, customer, key_register, project};
+use crate::outbound::Outbound;
+use crate::store::{api_key, customer, key_register, project, webhook};
 use crate::vault::{DataKeyPool, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
@@ -49,6 +51,10 @@ pub struct Parts {
     pub in_flight: InFlight,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// The client for requests that leave the server.
+    pub outbound: Outbound,
+    /// A number that no other process on the store has; it holds claims.
+    pub process: i64,
     /// The OpenAPI document.
     pub openapi: Bytes,
     /// The verification provider, if there is one.
@@ -113,6 +119,8 @@ impl App {
             ),
             in_flight: InFlight::default(),
             metrics: Arc::default(),
+            outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
+            process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
             openapi,
             provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
@@ -229,6 +237,16 @@ impl App {
         Ok(known())
     }
 
+    /// The mode of a project, if it is known yet.
+    #[must_use]
+    pub fn mode_of(&self, project: i64) -> Option<Mode> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        directory.projects.get(&project).map(|known| known.mode)
+    }
+
     /// Every project, in the order of their numbers, as they were at most a second ago.
     #[must_use]
     pub fn projects(&self) -> Vec<Arc<Project>> {
@@ -335,7 +353,9 @@ impl App {
     /// Gives back what was made ahead of time and closes the store.
     pub async fn close(&self) {
         let unused = self.data_keys.stop();
+        let process = self.process;
         let forgotten = self.installation.store.write(move |tx| {
+            webhook::release(tx, process)?;
             for id in &unused {
                 key_register::delete_data_key(tx, *id)?;
             }

@@ -44,6 +44,27 @@ pub struct CustomersWrite;
 /// `customers:erase`.
 pub struct CustomersErase;
 
+/// `webhooks:read`.
+pub struct WebhooksRead;
+
+/// `webhooks:write`.
+pub struct WebhooksWrite;
+
+/// `events:read`.
+pub struct EventsRead;
+
+impl Permission for WebhooksRead {
+    const SCOPE: Scope = Scope::WebhooksRead;
+}
+
+impl Permission for WebhooksWrite {
+    const SCOPE: Scope = Scope::WebhooksWrite;
+}
+
+impl Permission for EventsRead {
+    const SCOPE: Scope = Scope::EventsRead;
+}
+
 impl Permission for CustomersErase {
     const SCOPE: Scope = Scope::CustomersErase;
 }

@@ -45,6 +45,8 @@ pub const fn status(code: Code) -> StatusCode {
         Code::IdempotencyInProgress
         | Code::CustomerInactive
         | Code::CustomerOnHold
+        | Code::WebhookDisabled
+        | Code::TooManyWebhooks
         | Code::TransitionNotAllowed
         | Code::VerificationClosed => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,

@@ -15,7 +15,9 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::error::status;
+use super::events::WebhookPayload;
 use super::examples;
+use crate::core::event::EventKind;
 use crate::error::{Code, FieldCode};
 
 /// An error answer (RFC 9457).
@@ -97,6 +99,7 @@ fn words(names: &[&str], what: &str) -> RefOr<Schema> {
 pub fn base() -> OpenApi {
     let components = ComponentsBuilder::new()
         .schema("Problem", Problem::schema())
+        .schema("WebhookPayload", WebhookPayload::schema())
         .schema("InvalidField", InvalidField::schema())
         .schema("ErrorCode", ErrorCode::schema())
         .schema("FieldErrorCode", FieldErrorCode::schema())
@@ -145,6 +148,11 @@ pub fn base() -> OpenApi {
             ),
             tag("Customers", "Who may do what, and what is still missing."),
             tag(
+                "Webhooks",
+                "To be told what happens, signed and at least once.",
+            ),
+            tag("Events", "What happened."),
+            tag(
                 "Verification",
                 "For the provider who verifies identities, not for clients.",
             ),
@@ -164,6 +172,29 @@ fn tag(name: &str, description: &str) -> utoipa::openapi::Tag {
         .name(name)
         .description(Some(description))
         .build()
+}
+
+/// What webhooks are sent, as the section `webhooks` of the document (OpenAPI 3.1), by the
+/// name of the event. utoipa has no word for it, so it is laid over the finished document.
+#[must_use]
+pub fn webhook_calls() -> Value {
+    let kinds = EventKind::PUBLISHED
+        .into_iter()
+        .chain([EventKind::WebhookTest]);
+    let call = |kind: EventKind| {
+        let call = json!({"post": {
+            "operationId": kind.name(),
+            "tags": ["Webhooks"],
+            "summary": "Sent to your URL. Answer 2xx within 15 seconds.",
+            "requestBody": {"required": true, "content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/WebhookPayload"},
+                "example": examples::payload(kind),
+            }}},
+            "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Never send again"}},
+        }});
+        (kind.name().to_owned(), call)
+    };
+    Value::Object(kinds.map(call).collect())
 }
 
 /// Adds the calls that stand under no version prefix, and every call's errors.
@@ -249,7 +280,16 @@ fn add_headers(method: &str, operation: &mut Operation) {
             && (code == "200" || code == "201" || code == "304")
             && !matches!(
                 operation.operation_id.as_deref(),
-                Some("list" | "scenarios")
+                Some(
+                    "list"
+                        | "scenarios"
+                        | "list_webhooks"
+                        | "read_webhook"
+                        | "list_deliveries"
+                        | "diagnose_webhook"
+                        | "list_events"
+                        | "read_event"
+                )
             )
         {
             answer
@@ -313,7 +353,10 @@ fn set_example<'a>(
 fn add_errors(method: &str, operation: &mut Operation) {
     let (secured, signed) = (wants_token(operation), is_signed(operation));
     let body = operation.request_body.is_some();
-    let by_id = parameter(operation, "customerId");
+    let by_id = ["customerId", "webhookId", "eventId"]
+        .into_iter()
+        .any(|name| parameter(operation, name));
+    let of_customer = parameter(operation, "customerId");
     let key = parameter(operation, "Idempotency-Key");
     let sign_in = body && !secured && !signed;
     let ready = operation.operation_id.as_deref() == Some("readyz");
@@ -366,7 +409,7 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerInactive, Code::TransitionNotAllowed],
         ),
         (
-            method == "PATCH",
+            method == "PATCH" && of_customer,
             &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn],
         ),
         (
@@ -374,8 +417,19 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerOnHold],
         ),
         (
-            method == "PATCH" || method == "DELETE",
+            (method == "PATCH" || method == "DELETE") && of_customer,
             &[Code::PreconditionFailed],
+        ),
+        (
+            matches!(
+                operation.operation_id.as_deref(),
+                Some("test_webhook" | "retry_delivery")
+            ),
+            &[Code::WebhookDisabled],
+        ),
+        (
+            operation.operation_id.as_deref() == Some("create_webhook"),
+            &[Code::TooManyWebhooks],
         ),
         (secured || sign_in, &[Code::InternalError]),
         (secured || sign_in || ready, &[Code::ServiceUnavailable]),

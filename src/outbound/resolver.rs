@@ -17,8 +17,11 @@ pub enum Resolver {
     /// The machine.
     System,
     /// A function, so that a test can answer one thing first and another later.
-    Told(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+    Told(Arc<Tell>),
 }
+
+/// Says to which addresses a name leads.
+pub type Tell = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
 
 impl Resolver {
     /// The addresses of a URL's host, at least one.

@@ -316,7 +316,7 @@ const PAGE_OF_INACTIVE: &str = "
       AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
     ORDER BY c.id DESC LIMIT $7";
 
-fn read(row: &Row<'_>) -> Result<Found> {
+pub(super) fn read(row: &Row<'_>) -> Result<Found> {
     let customer = CustomerRow {
         project: row.int(0)?,
         id: CustomerId::from_bytes(row.array(1)?),

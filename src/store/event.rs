@@ -218,3 +218,95 @@ fn read(row: &Row<'_>) -> Result<EventRow> {
         detail: row.bytes(9)?,
     })
 }
+
+/// The row that holds the event of this id, which counts up from the row's.
+pub fn holding(tx: &mut Tx<'_>, project: i64, event: &[u8; 16]) -> Result<Option<LinkedRow>> {
+    let found = tx.first(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE e.id <= $1 ORDER BY e.id DESC LIMIT 1",
+        &[event.into()],
+        read_linked,
+    )?;
+    let wanted = u128::from_be_bytes(*event);
+    Ok(found.filter(|found| {
+        let ahead = wanted - u128::from_be_bytes(found.row.id);
+        found.row.project == project && ahead < u128::try_from(found.row.count).unwrap_or_default()
+    }))
+}
+
+/// The rows of one project behind a place and not behind another, in the order of writing.
+pub fn of_project(
+    tx: &mut Tx<'_>,
+    project: i64,
+    (after, through): (i64, i64),
+    limit: i64,
+) -> Result<Vec<LinkedRow>> {
+    tx.all(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE e.place > $1 AND e.place <= $2 AND e.project = $3 ORDER BY e.place LIMIT $4",
+        &[after.into(), through.into(), project.into(), limit.into()],
+        read_linked,
+    )
+}
+
+/// The projects in which something happened behind a place and not behind another.
+pub fn projects_between(tx: &mut Tx<'_>, after: i64, through: i64) -> Result<Vec<i64>> {
+    tx.all(
+        "SELECT DISTINCT project FROM events WHERE place > $1 AND place <= $2",
+        &[after.into(), through.into()],
+        |row| row.int(0),
+    )
+}
+
+/// Which events a page shows, newest first.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// Whose.
+    pub project: i64,
+    /// Only of this resource.
+    pub resource: Option<[u8; 16]>,
+    /// Rows whose id is below this one only.
+    pub before: [u8; 16],
+    /// Rows from this id on only.
+    pub from: [u8; 16],
+    /// At most so many rows.
+    pub limit: i64,
+}
+
+/// Rows of a page by time, the newest first.
+pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
+    if let Some(resource) = &filter.resource {
+        return tx.all(
+            "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor,
+                    e.request_id, e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+             FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+             WHERE e.resource = $1 AND e.project = $2 AND e.id < $3 AND e.id >= $4
+             ORDER BY e.sequence DESC LIMIT $5",
+            &[
+                resource.into(),
+                filter.project.into(),
+                (&filter.before).into(),
+                (&filter.from).into(),
+                filter.limit.into(),
+            ],
+            read_linked,
+        );
+    }
+    tx.all(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
+        &[
+            (&filter.before).into(),
+            (&filter.from).into(),
+            filter.project.into(),
+            filter.limit.into(),
+        ],
+        read_linked,
+    )
+}

@@ -9,6 +9,8 @@ pub mod audit;
 pub mod backup;
 mod chain;
 pub mod customer;
+pub mod customer_version;
+pub mod delivery;
 pub mod erasure;
 pub mod event;
 pub mod idempotency;
@@ -27,6 +29,7 @@ mod value;
 pub mod verification;
 mod wal;
 pub mod watchlist;
+pub mod webhook;
 pub mod wrapping_key;
 mod writer;
 

@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
+mod delivery;
 mod outbound;
 mod receiver;

@@ -1,5 +1,7 @@
 //! A receiver of requests that does what a test tells it, also what no receiver should.
 
+#![allow(dead_code, reason = "the benchmark uses its own part of it")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -119,6 +121,11 @@ impl Receiver {
     /// Everything so far.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().expect("no panic holds this").clone()
+    }
+
+    /// How many so far.
+    pub fn count(&self) -> usize {
+        self.received.lock().expect("no panic holds this").len()
     }
 
     /// How often somebody connected.
