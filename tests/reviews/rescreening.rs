@@ -12,7 +12,7 @@ const NOBODY: &str = "9,\"SCHWARZKOPF, Leonid\",\"individual\",\"SDGT\",-0- ,-0-
 const LISTED: &str = "7,\"KARZHENKOV, Timofey Arkadyevich\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 05 Mar 1962; nationality Russia.\"\r\n";
 
 /// Screening begins ten seconds after an import, and a lease lasts fifteen.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 struct Lists {
     folder: Folder,
