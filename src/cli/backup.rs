@@ -37,7 +37,7 @@ pub struct KeysArguments {
 /// # Errors
 /// When a copy cannot be written or is not in order; then there is none.
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    must_exist(config)?;
     let file = &arguments.file;
     if file.exists() {
         return Err(Error::internal(format!(
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn run_keys(arguments: &KeysArguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    must_exist(config)?;
     backup_keys(config, &arguments.file)
 }
 

@@ -67,7 +67,7 @@ struct Report {
 /// # Errors
 /// When there is no store, or there are problems.
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    must_exist(config)?;
     let mut report = Report::default();
     check_permissions(config, &mut report);
     check_space(config, &mut report);

@@ -3,6 +3,7 @@
 //! Each setting is one row of [`table::SETTINGS`] and one field of [`Config`].
 //! Nothing else in the crate reads the environment or a configuration file.
 
+mod database;
 mod master_key;
 mod settings;
 mod table;
@@ -12,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::database::{Database, Host, Tls};
 pub use self::master_key::{KeyService, MasterKeySource, Secret, is_service_name, is_service_url};
 use self::settings::Values;
 pub use self::settings::{Settings, SettingsError, example};
@@ -51,6 +53,8 @@ pub struct OperatorListen {
 pub struct Config {
     /// The directory of the database, its backups and its generated keys.
     pub data: PathBuf,
+    /// The database that holds the data instead; `None` for files in `data`.
+    pub database: Option<Database>,
     /// Where the API listens.
     pub listen: SocketAddr,
     /// Where health, metrics and console listen; `None` when off.

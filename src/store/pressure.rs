@@ -78,7 +78,12 @@ impl Pressure {
     /// The batch ended, whatever came of it.
     pub(super) fn batch_ended(&self, jobs: usize) {
         let since = self.batch_since.swap(0, Relaxed);
-        let newest = self.clock().saturating_sub(since) / (jobs as u64).max(1);
+        self.note(jobs, self.clock().saturating_sub(since));
+    }
+
+    /// A batch that took so many nanoseconds has ended.
+    pub(super) fn note(&self, jobs: usize, took_ns: u64) {
+        let newest = took_ns / (jobs as u64).max(1);
         let average = match self.job_ns.load(Relaxed) {
             0 => newest,
             average => (average * (SMOOTHING - 1) + newest) / SMOOTHING,

@@ -114,29 +114,12 @@ impl Sqlite {
         })
     }
 
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.reads.call(work).await
+    pub(super) const fn reads(&self) -> &Queue {
+        &self.reads
     }
 
-    pub(super) fn read_blocking<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.reads.call_blocking(work)
-    }
-
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.writes.call(work).await
-    }
-
-    pub(super) fn is_overloaded(&self) -> bool {
-        self.writes.pressure().is_too_high()
+    pub(super) const fn writes(&self) -> &Queue {
+        &self.writes
     }
 
     /// The first to tell wins; there is one key and one writer number for each opening.
@@ -237,7 +220,7 @@ pub(super) fn path_text(path: &Path) -> Result<&str> {
         .ok_or_else(|| Error::internal(format!("{} is not UTF-8", path.display())))
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     thread::Builder::new()
         .name(name.into())
         .spawn(work)
