@@ -297,7 +297,10 @@ mod tests {
             ("elsewhere/oms", verified(None)),
             ("elsewhere/oms?sslmode=require", verified(None)),
             ("elsewhere/oms?sslmode=disable", Tls::Off),
-            ("127.0.0.1/oms?sslrootcert=/ca.pem", verified(Some("/ca.pem"))),
+            (
+                "127.0.0.1/oms?sslrootcert=/ca.pem",
+                verified(Some("/ca.pem")),
+            ),
         ] {
             assert_eq!(parse(&format!("postgres://oms@{rest}")).tls, tls, "{rest}");
         }

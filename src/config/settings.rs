@@ -14,7 +14,8 @@ use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
-    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_service_name, is_service_url,
+    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_service_name,
+    is_service_url,
 };
 
 /// The file that is read when nobody names one.
@@ -371,9 +372,8 @@ impl Values {
         if value.text.is_empty() {
             return Ok(None);
         }
-        let read = Database::parse(&value.text).map_err(|wrong| {
-            SettingsError(format!("{key} ({}) must be {wrong}", value.source))
-        })?;
+        let read = Database::parse(&value.text)
+            .map_err(|wrong| SettingsError(format!("{key} ({}) must be {wrong}", value.source)))?;
         Ok(Some(Database {
             statement_timeout: self.seconds("database_statement_timeout_s")?,
             write_connections: self.number("database_write_connections")?,
@@ -440,7 +440,11 @@ fn one_master_key(config: &Config) -> Result<(), SettingsError> {
 
 fn refuse(setting: &Setting, text: &str, source: &str) -> SettingsError {
     let (key, accepted) = (setting.key, setting.kind.accepted());
-    let text = if setting.kind.is_secret() { "another" } else { text };
+    let text = if setting.kind.is_secret() {
+        "another"
+    } else {
+        text
+    };
     let mut sentence = format!("{key} ({source}) is {text}, but must be {accepted}");
     if key == "request_timeout_s" {
         sentence.push_str(", and not below body_read_timeout_s");

@@ -146,11 +146,7 @@ pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Foun
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project = $1 AND {at c.id $2}",
     );
-    tx.first(
-        FIND.of(tx),
-        &[project.into(), id.as_bytes().into()],
-        read,
-    )
+    tx.first(FIND.of(tx), &[project.into(), id.as_bytes().into()], read)
 }
 
 /// The newest id of all, after which ids go on.
@@ -286,11 +282,7 @@ pub fn anywhere(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project IN (SELECT id FROM projects) AND {at c.id $1}",
     );
-    tx.first(
-        ANYWHERE.of(tx),
-        &[id.into()],
-        read,
-    )
+    tx.first(ANYWHERE.of(tx), &[id.into()], read)
 }
 
 /// How many there are, of all projects.

@@ -163,11 +163,7 @@ fn next_sequence(tx: &mut Tx<'_>, resource: &[u8; 16]) -> Result<i64> {
         "SELECT sequence + count FROM events WHERE {at events.resource $1}
          ORDER BY sequence DESC LIMIT 1",
     );
-    let next = tx.first(
-        NEXT.of(tx),
-        &[resource.into()],
-        |row| row.int(0),
-    )?;
+    let next = tx.first(NEXT.of(tx), &[resource.into()], |row| row.int(0))?;
     Ok(next.unwrap_or(1))
 }
 

@@ -114,11 +114,9 @@ pub fn after(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Found>>
          FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
          WHERE {all i} AND i.id > $1 ORDER BY i.id LIMIT $2",
     );
-    tx.all(
-        AFTER.of(tx),
-        &[edge.into(), limit.into()],
-        |row| Ok((read(row, row.array(7)?)?, row.optional_bytes(8)?)),
-    )
+    tx.all(AFTER.of(tx), &[edge.into(), limit.into()], |row| {
+        Ok((read(row, row.array(7)?)?, row.optional_bytes(8)?))
+    })
 }
 
 /// The record of an id.
@@ -127,11 +125,7 @@ pub fn by_id(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Record>> {
         "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
          FROM idempotency WHERE {at idempotency.id $1}",
     );
-    tx.first(
-        BY_ID.of(tx),
-        &[id.into()],
-        |row| read(row, *id),
-    )
+    tx.first(BY_ID.of(tx), &[id.into()], |row| read(row, *id))
 }
 
 /// How many there are.
@@ -162,10 +156,7 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
         // What is too old to be found has not been swept yet.
         tx.send(
             "DELETE FROM idempotency WHERE key_hash = $1 AND project = $2",
-            &[
-                (&record.claim.key_hash).into(),
-                record.claim.project.into(),
-            ],
+            &[(&record.claim.key_hash).into(), record.claim.project.into()],
         )?;
     }
     tx.send(
@@ -198,11 +189,9 @@ pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Ol
         "SELECT i.project, i.key_hash, i.id FROM idempotency i
          WHERE {all i} AND i.id < $1 ORDER BY i.id LIMIT $2",
     );
-    tx.all(
-        OLDER.of(tx),
-        &[edge.into(), limit.into()],
-        |row| Ok((row.int(0)?, row.array(1)?, row.array(2)?)),
-    )
+    tx.all(OLDER.of(tx), &[edge.into(), limit.into()], |row| {
+        Ok((row.int(0)?, row.array(1)?, row.array(2)?))
+    })
 }
 
 /// Forgets a key.

@@ -135,9 +135,6 @@ mod tests {
             );
             assert!(merged.contains(&part), "{merged}");
         }
-        assert!(
-            merged.ends_with(") every ORDER BY id LIMIT $2"),
-            "{merged}"
-        );
+        assert!(merged.ends_with(") every ORDER BY id LIMIT $2"), "{merged}");
     }
 }

@@ -4,14 +4,16 @@
 //! `OMS_TEST_DATABASE=postgres` makes every server of the tests keep its data there.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::api::fresh_name;
+use super::folder::files_under;
 use super::wait::eventually;
 
 /// Where Debian keeps its versions.
@@ -76,7 +78,8 @@ impl Cluster {
             chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
         }
         let made = unprivileged(&programs.join("initdb"))
-            .args(["-U", "oms", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
+            .args(["-U", "oms", "-A", "trust", "-E", "UTF8", "--locale=C"])
+            .args(["--wal-segsize", "4", "-D"])
             .arg(folder.join("data"))
             .output()
             .expect("initdb runs");
@@ -155,9 +158,44 @@ impl Cluster {
         }
     }
 
-    /// Where its data lies.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Keeps everybody from writing to the database of a data folder until the input ends.
+    pub fn lock_tables(&self, data: &Path) -> (Child, ChildStdin) {
+        let (_, url) = database_setting(data).expect("the folder has a database");
+        let mut session = Command::new(self.programs.join("psql"))
+            .args(["-X", "-A", "-t", "-q", &url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
+        let mut input = session.stdin.take().expect("stdin is piped");
+        writeln!(
+            input,
+            "BEGIN; LOCK TABLE customers, writers IN EXCLUSIVE MODE; SELECT 'held';"
+        )
+        .expect("psql reads");
+        let mut said = String::new();
+        let output = session.stdout.take().expect("stdout is piped");
+        BufReader::new(output)
+            .read_line(&mut said)
+            .expect("psql answers");
+        assert_eq!(said.trim(), "held");
+        (session, input)
+    }
+
+    /// What the server keeps of the database of a data folder, and its logs.
+    pub fn files_of(&self, data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let (_, url) = database_setting(data).expect("the folder has a database");
+        let name = url.rsplit('/').next().expect("a URL has a path");
+        let number = "SELECT oid FROM pg_database WHERE datname = current_database()";
+        self.sql(name, "CHECKPOINT").expect("it is done");
+        let number = self.sql(name, number).expect("it has a number");
+        let folder = self.folder.join("data");
+        let mut files = files_under(&folder.join("base").join(number));
+        files.extend(files_under(&folder.join("global")));
+        files.extend(files_under(&folder.join("pg_wal")));
+        let log = self.folder.join("log");
+        files.push((log.clone(), fs::read(log).expect("there is a log")));
+        files
     }
 }
 
@@ -199,8 +237,5 @@ fn is_root() -> bool {
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener
-        .local_addr()
-        .expect("it is bound")
-        .port()
+    listener.local_addr().expect("it is bound").port()
 }

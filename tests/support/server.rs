@@ -43,7 +43,10 @@ pub struct Output {
 /// must come within a minute.
 pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let named = arguments.iter().position(|one| *one == "--data");
-    let data = named.and_then(|place| arguments.get(place + 1));
+    let by_variable = || settings.iter().find(|(name, _)| *name == "OMS_DATA");
+    let data = named
+        .and_then(|place| arguments.get(place + 1).copied())
+        .or_else(|| by_variable().map(|(_, data)| *data));
     let child = command(Path::new(PROGRAM), settings)
         .envs(data.and_then(|data| database_setting(Path::new(data))))
         .args(arguments)

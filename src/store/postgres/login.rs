@@ -228,7 +228,9 @@ mod tests {
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
              p=qvT2SWdEH5Q06albL+hjSYuUhCG7VndFyzIb7CK4n9k="
         );
-        scram.check_server("v=3HO6Qt1M4MKJrmlKaoOqLAI0/0TV0HZe7J9H3MBtSOg=").unwrap();
+        scram
+            .check_server("v=3HO6Qt1M4MKJrmlKaoOqLAI0/0TV0HZe7J9H3MBtSOg=")
+            .unwrap();
         assert!(scram.check_server("v=AAAA").is_err());
     }
 

@@ -27,6 +27,9 @@ const GATHERED_STATEMENTS: usize = 256;
 /// How much longer than the server itself to wait for the end of a statement.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a statement waits for what another transaction holds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const COMMIT: &str = "COMMIT";
@@ -106,10 +109,12 @@ impl Session {
             &mut session.inbox,
         )?;
         session.owed = 1;
-        let limit = database.statement_timeout.as_millis();
+        let limit = database.statement_timeout;
         session.simple(&format!(
-            "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
-             SET idle_in_transaction_session_timeout = {limit}"
+            "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; \
+             SET lock_timeout = {1}",
+            limit.as_millis(),
+            limit.min(LOCK_TIMEOUT).as_millis(),
         ))?;
         if session.is_read_only()? {
             return Err(io::Error::other("it takes no writes: it is a standby"));
@@ -221,6 +226,11 @@ impl Session {
     /// Whether a statement was run that may have changed something.
     pub(super) const fn has_written(&self) -> bool {
         self.has_written
+    }
+
+    /// Whether nothing was asked since the transaction began.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.pending == 1 && !self.has_written
     }
 
     pub(super) const fn forget_written(&mut self) {

@@ -88,10 +88,9 @@ impl Writer {
                 continue;
             }
             let (began, count) = (now(), batch.len());
-            metrics::BATCH_SIZE.observe(count as u64);
+            self.pressure.one_begins(count);
             self.carry_out(batch);
-            let took = began.elapsed().as_nanos();
-            self.pressure.note(count, u64::try_from(took).unwrap_or(u64::MAX));
+            self.pressure.one_ended(count, began.elapsed());
         }
     }
 
@@ -131,6 +130,7 @@ impl Writer {
             };
             match refused.remedy() {
                 Remedy::Reconnect => self.line.hang_up(),
+                Remedy::Later => return finish(batch, || Err(refused.error())),
                 Remedy::Again if !looked => {
                     if matches!(&refused, Trouble::Refused(failure) if failure.is_taken()) {
                         self.careful = CAREFUL_BATCHES;
@@ -139,7 +139,7 @@ impl Writer {
                 }
                 _ if batch.len() > 1 => return self.one_by_one(batch),
                 Remedy::Again if tries + 1 < TRIES => {}
-                Remedy::Again | Remedy::Later | Remedy::Never => {
+                Remedy::Again | Remedy::Never => {
                     return finish(batch, || Err(refused.error()));
                 }
             }
@@ -220,7 +220,9 @@ impl Writer {
             }
         }
         if session.trouble().is_none() {
-            if spoilt || !has_written {
+            // One that asks nothing wants to know whether a commit is possible.
+            let nothing_to_commit = !has_written && !session.is_untouched();
+            if spoilt || nothing_to_commit {
                 session.roll_back();
                 return if spoilt { Tried::Spoilt } else { Tried::Done };
             }
