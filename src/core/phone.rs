@@ -1,6 +1,7 @@
 //! A telephone number in E.164, possible by the numbering plan of its country.
 //! Never dialled, never reformatted: what is not E.164 is refused with advice.
 
+use rlibphonenumber::PhoneNumber;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -68,10 +69,8 @@ fn plan_form(text: &str) -> Option<String> {
     if !plausible {
         return None;
     }
-    let number = phonenumber::parse(None, text).ok()?;
-    number
-        .is_valid()
-        .then(|| number.format().mode(phonenumber::Mode::E164).to_string())
+    let number = PhoneNumber::parse(text, None).ok()?;
+    number.is_valid().then(|| number.to_string())
 }
 
 impl PartialSchema for Phone {

@@ -20,6 +20,7 @@ pub mod fields;
 pub mod health;
 pub mod idempotency;
 pub mod json;
+mod kept_answer;
 mod limits;
 pub mod metrics;
 pub mod openapi;

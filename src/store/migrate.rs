@@ -24,6 +24,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0003_endorsements.sql"),
             include_str!("../../migrations/sqlite/data/0004_watchlist.sql"),
             include_str!("../../migrations/sqlite/data/0005_audit.sql"),
+            include_str!("../../migrations/sqlite/data/0008_lookup_journal.sql"),
         ],
     ),
 ];

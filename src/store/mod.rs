@@ -26,6 +26,7 @@ mod tail;
 mod trail;
 mod tx;
 mod value;
+mod wal;
 pub mod watchlist;
 pub mod wrapping_key;
 mod writer;
@@ -45,7 +46,6 @@ use crate::error::Result;
 use crate::vault::ChainKey;
 use chain::Audit;
 use postgres::Postgres;
-use queue::Queue;
 use sqlite::Sqlite;
 
 /// The store: one of two engines behind one door.
@@ -97,7 +97,10 @@ impl Store {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reads().call(work).await
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.read(work).await,
+            Engine::Postgres(engine) => engine.read(work).await,
+        }
     }
 
     /// As [`Self::read`], holding up the thread of a caller that cannot wait
@@ -109,7 +112,10 @@ impl Store {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reads().call_blocking(work)
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.read_blocking(work),
+            Engine::Postgres(engine) => engine.read_blocking(work),
+        }
     }
 
     /// Runs a closure in a transaction that is durable when this returns; when
@@ -122,14 +128,30 @@ impl Store {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.writes().call(work).await
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.write(work).await,
+            Engine::Postgres(engine) => engine.write(work).await,
+        }
+    }
+
+    /// Whether a look-up of this hash was written lately. A hint without a look at the disk:
+    /// older ones are not known, and what is known may be gone.
+    #[must_use]
+    pub fn may_know_lookup(&self, hash: i64) -> bool {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.may_know_lookup(hash),
+            Engine::Postgres(_) => false,
+        }
     }
 
     /// Whether a write that came now would be refused or wait too long. Cheap
     /// enough to be asked before anything else is done for a request.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
-        self.writes().pressure().is_too_high()
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.is_overloaded(),
+            Engine::Postgres(engine) => engine.is_overloaded(),
+        }
     }
 
     /// Gives the writers what they link the rows of the audit log with: the key, and a number
@@ -174,20 +196,6 @@ impl Store {
         match &self.0 {
             Engine::Sqlite(engine) => engine.close(),
             Engine::Postgres(engine) => engine.close(),
-        }
-    }
-
-    fn reads(&self) -> &Queue {
-        match &self.0 {
-            Engine::Sqlite(engine) => engine.reads(),
-            Engine::Postgres(engine) => engine.reads(),
-        }
-    }
-
-    fn writes(&self) -> &Queue {
-        match &self.0 {
-            Engine::Sqlite(engine) => engine.writes(),
-            Engine::Postgres(engine) => engine.writes(),
         }
     }
 }

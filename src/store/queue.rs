@@ -24,6 +24,9 @@ pub(super) trait Job: Send {
     fn finish(self: Box<Self>, outcome: Result<()>);
 }
 
+/// Where the result of queued work arrives.
+pub(super) type Receipt<T> = oneshot::Receiver<Result<T>>;
+
 /// How full the queues are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Depth {
@@ -96,16 +99,7 @@ impl Queue {
         &self.pressure
     }
 
-    /// Queues work and waits for its result.
-    pub(super) async fn call<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let answer = self.submit(work)?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    /// As [`Self::call`] for a caller that cannot wait asynchronously.
+    /// Queues work and holds up its caller until the result is there.
     pub(super) fn call_blocking<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -118,19 +112,12 @@ impl Queue {
         })
     }
 
-    fn submit<T: Send + 'static>(
+    /// Queues work.
+    pub(super) fn submit<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T>>> {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Queued {
-            since: now(),
-            work,
-            result: None,
-            reply,
-            waiting: Some(self.pressure.enter()),
-            trail: Trail::begin(self.name),
-        });
+    ) -> Result<Receipt<T>> {
+        let (job, answer) = self.job(work);
         let sender = self.lock().clone();
         match sender.map(|sender| sender.try_send(job)) {
             Some(Ok(())) => Ok(answer),
@@ -142,6 +129,28 @@ impl Queue {
                 Err(Error::unavailable("the store is closed", 5))
             }
         }
+    }
+
+    /// Work that is to be run, and where its result arrives.
+    pub(super) fn job<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> (Box<dyn Job>, Receipt<T>) {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Queued {
+            since: now(),
+            work,
+            result: None,
+            reply,
+            waiting: Some(self.pressure.enter()),
+            trail: Trail::begin(self.name),
+        });
+        (job, answer)
+    }
+
+    /// Whether it takes work and nobody waits.
+    pub(super) fn is_open_and_empty(&self) -> bool {
+        self.lock().as_ref().is_some_and(Sender::is_empty)
     }
 
     /// Takes no more work; the thread ends when it has done what is queued.
@@ -161,7 +170,8 @@ impl Queue {
     }
 }
 
-fn gone() -> Error {
+/// Why no answer comes.
+pub(super) fn gone() -> Error {
     Error::unavailable("the store is away", 5)
 }
 

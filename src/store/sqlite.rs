@@ -8,22 +8,22 @@
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::chain::Audit;
-use super::queue::{Depth, Job, Queue, now};
+use super::queue::{Depth, Job, Queue, Receipt, gone, now};
 use super::tail::Tail;
+use super::wal::{self, Log};
 use super::writer::Writer;
 use super::{Tx, migrate};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::metrics;
 
 pub(super) const DATA_FILE: &str = "oms.db";
 pub(super) const KEYS_FILE: &str = "keys.db";
@@ -37,17 +37,11 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Distinct statements that each connection keeps prepared.
 const PREPARED_STATEMENTS: usize = 128;
 
-/// The write-ahead log's length, in pages of 4 KiB, at which its pages are copied back.
-const CHECKPOINT_PAGES: i64 = 1_000;
-
-/// The length from which the writer itself copies the rest, so that the log starts anew.
-const RESTART_PAGES: i64 = 16_000;
-
-/// How often the log's length is looked at.
-const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
-
 /// The engine and its threads.
 pub(super) struct Sqlite {
+    writer: Arc<Mutex<Writer>>,
+    readers: Arc<[Mutex<Connection>]>,
+    tail: Arc<Tail>,
     writes: Queue,
     reads: Queue,
     stop_checkpoints: Sender<()>,
@@ -72,39 +66,49 @@ impl Sqlite {
         let mut writer = connect(data, Access::Write)?;
         migrate::run(&mut writer)?;
         let readers = (0..config.read_threads)
-            .map(|_| connect(data, Access::Read))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|_| connect(data, Access::Read).map(Mutex::new))
+            .collect::<Result<Arc<[_]>>>()?;
         let checkpointer = connect(data, Access::Write)?;
+        let log = Log::watch(&mut writer, data)?;
+        let length = log.length();
 
         let wait = config.overload_wait;
         let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
         let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
         let (stop_checkpoints, stopped) = bounded(1);
-        let restart = Arc::new(AtomicBool::new(false));
         let tail = Arc::new(Tail::default());
         let mut threads = Vec::new();
-        for reader in readers {
+        for number in 0..readers.len() {
+            let (readers, tail) = (Arc::clone(&readers), Arc::clone(&tail));
             let jobs = read_jobs.clone();
-            let tail = Arc::clone(&tail);
             threads.push(spawn("store-read", move || {
-                read_loop(&reader, &tail, &jobs);
+                for job in &jobs {
+                    run_read(&lock(&readers[number]), &tail, job);
+                }
             })?);
         }
         let audit = Arc::new(OnceLock::new());
         let writer = Writer::new(
             writer,
+            log,
             Arc::clone(&tail),
             Arc::clone(&audit),
             config.write_batch,
             wait,
             Arc::clone(writes.pressure()),
-            Arc::clone(&restart),
         )?;
-        threads.push(spawn("store-write", move || writer.run(&write_jobs))?);
+        let writer = Arc::new(Mutex::new(writer));
+        let thread = Arc::clone(&writer);
+        threads.push(spawn("store-write", move || {
+            Writer::run(&thread, &write_jobs);
+        })?);
         threads.push(spawn("store-checkpoint", move || {
-            checkpoint_loop(&checkpointer, &stopped, &restart);
+            wal::checkpoint_loop(&checkpointer, &stopped, &length);
         })?);
         Ok(Self {
+            readers,
+            tail,
+            writer,
             writes,
             reads,
             stop_checkpoints,
@@ -114,12 +118,72 @@ impl Sqlite {
         })
     }
 
-    pub(super) const fn reads(&self) -> &Queue {
-        &self.reads
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.start_read(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    pub(super) const fn writes(&self) -> &Queue {
-        &self.writes
+    /// A read takes less time than two changes of threads: it runs where it is asked for,
+    /// as long as there is a free connection.
+    fn start_read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Receipt<T>> {
+        if !self.reads.is_open_and_empty() {
+            return self.reads.submit(work);
+        }
+        let mut readers = self.readers.iter();
+        let Some(reader) = readers.find_map(|reader| reader.try_lock().ok()) else {
+            return self.reads.submit(work);
+        };
+        let (job, receipt) = self.reads.job(work);
+        run_read(&reader, &self.tail, job);
+        Ok(receipt)
+    }
+
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reads.call_blocking(work)
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.start_write(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn start_write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Receipt<T>> {
+        let Some(mut writer) = self.lone_writer() else {
+            return self.writes.submit(work);
+        };
+        let (job, receipt) = self.writes.job(work);
+        writer.commit(vec![job]);
+        Ok(receipt)
+    }
+
+    /// The writer, where one caller after the other has come alone and nobody waits: then
+    /// two changes of threads would cost more than the transaction.
+    fn lone_writer(&self) -> Option<MutexGuard<'_, Writer>> {
+        let writer = self.writer.try_lock().ok()?;
+        (writer.is_lone() && self.writes.is_open_and_empty()).then_some(writer)
+    }
+
+    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
+        self.tail.contains(hash)
+    }
+
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.writes.pressure().is_too_high()
     }
 
     /// The first to tell wins; there is one key and one writer number for each opening.
@@ -131,7 +195,7 @@ impl Sqlite {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let file = self.keys_file.clone();
         spawn("store-scrub", move || {
-            let _ = reply.send(empty_log(&file));
+            let _ = reply.send(wal::empty(&file));
         })?;
         answer
             .await
@@ -149,16 +213,18 @@ impl Sqlite {
         self.writes.close();
         self.reads.close();
         let _ = self.stop_checkpoints.try_send(());
-        let threads = std::mem::take(
-            &mut *self
-                .threads
-                .lock()
-                .expect("no code panics while it holds this lock"),
-        );
+        let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             let _ = thread.join();
         }
     }
+}
+
+/// What a panic leaves behind is a transaction at most, and whoever comes next ends it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Makes the data folder, readable by its owner only.
@@ -188,6 +254,10 @@ fn connect(data: &Path, access: Access) -> Result<Connection> {
     let connection = Connection::open_with_flags(&path, flags).map_err(error)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    // A plan must not follow from the values: else each new value is a new preparation.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(error)?;
     let keys = data.join(KEYS_FILE);
     connection
         .execute("ATTACH DATABASE ?1 AS keys", [path_text(&keys)?])
@@ -227,80 +297,26 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
         .map_err(Error::internal)
 }
 
-fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>) {
-    for mut job in jobs {
-        if job.waited(now()).is_none() {
-            continue;
-        }
-        let begun = connection
-            .prepare_cached("BEGIN")
-            .and_then(|mut begin| begin.execute([]));
-        match begun {
-            Ok(_) => {
-                job.run(&mut Tx::new(connection, tail, None));
-                let ended = connection
-                    .prepare_cached("ROLLBACK")
-                    .and_then(|mut end| end.execute([]));
-                job.finish(ended.map(drop).map_err(error));
-            }
-            Err(cause) => job.finish(Err(error(cause))),
-        }
+fn run_read(connection: &Connection, tail: &Tail, mut job: Box<dyn Job>) {
+    if job.waited(now()).is_none() {
+        return;
     }
-}
-
-/// Copies the log's pages back while others read and write.
-fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, restart: &AtomicBool) {
-    while stopped.recv_timeout(CHECKPOINT_PERIOD)
-        == Err(crossbeam_channel::RecvTimeoutError::Timeout)
-    {
-        let length = log_pages(connection);
-        if length >= CHECKPOINT_PAGES {
-            checkpoint(connection);
-        }
-        if length >= RESTART_PAGES {
-            restart.store(true, Ordering::Release);
-        }
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
     }
-}
-
-/// The length of the longer of both files' logs, in pages of 4 KiB. That of the
-/// key register grows when the master key is changed.
-fn log_pages(connection: &Connection) -> i64 {
-    let folder = connection.path().and_then(|path| Path::new(path).parent());
-    let length = |file| {
-        let log = folder.map(|folder| folder.join(format!("{file}-wal")));
-        log.and_then(|log| fs::metadata(log).ok())
-            .map_or(0, |log| log.len())
-    };
-    let bytes = length(DATA_FILE).max(length(KEYS_FILE));
-    i64::try_from(bytes / 4096).unwrap_or(i64::MAX)
-}
-
-pub(super) fn checkpoint(connection: &Connection) {
-    let began = now();
-    for sql in [
-        "PRAGMA main.wal_checkpoint(PASSIVE)",
-        "PRAGMA keys.wal_checkpoint(PASSIVE)",
-    ] {
-        if let Err(cause) = connection.query_row(sql, [], |_| Ok(())) {
-            tracing::warn!(%cause, "a checkpoint failed; it is tried again");
+    let begun = connection
+        .prepare_cached("BEGIN")
+        .and_then(|mut begin| begin.execute([]));
+    match begun {
+        Ok(_) => {
+            job.run(&mut Tx::new(connection, tail, None));
+            let ended = connection
+                .prepare_cached("ROLLBACK")
+                .and_then(|mut end| end.execute([]));
+            job.finish(ended.map(drop).map_err(error));
         }
+        Err(cause) => job.finish(Err(error(cause))),
     }
-    metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
-}
-
-/// Copies the whole log back and cuts it to nothing.
-fn empty_log(file: &Path) -> Result<()> {
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let connection = connection.map_err(error)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
-    let busy: i64 = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(error)?;
-    if busy == 0 {
-        return Ok(());
-    }
-    Err(Error::unavailable("the key register is being read", 5))
 }
 
 /// An engine error as the caller may see it: away for now, or a fault of ours.

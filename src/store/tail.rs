@@ -134,6 +134,17 @@ impl Tail {
         parts.frozen.find(hash, found);
     }
 
+    /// Whether a hash leads to any row.
+    pub(super) fn contains(&self, hash: i64) -> bool {
+        let parts = self
+            .0
+            .read()
+            .expect("no code panics while it holds this lock");
+        [&parts.active, &parts.frozen]
+            .iter()
+            .any(|part| part.first.contains_key(&hash))
+    }
+
     /// Every look-up that is not in the table yet.
     pub(super) fn all(&self) -> Vec<(i64, Target)> {
         let parts = self

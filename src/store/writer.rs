@@ -3,8 +3,7 @@
 //! folds it into its table, a little with every commit.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -14,8 +13,9 @@ use super::Tx;
 use super::chain::{Audit, Head};
 use super::pressure::Pressure;
 use super::queue::{Job, now};
-use super::sqlite::checkpoint;
+use super::sqlite::lock;
 use super::tail::{Op, Tail, Target};
+use super::wal::{self, Log};
 use crate::error::{Error, Result};
 use crate::metrics::{self, Refusal};
 
@@ -25,15 +25,19 @@ const FOLD_STEP: usize = if cfg!(test) { 7 } else { 512 };
 /// How often a writer without work looks for what other processes wrote.
 const IDLE_PERIOD: Duration = Duration::from_millis(200);
 
-/// What the writing thread owns.
+/// Commits of one job each, one after the other, from which callers are alone.
+const LONE_COMMITS: usize = 8;
+
+/// Who writes: one at a time, the writing thread or a caller who is alone.
 pub(super) struct Writer {
-    pub(super) connection: Connection,
-    pub(super) tail: Arc<Tail>,
-    pub(super) largest_batch: usize,
-    pub(super) longest_wait: Duration,
-    pub(super) pressure: Arc<Pressure>,
-    /// Set when the log should begin anew.
-    pub(super) restart: Arc<AtomicBool>,
+    connection: Connection,
+    log: Log,
+    tail: Arc<Tail>,
+    largest_batch: usize,
+    longest_wait: Duration,
+    pressure: Arc<Pressure>,
+    /// How many of the last commits had one job.
+    lone_commits: usize,
     audit: Arc<OnceLock<Audit>>,
     /// Where the audit log's chain stands after the last commit.
     head: Option<Head>,
@@ -60,20 +64,21 @@ impl Writer {
     /// Takes the connection over and reads the journal.
     pub(super) fn new(
         connection: Connection,
+        log: Log,
         tail: Arc<Tail>,
         audit: Arc<OnceLock<Audit>>,
         largest_batch: usize,
         longest_wait: Duration,
         pressure: Arc<Pressure>,
-        restart: Arc<AtomicBool>,
     ) -> Result<Self> {
         let mut writer = Self {
             connection,
+            log,
             tail,
             largest_batch,
             longest_wait,
             pressure,
-            restart,
+            lone_commits: 0,
             audit,
             head: None,
             journal: Journal {
@@ -87,36 +92,45 @@ impl Writer {
     }
 
     /// Commits batch after batch until the queue is closed and empty.
-    pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
+    pub(super) fn run(writer: &Mutex<Self>, jobs: &Receiver<Box<dyn Job>>) {
+        let mut patience = IDLE_PERIOD;
         loop {
-            let mut batch = Vec::with_capacity(self.largest_batch);
-            let patience = if self.fold.is_some() {
+            let first = match jobs.recv_timeout(patience) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut writer = lock(writer);
+            writer.take_turn(first, jobs);
+            patience = if writer.fold.is_some() {
                 Duration::ZERO
             } else {
                 IDLE_PERIOD
             };
-            match jobs.recv_timeout(patience) {
-                Ok(first) => self.admit(first, &mut batch),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            while batch.len() < self.largest_batch {
-                let Ok(next) = jobs.try_recv() else { break };
-                self.admit(next, &mut batch);
-            }
-            if !batch.is_empty() || self.fold.is_some() {
-                self.commit(batch);
-            } else if let Err(cause) = self.look_around() {
-                tracing::warn!(%cause, "the journal of look-ups could not be read");
-            }
-            if self.restart.swap(false, Ordering::AcqRel) {
-                // Most pages are copied already; the rest is short, and with
-                // nobody writing the log can begin anew.
-                checkpoint(&self.connection);
-            }
         }
         // Others may still use the files: what is left in the log stays there.
-        checkpoint(&self.connection);
+        wal::checkpoint(&lock(writer).connection);
+    }
+
+    fn take_turn(&mut self, first: Option<Box<dyn Job>>, jobs: &Receiver<Box<dyn Job>>) {
+        let mut batch = Vec::with_capacity(self.largest_batch);
+        let mut next = first;
+        while let Some(job) = next {
+            self.admit(job, &mut batch);
+            next = (batch.len() < self.largest_batch)
+                .then(|| jobs.try_recv().ok())
+                .flatten();
+        }
+        if !batch.is_empty() || self.fold.is_some() {
+            self.commit(batch);
+        } else if let Err(cause) = self.look_around() {
+            tracing::warn!(%cause, "the journal of look-ups could not be read");
+        }
+    }
+
+    /// Whether callers have come alone lately.
+    pub(super) const fn is_lone(&self) -> bool {
+        self.lone_commits >= LONE_COMMITS && self.fold.is_none()
     }
 
     /// Drops work whose caller has gone and refuses work that waited too long:
@@ -132,7 +146,8 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
+    /// Runs jobs in one transaction and answers them.
+    pub(super) fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
         if self.fold.is_none() && self.tail.is_full() {
             self.fold = Some(Fold {
                 left: self.tail.freeze(),
@@ -144,6 +159,11 @@ impl Writer {
             .as_ref()
             .map_or(0, |fold| fold.left.len().min(FOLD_STEP));
         let jobs = batch.len();
+        self.lone_commits = if jobs > 1 {
+            0
+        } else {
+            self.lone_commits + jobs
+        };
         self.pressure.batch_begins(jobs);
         let outcome = self.run_batch(&mut batch, step);
         self.pressure.batch_ended(jobs);
@@ -157,6 +177,7 @@ impl Writer {
             }
             Err(cause) => self.refuse(batch, &cause),
         }
+        self.log.tend(&self.connection);
     }
 
     /// A batch that was not committed: nothing of it happened.
@@ -220,10 +241,13 @@ impl Writer {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
+    /// Every row that anybody journalled has been read: the next number is free.
     fn append(&self, ops: &[Op]) -> rusqlite::Result<i64> {
+        let next = self.journal.last + 1;
         self.connection
-            .prepare_cached("INSERT INTO lookup_journal (ops) VALUES (?1)")?
-            .insert([Op::write_all(ops)])
+            .prepare_cached("INSERT INTO lookup_journal (id, ops) VALUES (?1, ?2)")?
+            .execute((next, Op::write_all(ops)))?;
+        Ok(next)
     }
 
     /// Catches up between two commits of its own, on one snapshot: a fold of

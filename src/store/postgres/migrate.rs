@@ -62,13 +62,13 @@ pub(super) fn run(database: &Database) -> Result<()> {
         ..database.clone()
     };
     let session = &mut open(&patient)?;
-    if version(session, "data").is_err() {
+    if steps_taken(session, "data").is_err() {
         until_it_goes_well(session, MAKE_TABLE, |session| {
-            version(session, "data").is_ok()
+            steps_taken(session, "data").is_ok()
         })?;
     }
     for (part, steps) in STEPS {
-        let found = version(session, part)?;
+        let found = steps_taken(session, part)?;
         if found > steps.len() {
             return Err(Error::internal(format!(
                 "{database} has schema {found} of the {part}, this version knows {}; run a newer oms",
@@ -81,20 +81,19 @@ pub(super) fn run(database: &Database) -> Result<()> {
                 "BEGIN; INSERT INTO schema_steps (part, number) VALUES ('{part}', {number}); {sql}; COMMIT"
             );
             until_it_goes_well(session, &step, |session| {
-                version(session, part).is_ok_and(|found| found >= number)
+                steps_taken(session, part).is_ok_and(|found| found >= number)
             })?;
         }
     }
     Ok(())
 }
 
-/// The steps that a part has seen, and those that this version knows.
-pub(super) fn versions(session: &mut Session) -> Result<[(usize, usize); 2]> {
+/// The steps that a part (`keys`, or `main` for the data) has seen, and those that this
+/// version knows.
+pub(in crate::store) fn version(session: &mut Session, part: &str) -> Result<(usize, usize)> {
     let [keys, data] = STEPS;
-    Ok([
-        (version(session, data.0)?, data.1.len()),
-        (version(session, keys.0)?, keys.1.len()),
-    ])
+    let (part, steps) = if part == keys.0 { keys } else { data };
+    Ok((steps_taken(session, part)?, steps.len()))
 }
 
 /// Runs text until it goes well or somebody else has done the same.
@@ -121,7 +120,7 @@ fn until_it_goes_well(
     )))
 }
 
-fn version(session: &mut Session, part: &str) -> Result<usize> {
+fn steps_taken(session: &mut Session, part: &str) -> Result<usize> {
     let sql = format!("SELECT COALESCE(MAX(number), 0) FROM schema_steps WHERE part = '{part}'");
     let version = text(session, &sql)?;
     version

@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Receiver;
 
 use super::chain::Audit;
-use super::queue::{Depth, Job, Queue, now};
+use super::queue::{Depth, Job, Queue, gone, now};
 use super::sqlite::spawn;
 use super::tx::Tx;
 use crate::config::{Config, Database};
@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
 use writer::Writer;
 
+pub(super) use migrate::version;
 pub(super) use session::Session;
 
 /// How often a read is tried on another connection or another snapshot.
@@ -79,12 +80,31 @@ impl Postgres {
         })
     }
 
-    pub(super) const fn reads(&self) -> &Queue {
-        &self.reads
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.reads.submit(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    pub(super) const fn writes(&self) -> &Queue {
-        &self.writes
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reads.call_blocking(work)
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.writes.submit(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.writes.pressure().is_too_high()
     }
 
     /// The first to tell wins; there is one key and one writer number for each opening.
@@ -115,9 +135,19 @@ impl Postgres {
 }
 
 /// A connection for a start or a command line, whose words are for a person.
-fn open(database: &Database) -> Result<Session> {
+pub(super) fn open(database: &Database) -> Result<Session> {
     Session::open(database)
         .map_err(|cause| Error::internal(format!("{database} cannot be used: {cause}")))
+}
+
+impl Session {
+    /// Runs a closure over one snapshot, once.
+    pub(super) fn look<T>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.begin_reading()?;
+        let done = work(&mut Tx::on_postgres(self, None));
+        self.roll_back();
+        done
+    }
 }
 
 fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {

@@ -1,0 +1,149 @@
+//! SQLite's write-ahead log: how long it is, when its pages are copied back, and room
+//! ahead of its end.
+//!
+//! A sync of a file that grew must also write where the new blocks lie, which costs as
+//! much again as the data. So a log that is used is lengthened by zeros once, and SQLite
+//! overwrites them: a frame of zeros has no valid salt, which is where recovery stops.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rusqlite::{Connection, OpenFlags};
+
+use super::queue::now;
+use super::sqlite::{BUSY_TIMEOUT, DATA_FILE, error};
+use crate::error::{Error, Result};
+use crate::metrics;
+
+/// The log's length, in pages of 4 KiB, at which its pages are copied back.
+const CHECKPOINT_PAGES: u32 = 1_000;
+
+/// The length from which the writer itself copies the rest, so that the log starts anew.
+const RESTART_PAGES: u32 = 8_000;
+
+/// The length at which room is made: a folder that is hardly used needs none.
+const ROOM_PAGES: u32 = 256;
+
+/// Bytes of a frame: its header and a page.
+const FRAME_BYTES: u64 = 24 + 4096;
+
+/// How often the log's length is looked at.
+const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
+
+/// Both files' logs, as this process writes them.
+pub(super) struct Log {
+    pages: Arc<AtomicU32>,
+    /// The log of the data, until there is room ahead of its end.
+    narrow: Option<PathBuf>,
+}
+
+/// The length of the longer log, for the thread that copies pages back.
+#[derive(Clone)]
+pub(super) struct Length(Arc<AtomicU32>);
+
+impl Log {
+    /// Counts what a connection commits.
+    pub(super) fn watch(connection: &mut Connection, data: &Path) -> Result<Self> {
+        let pages = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&pages);
+        // One commit that changes both files tells of each: a log that began anew is
+        // short again as soon as the other one is no longer than it.
+        let mut lengths = [0; 2];
+        connection
+            .wal_hook(Some(move |wal: &mut rusqlite::hooks::Wal, pages: i32| {
+                let file = usize::from(wal.name().to_bytes() != b"main");
+                lengths[file] = u32::try_from(pages).unwrap_or(0);
+                seen.store(lengths[0].max(lengths[1]), Ordering::Relaxed);
+                Ok(())
+            }))
+            .map_err(error)?;
+        Ok(Self {
+            pages,
+            narrow: Some(data.join(format!("{DATA_FILE}-wal"))),
+        })
+    }
+
+    /// The length, to be handed to another thread.
+    pub(super) fn length(&self) -> Length {
+        Length(Arc::clone(&self.pages))
+    }
+
+    /// What the writer does for the log between two commits.
+    pub(super) fn tend(&mut self, connection: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages >= ROOM_PAGES
+            && let Some(log) = self.narrow.take()
+            && let Err(cause) = make_room(connection, &log)
+        {
+            tracing::warn!(%cause, "no room could be made ahead of the log; it grows as it is written");
+        }
+        if pages >= RESTART_PAGES {
+            // Most pages are copied already; the rest is short, and with nobody
+            // writing the log can begin anew.
+            checkpoint(connection);
+        }
+    }
+}
+
+/// Lengthens a log by zeros while nobody can write it.
+fn make_room(connection: &Connection, log: &Path) -> Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(error)?;
+    let made = write_zeros(log).map_err(Error::internal);
+    connection.execute_batch("ROLLBACK").map_err(error)?;
+    made
+}
+
+fn write_zeros(log: &Path) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let file = OpenOptions::new().write(true).open(log)?;
+    let end = u64::from(RESTART_PAGES + CHECKPOINT_PAGES) * FRAME_BYTES;
+    let mut at = file.metadata()?.len();
+    while at < end {
+        file.write_all_at(&zeros, at)?;
+        at += zeros.len() as u64;
+    }
+    file.sync_all()
+}
+
+/// Copies the logs' pages back while others read and write, until told to stop.
+pub(super) fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, length: &Length) {
+    while stopped.recv_timeout(CHECKPOINT_PERIOD) == Err(RecvTimeoutError::Timeout) {
+        if length.0.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            checkpoint(connection);
+        }
+    }
+}
+
+/// Copies back what can be copied without holding anybody up.
+pub(super) fn checkpoint(connection: &Connection) {
+    let began = now();
+    for sql in [
+        "PRAGMA main.wal_checkpoint(PASSIVE)",
+        "PRAGMA keys.wal_checkpoint(PASSIVE)",
+    ] {
+        if let Err(cause) = connection.query_row(sql, [], |_| Ok(())) {
+            tracing::warn!(%cause, "a checkpoint failed; it is tried again");
+        }
+    }
+    metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
+}
+
+/// Copies the whole log of a file back and cuts it to nothing.
+pub(super) fn empty(file: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let connection = connection.map_err(error)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
+    let busy: i64 = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(error)?;
+    if busy == 0 {
+        return Ok(());
+    }
+    Err(Error::unavailable("the key register is being read", 5))
+}
