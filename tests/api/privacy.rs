@@ -1,6 +1,7 @@
 //! Personal values stand in no answer that must not have them, and nowhere in
 //! the clear: not in the database, its log of changes, the server's log.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,7 +79,8 @@ fn found(files: &[(PathBuf, Vec<u8>)], canaries: &[String]) -> Vec<String> {
         // Whatever is no text stays none.
         let text = String::from_utf8_lossy(bytes);
         for canary in canaries {
-            for spelling in [canary.clone(), canary.to_lowercase(), canary.to_uppercase()] {
+            let spellings = [canary.clone(), canary.to_lowercase(), canary.to_uppercase()];
+            for spelling in BTreeSet::from(spellings) {
                 if text.contains(&spelling) {
                     found.push(format!("{spelling} in {}", path.display()));
                 }

@@ -107,6 +107,8 @@ impl Cluster {
             ("unix_socket_directories", folder_text),
             ("max_connections", "600"),
             ("shared_buffers", "64MB"),
+            ("min_wal_size", "8MB"),
+            ("max_wal_size", "32MB"),
         ];
         for (name, value) in own.iter().chain(settings) {
             command.arg("-c").arg(format!("{name}={value}"));
@@ -191,6 +193,12 @@ impl Cluster {
         let number = self.sql(name, number).expect("it has a number");
         let folder = self.folder.join("data");
         let mut files = files_under(&folder.join("base").join(number));
+        // Smaller numbers are those of the catalogue, which is large and holds no rows of ours.
+        files.retain(|(path, _)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().is_ok_and(|number: u32| number >= 16_384)
+        });
         files.extend(files_under(&folder.join("global")));
         files.extend(files_under(&folder.join("pg_wal")));
         let log = self.folder.join("log");
