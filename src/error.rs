@@ -32,6 +32,8 @@ pub enum Code {
     TokenInvalid,
     /// The token's time is over.
     TokenExpired,
+    /// A message is not signed by the verification provider, or too long ago.
+    SignatureInvalid,
     /// The key lacks the scope that the call wants.
     ScopeMissing,
     /// There is no such path or resource.
@@ -46,8 +48,14 @@ pub enum Code {
     CustomerInactive,
     /// The customer must be kept for now.
     CustomerOnHold,
+    /// The webhook is disabled, and nothing is sent to it.
+    WebhookDisabled,
+    /// The project has as many webhooks as it may.
+    TooManyWebhooks,
     /// The endorsement may not become this.
     TransitionNotAllowed,
+    /// A verification takes no result any more.
+    VerificationClosed,
     /// `If-Match` names another version.
     PreconditionFailed,
     /// The body is too large.
@@ -70,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::BodyNotJson,
         Self::BodyNotObject,
         Self::HeaderInvalid,
@@ -81,6 +89,7 @@ impl Code {
         Self::TokenMissing,
         Self::TokenInvalid,
         Self::TokenExpired,
+        Self::SignatureInvalid,
         Self::ScopeMissing,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -88,7 +97,10 @@ impl Code {
         Self::IdempotencyInProgress,
         Self::CustomerInactive,
         Self::CustomerOnHold,
+        Self::WebhookDisabled,
+        Self::TooManyWebhooks,
         Self::TransitionNotAllowed,
+        Self::VerificationClosed,
         Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -114,6 +126,7 @@ impl Code {
             Self::TokenMissing => "tokenMissing",
             Self::TokenInvalid => "tokenInvalid",
             Self::TokenExpired => "tokenExpired",
+            Self::SignatureInvalid => "signatureInvalid",
             Self::ScopeMissing => "scopeMissing",
             Self::NotFound => "notFound",
             Self::MethodNotAllowed => "methodNotAllowed",
@@ -121,7 +134,10 @@ impl Code {
             Self::IdempotencyInProgress => "idempotencyInProgress",
             Self::CustomerInactive => "customerInactive",
             Self::CustomerOnHold => "customerOnHold",
+            Self::WebhookDisabled => "webhookDisabled",
+            Self::TooManyWebhooks => "tooManyWebhooks",
             Self::TransitionNotAllowed => "transitionNotAllowed",
+            Self::VerificationClosed => "verificationClosed",
             Self::PreconditionFailed => "preconditionFailed",
             Self::BodyTooLarge => "bodyTooLarge",
             Self::UnsupportedMediaType => "unsupportedMediaType",
@@ -148,6 +164,7 @@ impl Code {
             Self::TokenMissing => "The request carries no bearer token",
             Self::TokenInvalid => "The bearer token is not valid",
             Self::TokenExpired => "The bearer token has expired",
+            Self::SignatureInvalid => "The signature is not valid",
             Self::ScopeMissing => "The API key lacks a scope",
             Self::NotFound => "There is nothing here",
             Self::MethodNotAllowed => "The path does not take this method",
@@ -155,7 +172,10 @@ impl Code {
             Self::IdempotencyInProgress => "The first request with this key is still running",
             Self::CustomerInactive => "The customer is inactive",
             Self::CustomerOnHold => "The customer must be kept for now",
+            Self::WebhookDisabled => "The webhook is disabled",
+            Self::TooManyWebhooks => "The project has too many webhooks",
             Self::TransitionNotAllowed => "The endorsement may not become this",
+            Self::VerificationClosed => "The verification takes no result any more",
             Self::PreconditionFailed => "The resource has changed since you read it",
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is not declared as JSON",
@@ -189,6 +209,9 @@ impl Code {
                 "Get a token from POST /auth/token and send `Authorization: Bearer …`."
             }
             Self::TokenInvalid | Self::TokenExpired => "Get a new token from POST /auth/token.",
+            Self::SignatureInvalid => {
+                "Sign the raw body anew with the secret shared with this server; check the clock."
+            }
             Self::ScopeMissing => "Use a key that has the scope that `detail` names.",
             Self::NotFound => {
                 "Check path and id. What belongs to another project or mode is not found either."
@@ -202,7 +225,12 @@ impl Code {
             Self::CustomerOnHold => {
                 "Ask again after the date that `detail` names; `oms customers hold ID --lift` ends a legal hold."
             }
+            Self::WebhookDisabled => "Enable it first: PATCH it with `{\"enabled\": true}`.",
+            Self::TooManyWebhooks => "Delete one that you need no more.",
             Self::TransitionNotAllowed => "Choose one of the statuses that `detail` names.",
+            Self::VerificationClosed => {
+                "Send no more results for it; if the customer changed, a new request was sent."
+            }
             Self::PreconditionFailed => "Read the resource again, merge, and send its new ETag.",
             Self::BodyTooLarge => "Send at most 64 KiB.",
             Self::UnsupportedMediaType => "Send `Content-Type: application/json`.",

@@ -72,6 +72,13 @@ pub fn first_at(time: Time) -> [u8; 16] {
     uuid_v7((u128::from(time.as_millis().max(0).unsigned_abs()) & ((1 << 48) - 1)) << 74)
 }
 
+/// A UUIDv7 of a moment and 74 bits that somebody else chose.
+#[must_use]
+pub fn at_with(time: Time, bits: [u8; 16]) -> [u8; 16] {
+    let millis = u128::from(time.as_millis().max(0).unsigned_abs()) & ((1 << 48) - 1);
+    uuid_v7((millis << 74) | (u128::from_be_bytes(bits) & ((1 << 74) - 1)))
+}
+
 /// The moment in a UUIDv7.
 fn time_of(value: &[u8; 16]) -> Time {
     let millis = u128::from_be_bytes(*value) >> 80;
@@ -151,6 +158,13 @@ macro_rules! typed_id {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom("no such id"))
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
                 out.collect_str(self)
@@ -163,6 +177,26 @@ typed_id!(
     /// A customer.
     CustomerId,
     "cst"
+);
+typed_id!(
+    /// A webhook.
+    WebhookId,
+    "whk"
+);
+typed_id!(
+    /// One event for one webhook.
+    DeliveryId,
+    "whd"
+);
+typed_id!(
+    /// Something that happened.
+    EventId,
+    "evt"
+);
+typed_id!(
+    /// One asking of the verification provider about one customer.
+    VerificationId,
+    "ver"
 );
 typed_id!(
     /// One request, as it stands in `X-Request-Id`, errors and logs.

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod context;
 pub mod error;
+mod failpoint;
 pub mod id;
 pub mod metrics;
 
@@ -15,6 +16,7 @@ pub mod vault;
 
 pub mod http;
 pub mod jobs;
+pub mod outbound;
 
 pub mod cli;
 pub mod server;

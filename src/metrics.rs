@@ -192,8 +192,23 @@ pub static TOKENS_REMEMBERED: Counter = Counter::new();
 /// Log lines that were dropped because the log could not be written fast enough.
 pub static LOG_DROPPED: Counter = Counter::new();
 
+/// Requests that the verification provider took.
+pub static PROVIDER_ASKED: Counter = Counter::new();
+
+/// Requests that it did not take.
+pub static PROVIDER_FAILED: Counter = Counter::new();
+
 /// Open connections, on all listeners.
 pub static CONNECTIONS: Level = Level::new();
+
+/// Whether customers are being screened again: 1 for each thread at it.
+pub static RESCREENING: Level = Level::new();
+
+/// Customers that were screened again.
+pub static RESCREENED: Counter = Counter::new();
+
+/// Customers who got another standing by that.
+pub static RESCREENED_ANEW: Counter = Counter::new();
 
 /// Writes in one commit.
 pub static BATCH_SIZE: Histogram = Histogram::starting_at(1);

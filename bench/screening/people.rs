@@ -42,6 +42,42 @@ const COUNTRIES: &[Country] = &[
     ("PH",
      &["Maria", "Jose", "Mark", "Angelica", "John", "Mary", "Jerome", "Kristine", "Christian", "Jasmine", "Ramon", "Rosario", "Antonio", "Carmela"],
      &["Santos", "Reyes", "Cruz", "Bautista", "Ocampo", "Garcia", "Mendoza", "Torres", "Castillo", "Flores", "Villanueva", "Ramos", "Aquino", "Navarro"]),
+    ("TR",
+     &["Mehmet", "Fatma", "Mustafa", "Ayşe", "Ahmet", "Emine", "Ali", "Hatice", "Hüseyin", "Zeynep", "İbrahim", "Elif", "Murat", "Meryem", "Osman", "Şerife"],
+     &["Yılmaz", "Kaya", "Demir", "Çelik", "Şahin", "Yıldız", "Öztürk", "Aydın", "Özdemir", "Arslan", "Doğan", "Kılıç", "Aslan", "Çetin", "Kara", "Koç"]),
+    ("IR",
+     &["Mohammad", "Fatemeh", "Ali", "Zahra", "Reza", "Maryam", "Hossein", "Masoumeh", "Mehdi", "Sakineh", "Hassan", "Leila", "Saeed", "Narges", "محمد", "علی"],
+     &["Mohammadi", "Hosseini", "Ahmadi", "Rezaei", "Moradi", "Karimi", "Heidari", "Rahimi", "Jafari", "Hashemi", "Ghasemi", "Mousavi", "Rostami", "Sadeghi", "Kazemi", "Ebrahimi"]),
+    ("PK",
+     &["Muhammad", "Fatima", "Ahmed", "Ayesha", "Bilal", "Zainab", "Usman", "Maryam", "Imran", "Sana", "Asad", "Hina", "Kashif", "Nadia", "Tariq", "Saima"],
+     &["Khan", "Ahmed", "Ali", "Hussain", "Malik", "Iqbal", "Butt", "Shah", "Qureshi", "Chaudhry", "Mahmood", "Akhtar", "Raza", "Siddiqui", "Aslam", "Javed"]),
+    ("IQ",
+     &["Ali", "Zainab", "Hussein", "Noor", "Hassan", "Fatima", "Mustafa", "Maryam", "Ahmed", "Zahraa", "Haider", "Israa", "Karrar", "Shahad", "حسين", "علي"],
+     &["Al-Jubouri", "Hassan", "Kadhim", "Al-Dulaimi", "Jassim", "Abbas", "Al-Saadi", "Hussein", "Mohammed", "Al-Maliki", "Abdullah", "Salman", "Al-Bayati", "Kareem", "Hamid", "Al-Tamimi"]),
+    ("CO",
+     &["Juan", "María", "Carlos", "Luz", "Luis", "Ana", "José", "Sandra", "Jorge", "Martha", "Andrés", "Claudia", "Diego", "Paola", "Camilo", "Diana"],
+     &["Rodríguez", "Gómez", "González", "Martínez", "García", "López", "Hernández", "Sánchez", "Ramírez", "Díaz", "Castro", "Moreno", "Rojas", "Ortiz", "Vargas", "Gutiérrez"]),
+    ("VE",
+     &["José", "María", "Luis", "Carmen", "Carlos", "Ana", "Juan", "Rosa", "Pedro", "Yolanda", "Jesús", "Daniela", "Rafael", "Andrea", "Alexander", "Gabriela"],
+     &["González", "Rodríguez", "Pérez", "Hernández", "García", "Martínez", "Sánchez", "López", "Díaz", "Rojas", "Ramírez", "Fernández", "Moreno", "Blanco", "Mendoza", "Medina"]),
+    ("UA",
+     &["Олександр", "Oksana", "Serhii", "Olha", "Volodymyr", "Iryna", "Андрій", "Nataliia", "Mykola", "Tetiana", "Yurii", "Svitlana", "Vasyl", "Liudmyla", "Ivan", "Halyna"],
+     &["Melnyk", "Shevchenko", "Коваленко", "Bondarenko", "Boiko", "Tkachenko", "Kravchenko", "Koval", "Oliinyk", "Shevchuk", "Polishchuk", "Lysenko", "Rudenko", "Savchenko", "Marchenko", "Petrenko"]),
+    ("KR",
+     &["Min-jun", "Seo-yeon", "Ji-hoon", "Ji-woo", "Sung-ho", "Young-hee", "Hyun-woo", "Eun-ji", "Dong-hyun", "Soo-jin", "Jae-hyun", "Mi-kyung", "Jin-woo", "Hye-jin", "Kyung-soo", "Yu-na"],
+     &["Kim", "Lee", "Park", "Choi", "Jung", "Kang", "Cho", "Yoon", "Jang", "Lim", "Han", "Oh", "Seo", "Shin", "Kwon", "Hwang"]),
+    ("CN",
+     &["Wenjing", "Jianguo", "Xiaoming", "Lili", "Haiyan", "Zhiqiang", "Yuan", "Xiaohong", "Bin", "Hui", "Hong", "Peng", "Ting", "Hao", "晓明", "建国"],
+     &["Tang", "Han", "Cao", "Deng", "Xiao", "Feng", "Zeng", "Cheng", "Cai", "Peng", "Pan", "Yuan", "Yu", "Dong", "Su", "Ye"]),
+    ("ID",
+     &["Agus", "Siti", "Budi", "Sri", "Ahmad", "Nur", "Bambang", "Dewi", "Muhammad", "Dian", "Eko", "Ratna", "Hendra", "Wati", "Slamet", "Indah"],
+     &["Santoso", "Wijaya", "Setiawan", "Hidayat", "Saputra", "Nugroho", "Susanto", "Kurniawan", "Rahman", "Lestari", "Wibowo", "Hartono", "Abdullah", "Siregar", "Nasution", "Sari"]),
+    ("FR",
+     &["Jean", "Marie", "Pierre", "Nathalie", "Michel", "Isabelle", "Philippe", "Sylvie", "Alain", "Catherine", "Nicolas", "Céline", "Karim", "Samira", "Mehdi", "Julie"],
+     &["Martin", "Bernard", "Dubois", "Thomas", "Robert", "Richard", "Petit", "Durand", "Leroy", "Moreau", "Simon", "Laurent", "Lefebvre", "Benali", "Diallo", "Nguyen"]),
+    ("RS",
+     &["Dragan", "Marija", "Milan", "Jelena", "Zoran", "Ana", "Aleksandar", "Milica", "Nikola", "Dragana", "Goran", "Ivana", "Marko", "Snežana", "Jovan", "Ljiljana"],
+     &["Jovanović", "Petrović", "Nikolić", "Marković", "Đorđević", "Stojanović", "Ilić", "Stanković", "Pavlović", "Milošević", "Popović", "Kovačević", "Todorović", "Lukić", "Savić", "Simić"]),
 ];
 
 /// A person: the name and the country's code.
@@ -49,8 +85,12 @@ pub fn person(random: &mut Random) -> (String, &'static str) {
     let (country, first, last) = random.of(COUNTRIES);
     let surname = random.of(last);
     let name = match (country, random.below(4)) {
-        ("MX" | "PH" | "BR", 0..2) => format!("{} {surname} {}", random.of(first), random.of(last)),
-        ("US" | "EG", 0) => format!("{} {} {surname}", random.of(first), random.of(first)),
+        ("MX" | "PH" | "BR" | "CO" | "VE", 0..2) => {
+            format!("{} {surname} {}", random.of(first), random.of(last))
+        }
+        ("US" | "EG" | "IQ", 0) => {
+            format!("{} {} {surname}", random.of(first), random.of(first))
+        }
         _ => format!("{} {surname}", random.of(first)),
     };
     (name, country)

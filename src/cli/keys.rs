@@ -3,13 +3,14 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::customers::parse_reason;
 use super::origin::origin;
 use super::rotate;
 use super::terminal::ModeArgument;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::{ApiKey, Scopes};
-use crate::core::event::Origin;
+use crate::core::event::{Order, Origin};
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::signing::OldKey;
 use crate::error::{Error, Result};
@@ -56,6 +57,9 @@ enum Command {
         /// End the old keys and all their tokens now: somebody else knows them.
         #[arg(long)]
         end_old_now: bool,
+        /// Why; it stands in the audit log.
+        #[arg(long, value_parser = parse_reason)]
+        reason: Option<String>,
     },
 }
 
@@ -116,14 +120,20 @@ async fn carry_out(
             }
             println!("revoked {api_key}; its tokens end within a second");
         }
-        Command::RotateMaster(target) => rotate::master(target, installation, config).await?,
-        Command::RotateSigning { end_old_now } => {
+        Command::RotateMaster(target) => {
+            rotate::master(target, installation, config, origin.clone()).await?;
+        }
+        Command::RotateSigning {
+            end_old_now,
+            reason,
+        } => {
             let old = if end_old_now {
                 OldKey::EndsNow
             } else {
                 OldKey::Retires
             };
-            rotate::signing(old, installation).await?;
+            let origin = origin.clone();
+            rotate::signing(old, installation, &Order { origin, reason }).await?;
         }
     }
     Ok(())

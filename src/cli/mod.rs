@@ -4,6 +4,7 @@ pub mod audit;
 pub mod backup;
 pub mod customers;
 pub mod doctor;
+pub mod events;
 pub mod keys;
 mod log;
 pub mod migrate;
@@ -55,6 +56,10 @@ enum Command {
     Watchlist(watchlist::Arguments),
     /// Import and export customers, erase them and hold them from erasure, also while the server runs.
     Customers(customers::Arguments),
+    /// List events, show one, send one again, also while the server runs.
+    Events(events::Arguments),
+    /// Print a project's events as they happen, and forward them.
+    Listen(events::Listen),
     /// Copy the data, also while the server runs; verified, sealed as it is.
     Backup(backup::Arguments),
     /// Copy the key register, in place of the copy before.
@@ -83,6 +88,8 @@ impl Arguments {
             Command::Reviews(arguments) => reviews::run(arguments, &config),
             Command::Watchlist(arguments) => watchlist::run(arguments, &config),
             Command::Customers(arguments) => customers::run(arguments, config),
+            Command::Events(arguments) => events::run(arguments, &config),
+            Command::Listen(arguments) => events::listen(&arguments, &config),
             Command::Backup(arguments) => backup::run(&arguments, &config),
             Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
             Command::Restore(arguments) => restore::run(&arguments, &config),

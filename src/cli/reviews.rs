@@ -1,4 +1,4 @@
-//! `oms reviews list|show|approve|issue|reject|revoke|offboard|reopen`.
+//! `oms reviews list|show|approve|issue|reject|revoke|offboard|reopen|ask-again`.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -12,6 +12,7 @@ use crate::core::evaluation::Reason;
 use crate::core::policy::Requirement;
 use crate::core::roster::Customer;
 use crate::error::{Error, Result};
+use crate::store::verification::{State, VerificationRow};
 
 /// What follows `oms reviews`.
 #[derive(Debug, Args)]
@@ -56,6 +57,12 @@ enum Command {
     Offboard(Decision),
     /// Look again at what was refused.
     Reopen(Decision),
+    /// Ask the verification provider again about those whom it could not be asked about.
+    AskAgain {
+        /// Only this project.
+        #[arg(long)]
+        project: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +124,7 @@ async fn carry_out(command: Command, desk: &Desk) -> Result<()> {
         Command::Revoke(decision) => decide(desk, Act::Revoke, decision).await,
         Command::Offboard(decision) => decide(desk, Act::Offboard, decision).await,
         Command::Reopen(decision) => decide(desk, Act::Reopen, decision).await,
+        Command::AskAgain { project } => ask_again(desk, project.as_deref()).await,
     }
 }
 
@@ -141,7 +149,42 @@ async fn list(
                 customer.row.version,
                 customer.row.updated_at
             );
+            if let Some(verification) = desk.verification(&customer).await? {
+                println!("    {}", told(&verification));
+            }
         }
+    }
+    Ok(())
+}
+
+/// Where a verification by the provider stands, and why a person is needed.
+fn told(row: &VerificationRow) -> String {
+    let (id, attempts) = (row.id, row.attempts);
+    let trouble = row.trouble.as_deref().unwrap_or_default();
+    match (row.state, row.accepted_at) {
+        (State::GivenUp, _) => {
+            format!(
+                "{id}: needs a person; the provider was asked {attempts} times, at last: {trouble}"
+            )
+        }
+        (State::Asking, _) if !trouble.is_empty() => {
+            let again = row.due_at;
+            format!("{id}: asked {attempts} times, again at {again}; at last: {trouble}")
+        }
+        (State::Asking, Some(at)) => format!("{id}: with the provider since {at}"),
+        (State::Asking, None) => format!("{id}: the provider is about to be asked"),
+        _ => format!("{id}: decided"),
+    }
+}
+
+async fn ask_again(desk: &Desk, only: Option<&str>) -> Result<()> {
+    for project in desk.projects().await? {
+        if only.is_some_and(|only| only != project.name) {
+            continue;
+        }
+        let count = desk.ask_again(&project).await?;
+        let (name, mode) = (&project.name, project.mode.name());
+        println!("{name} ({mode}): the provider is asked again about {count} customers");
     }
     Ok(())
 }
@@ -152,6 +195,9 @@ async fn show(desk: &Desk, id: &str, reason: Option<&str>) -> Result<()> {
     println!("project   {} ({})", project.name, project.mode.name());
     let viewed = i64::from(reason.is_some());
     println!("version   {}", customer.row.version + viewed);
+    if let Some(verification) = desk.verification(&customer).await? {
+        println!("provider  {}", told(&verification));
+    }
     show_endorsements(&customer);
     let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) else {
         println!("\nPersonal data is shown with --reason, and that is kept in the history.");

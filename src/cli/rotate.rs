@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::customers::parse_reason;
 use crate::config::{Config, KeyService, MasterKeySource, is_service_name, is_service_url};
 use crate::context::Context;
+use crate::core::event::{Order, Origin};
 use crate::core::installation::Installation;
 use crate::core::rotation::Rotation;
 use crate::core::signing::OldKey;
@@ -40,6 +42,9 @@ pub struct Target {
     /// `master_key_token_file` when left away.
     #[arg(long, value_name = "FILE", requires = "to_service")]
     to_token_file: Option<PathBuf>,
+    /// Why; it stands in the audit log.
+    #[arg(long, value_parser = parse_reason)]
+    reason: Option<String>,
 }
 
 impl Target {
@@ -74,11 +79,18 @@ impl Target {
 ///
 /// # Errors
 /// When the new master key cannot be used, or the store is away.
-pub async fn master(target: Target, installation: &Installation, config: &Config) -> Result<()> {
+pub async fn master(
+    mut target: Target,
+    installation: &Installation,
+    config: &Config,
+    origin: Origin,
+) -> Result<()> {
     let context = Context::system();
+    let reason = target.reason.take();
+    let order = Order { origin, reason };
     let source = target.source(config)?;
     let new = source.as_ref().map(MasterKey::from_source).transpose()?;
-    let mut rotation = Rotation::begin(installation, new).await?;
+    let mut rotation = Rotation::begin(installation, new, order).await?;
     if rotation.resumed {
         println!("going on with a change that was begun");
     }
@@ -167,8 +179,8 @@ fn draw(rotation: &Rotation<'_>, took_ms: i64) {
 ///
 /// # Errors
 /// When the key before the present one is still needed.
-pub async fn signing(old: OldKey, installation: &Installation) -> Result<()> {
-    let new = installation.rotate_signing(old).await?;
+pub async fn signing(old: OldKey, installation: &Installation, order: &Order) -> Result<()> {
+    let new = installation.rotate_signing(old, order).await?;
     println!(
         "the signing key is now {}; running servers take it up within seconds",
         new.id

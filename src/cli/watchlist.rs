@@ -13,6 +13,7 @@ use crate::core::installation::Installation;
 use crate::core::screening::{Hit, Subject, THRESHOLD};
 use crate::core::watchlist::{self, File, Kind, Shrinking, Source, Summary};
 use crate::error::{Error, Result};
+use crate::store::rescreening::{self, Rescreening};
 
 /// What follows `oms watchlist`.
 #[derive(Debug, Args)]
@@ -122,10 +123,13 @@ async fn carry_out(command: Command, installation: &Installation, context: &Cont
         }
         Command::Show { json } => {
             let summary = watchlist::summary(store).await?.ok_or_else(none)?;
+            let version = summary.version;
+            let rescreening = store.read(move |tx| rescreening::find(tx, version)).await?;
             if json {
-                println!("{}", as_json(&summary));
+                println!("{}", as_json(&summary, rescreening.as_ref()));
             } else {
                 show(&summary);
+                println!("screened  {}", how_far(rescreening.as_ref()));
             }
         }
         Command::Screen {
@@ -221,7 +225,23 @@ fn show(list: &Summary) {
     println!("hash      {}", list.hash);
 }
 
-fn as_json(list: &Summary) -> serde_json::Value {
+/// How far the customers are screened again by this list.
+fn how_far(rescreening: Option<&Rescreening>) -> String {
+    let Some(far) = rescreening else {
+        return "nobody again yet; a running server does it, some seconds after the import"
+            .to_owned();
+    };
+    let counts = format!(
+        "{} customers again, of whom {} got another standing",
+        far.seen, far.changed
+    );
+    match far.finished_at {
+        Some(at) => format!("{counts}; done at {at}"),
+        None => format!("{counts}; begun at {}, not done", far.started_at),
+    }
+}
+
+fn as_json(list: &Summary, rescreening: Option<&Rescreening>) -> serde_json::Value {
     let counts: serde_json::Map<_, _> = Kind::ALL
         .into_iter()
         .zip(list.counts)
@@ -230,6 +250,10 @@ fn as_json(list: &Summary) -> serde_json::Value {
     json!({
         "version": list.version, "importedAt": list.imported_at, "counts": counts,
         "aliases": list.aliases, "hash": list.hash,
+        "rescreening": rescreening.map(|far| json!({
+            "seen": far.seen, "changed": far.changed, "startedAt": far.started_at,
+            "finishedAt": far.finished_at,
+        })),
     })
 }
 

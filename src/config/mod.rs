@@ -5,6 +5,7 @@
 
 mod database;
 mod master_key;
+mod provider;
 mod settings;
 mod table;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use self::database::{Database, Host, Tls};
 pub use self::master_key::{KeyService, MasterKeySource, Secret, is_service_name, is_service_url};
+pub use self::provider::is_provider_url;
 use self::settings::Values;
 pub use self::settings::{Settings, SettingsError, example};
 
@@ -99,6 +101,22 @@ pub struct Config {
     pub policy_file: Option<PathBuf>,
     /// Whether two people approve and reject.
     pub review_two_people: bool,
+    /// Where the verification provider is asked; `None`: people decide.
+    pub verification_provider_url: Option<String>,
+    /// The secret of `OMS_VERIFICATION_PROVIDER_SECRET`, which no file of ours may hold.
+    pub verification_provider_secret: Option<Secret>,
+    /// The file that holds the secret shared with the provider.
+    pub verification_provider_secret_file: Option<PathBuf>,
+    /// How old or how far ahead a signed result may be.
+    pub verification_tolerance: Duration,
+    /// How often the provider is asked before a person decides.
+    pub verification_attempts: u32,
+    /// Before the second attempt; each one after it waits three times as long.
+    pub verification_retry: Duration,
+    /// How long one attempt may take.
+    pub verification_timeout: Duration,
+    /// After which the provider is asked again when it gave no result.
+    pub verification_answer: Duration,
     /// What to do with a request field that does not exist.
     pub unknown_fields: UnknownFields,
     /// What stands before the code in the `type` of a problem.
@@ -139,6 +157,8 @@ pub struct Config {
     pub overload_wait: Duration,
     /// The database that gives the country of an IP address; `None` for none.
     pub geo_database: Option<PathBuf>,
+    /// Authorities that outgoing requests trust beside those of the machine.
+    pub outbound_ca_file: Option<PathBuf>,
     /// The least important level that is logged.
     pub log_level: tracing::Level,
     /// How the log is written.

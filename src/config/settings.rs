@@ -14,8 +14,8 @@ use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
-    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_service_name,
-    is_service_url,
+    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_provider_url,
+    is_service_name, is_service_url,
 };
 
 /// The file that is read when nobody names one.
@@ -138,6 +138,8 @@ impl Settings {
         config.master_key_variable = secret("OMS_MASTER_KEY")?;
         config.master_key_token = secret("OMS_MASTER_KEY_TOKEN")?;
         one_master_key(&config)?;
+        config.verification_provider_secret = secret("OMS_VERIFICATION_PROVIDER_SECRET")?;
+        config.check_provider_secret().map_err(SettingsError)?;
         Ok(config)
     }
 }
@@ -228,6 +230,14 @@ impl Values {
             audit_checkpoint: self.seconds("audit_checkpoint_s")?,
             policy_file: self.path("policy_file")?,
             review_two_people: self.parse("review_two_people")?,
+            verification_provider_url: self.provider_url("verification_provider_url")?,
+            verification_provider_secret: None,
+            verification_provider_secret_file: self.path("verification_provider_secret_file")?,
+            verification_tolerance: self.seconds("verification_tolerance_s")?,
+            verification_attempts: self.number("verification_attempts")?,
+            verification_retry: self.seconds("verification_retry_s")?,
+            verification_timeout: self.seconds("verification_timeout_s")?,
+            verification_answer: self.seconds("verification_answer_h")? * 3600,
             unknown_fields: match self.choice("unknown_fields")? {
                 "ignore" => UnknownFields::Ignore,
                 _ => UnknownFields::Refuse,
@@ -256,6 +266,7 @@ impl Values {
             read_queue: self.number("read_queue")?,
             overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
             geo_database: self.path("geo_database")?,
+            outbound_ca_file: self.path("outbound_ca_file")?,
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,
@@ -354,6 +365,14 @@ impl Values {
         match self.value(key).text.as_str() {
             "" => Ok(None),
             text if is_service_url(text) => Ok(Some(text.to_owned())),
+            _ => Err(self.refuse(key)),
+        }
+    }
+
+    fn provider_url(&self, key: &str) -> Result<Option<String>, SettingsError> {
+        match self.value(key).text.as_str() {
+            "" => Ok(None),
+            text if is_provider_url(text) => Ok(Some(text.to_owned())),
             _ => Err(self.refuse(key)),
         }
     }

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Endpoint,
     /// The URL of a database, which may hold a password; empty means none.
     Database,
+    /// Where a provider is asked; empty means none.
+    ProviderUrl,
 }
 
 /// One setting. Its flag is `--some-name`, its variable `OMS_SOME_NAME`.
@@ -105,6 +107,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "The policy file of projects that have none of their own; empty for the one built in."),
     row("review_two_people", Kind::Flag, "false",
         "Whether `oms reviews approve` and `reject` want a second person."),
+    row("verification_provider_url", Kind::ProviderUrl, "",
+        "Where a verification provider is asked about customers (docs/verification.md); empty:\npeople decide. The secret shared with it stands in OMS_VERIFICATION_PROVIDER_SECRET or in\n`verification_provider_secret_file`."),
+    row("verification_provider_secret_file", Kind::Path, "",
+        "The file that holds the secret shared with the verification provider: whsec_ and the\nbase64 of 24 to 64 bytes; while it is changed, the old one on a second line."),
+    row("verification_tolerance_s", Kind::Number(1, DAY_S), "300",
+        "Seconds by which the time of a signed result may differ from the clock here."),
+    row("verification_attempts", Kind::Number(1, 20), "10",
+        "How often the provider is asked about a customer before a person has to decide."),
+    row("verification_retry_s", Kind::Number(1, 3600), "10",
+        "Seconds before the provider is asked a second time; each wait after it is about three\ntimes as long, at most six hours."),
+    row("verification_timeout_s", Kind::Number(1, 120), "15",
+        "Seconds that one request to the provider may take."),
+    row("verification_answer_h", Kind::Number(1, 720), "24",
+        "Hours after which a provider that took a request and gave no result is asked again."),
     row("unknown_fields", Kind::Choice(&["refuse", "ignore"]), "refuse",
         "What to do with a request field that does not exist."),
     row("error_type_base", Kind::Url, "https://open-money-stack.example/errors/",
@@ -145,6 +161,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Milliseconds; a write that would wait longer is answered 503 at once."),
     row("geo_database", Kind::Path, "",
         "A database file in MaxMind's format that gives the country of an IP address. Without\none that part of geoCheck is not done, and its result says so."),
+    row("outbound_ca_file", Kind::Path, "",
+        "A PEM file of authorities that outgoing requests trust beside those of the machine."),
     row("log_level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "info",
         "The least important level that is logged."),
     row("log_format", Kind::Choice(&["auto", "json", "text"]), "auto",
@@ -165,7 +183,9 @@ impl Kind {
             Self::Flag => "BOOL",
             Self::Choice(_) => "WORD",
             Self::Versions => "LIST",
-            Self::Url | Self::ServiceUrl | Self::Endpoint | Self::Database => "URL",
+            Self::Url | Self::ServiceUrl | Self::Endpoint | Self::ProviderUrl | Self::Database => {
+                "URL"
+            }
             Self::ServiceName => "NAME",
         }
     }
@@ -187,6 +207,9 @@ impl Kind {
             Self::ServiceName => "letters, digits, - _ . and / between them".to_owned(),
             Self::Database => {
                 "a URL like postgres://USER:PASSWORD@HOST:PORT/DATABASE, or empty".to_owned()
+            }
+            Self::ProviderUrl => {
+                "a URL like https://kyc.example/verify, or http on this machine".to_owned()
             }
             Self::Endpoint => "an http URL like http://127.0.0.1:4318, or empty".to_owned(),
         }

@@ -57,14 +57,23 @@ pub enum Scope {
     CustomersWrite,
     /// Erase customers for good.
     CustomersErase,
+    /// Read webhooks and their deliveries.
+    WebhooksRead,
+    /// Make, change, test and delete webhooks.
+    WebhooksWrite,
+    /// Read events.
+    EventsRead,
 }
 
 impl Scope {
     /// Every scope, in the order in which they are written.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 6] = [
         Self::CustomersRead,
         Self::CustomersWrite,
         Self::CustomersErase,
+        Self::WebhooksRead,
+        Self::WebhooksWrite,
+        Self::EventsRead,
     ];
 
     /// The scope in words.
@@ -74,6 +83,9 @@ impl Scope {
             Self::CustomersRead => "customers:read",
             Self::CustomersWrite => "customers:write",
             Self::CustomersErase => "customers:erase",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
+            Self::EventsRead => "events:read",
         }
     }
 }

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::event::{self, Event, EventKind, INSTALLATION, Origin};
+use super::event::{self, Detail, Event, EventKind, INSTALLATION, Order, Origin};
 use super::installation::Installation;
 use crate::context::{Context, Time};
 use crate::error::Result;
 use crate::id::{CustomerId, RequestId, first_at};
+use crate::store::Tx;
 use crate::store::audit::{self as checkpoints, CheckpointRow};
 use crate::store::event::{self as event_rows, LinkedRow};
+use crate::vault::Secrets;
 
 /// Rows read at once.
 const PAGE: i64 = 2_000;
@@ -53,6 +55,49 @@ pub async fn note_opening(
         write.await?;
     }
     Ok(())
+}
+
+/// What the log is told of something done to the installation itself, in the transaction
+/// that does it.
+#[derive(Clone)]
+pub struct Record {
+    event: Event,
+    origin: Origin,
+    secrets: Arc<Secrets>,
+    context: Context,
+}
+
+impl Record {
+    /// What happens, by whose order.
+    #[must_use]
+    pub fn new(
+        installation: &Installation,
+        kind: EventKind,
+        detail: Detail,
+        order: &Order,
+    ) -> Self {
+        let detail = Detail {
+            reason: order.reason.clone(),
+            ..detail
+        };
+        Self {
+            event: Event { kind, detail },
+            origin: order.origin.clone(),
+            secrets: Arc::clone(&installation.secrets),
+            context: installation.context.clone(),
+        }
+    }
+
+    /// Writes it; the transaction may run again.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub fn write(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let (place, key) = ((0, INSTALLATION), &self.secrets.audit);
+        let events = std::slice::from_ref(&self.event);
+        let row = event::seal(events, place, &self.origin, key, &self.context)?;
+        event_rows::append(tx, &row, false)
+    }
 }
 
 /// Signs the heads of all writers that wrote since the last checkpoint, those that

@@ -5,12 +5,12 @@ use super::customer::Identity;
 use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
 use super::evaluation::{Decision, Reason, Verdict};
 use super::event::Origin;
-use super::policy::Requirement;
+use super::policy::{Need, Requirement};
 use super::project::{Project, Verification};
 use super::references::References;
 use super::review::{Approval, Review};
 use super::roster::{self, Customer, Draft, Tenant};
-use super::verification::{Settled, Settling, Situation, sample, settle};
+use super::verification::{Settled, Settling, Situation, run_checks, sample, settle};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
 use crate::store::customer::Status;
@@ -103,7 +103,7 @@ pub fn judge(
             EndorsementStatus::Active => waits,
             from => {
                 from.may_become(to)
-                    || from.may_become(EndorsementStatus::Pending) && !is_closed(from)
+                    || from.may_become(EndorsementStatus::Pending) && !from.is_closed()
             }
         },
         Act::Reopen => from == EndorsementStatus::Rejected,
@@ -116,19 +116,22 @@ pub fn judge(
             endorsements: customer.row.endorsements,
             review: Some(review),
             steps: Vec::new(),
+            asks_provider: false,
         };
         return roster::endorse(customer, settled, None, origin, context);
     }
     review.approvals.retain(|known| known.endorsement != name);
-    let forced = project.verification == Verification::Auto || is_closed(to);
+    let forced = project.verification == Verification::Auto || to.is_closed();
+    let today = context.now().date();
     if !forced {
-        decide(&mut review, judgement, project, origin);
+        let (profile, policy) = (&customer.profile, &project.policy);
+        let checks = run_checks(profile, &identity, policy, references, today);
+        decide(&mut review, judgement, project, (origin, checks.hits));
     }
     let situation = Situation {
         review: Some(&review),
         ..unchanged(customer, &identity)
     };
-    let today = context.now().date();
     let settled = if forced {
         let mut settling = Settling::new(&situation, project);
         settling.walk(name, to, std::slice::from_ref(&judgement.reason));
@@ -149,13 +152,6 @@ pub fn judge(
     roster::endorse(customer, settled, None, origin, context)
 }
 
-const fn is_closed(status: EndorsementStatus) -> bool {
-    matches!(
-        status,
-        EndorsementStatus::Rejected | EndorsementStatus::Offboarded
-    )
-}
-
 /// The events of the endorsement that was judged say why in the reviewer's words.
 fn explain(settled: &mut Settled, judgement: &Judgement, customer: &Customer) {
     let name = judgement.name;
@@ -174,14 +170,23 @@ fn explain(settled: &mut Settled, judgement: &Judgement, customer: &Customer) {
 }
 
 /// Turns an act into decisions about requirements.
-fn decide(review: &mut Review, judgement: &Judgement, project: &Project, origin: &Origin) {
+fn decide(
+    review: &mut Review,
+    judgement: &Judgement,
+    project: &Project,
+    (origin, hits): (&Origin, Vec<String>),
+) {
     let name = judgement.name;
-    let decision = |requirement, verdict| Decision {
+    let decision = |requirement: Requirement, verdict| Decision {
         endorsement: name,
         requirement,
         verdict,
         reason: judgement.reason.clone(),
         by: origin.actor.clone(),
+        hits: match requirement.check() {
+            Some(Need::SanctionsScreening) => hits.clone(),
+            _ => Vec::new(),
+        },
     };
     let subject = judgement
         .requirement
@@ -235,7 +240,7 @@ fn first_of_two(review: &mut Review, judgement: &Judgement, origin: &Origin) -> 
 }
 
 /// The customer as it is.
-fn unchanged<'a>(customer: &'a Customer, identity: &'a Identity) -> Situation<'a> {
+pub(super) fn unchanged<'a>(customer: &'a Customer, identity: &'a Identity) -> Situation<'a> {
     Situation {
         before: customer.row.endorsements,
         review: customer.review.as_ref(),

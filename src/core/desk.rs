@@ -21,6 +21,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::CustomerId;
 use crate::store::customer::{self, Filter};
 use crate::store::project::{self, ProjectRow};
+use crate::store::verification::{self, VerificationRow};
 
 /// Customers read at once.
 const BATCH: usize = 500;
@@ -156,6 +157,30 @@ impl Desk {
         Ok(found)
     }
 
+    /// The verification by the provider that a customer waits for, if there is one.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn verification(&self, customer: &Customer) -> Result<Option<VerificationRow>> {
+        let review = customer.review.as_ref();
+        let Some(id) = review.and_then(|review| review.verification) else {
+            return Ok(None);
+        };
+        let find = move |tx: &mut crate::store::Tx<'_>| verification::find(tx, id);
+        self.installation.store.read(find).await
+    }
+
+    /// Has the provider asked again, from the first attempt, about everybody of a project
+    /// whom it could not be asked about; gives their number.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn ask_again(&self, project: &Project) -> Result<usize> {
+        let (number, now) = (project.number, self.context.now());
+        let ask = move |tx: &mut crate::store::Tx<'_>| verification::ask_again(tx, number, now);
+        self.installation.store.write(ask).await
+    }
+
     /// Carries out a decision about a version of a customer that was looked at.
     ///
     /// # Errors
@@ -189,6 +214,7 @@ impl Desk {
             endorsements: customer.row.endorsements,
             review: customer.review.clone(),
             steps: Vec::new(),
+            asks_provider: false,
         };
         let mut draft =
             roster::endorse(customer, settled, Some(note), &self.origin, &self.context)?;

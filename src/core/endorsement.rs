@@ -176,6 +176,12 @@ impl EndorsementStatus {
         Self::Offboarded,
     ];
 
+    /// Whether only an operator leads on from here, if anybody does.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Rejected | Self::Offboarded)
+    }
+
     /// The status on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -21,6 +21,7 @@ use super::installation::Installation;
 use super::roster::{self, Draft};
 use crate::context::{Context, Time};
 use crate::error::{Code, Error, Result};
+use crate::failpoint;
 use crate::id::CustomerId;
 use crate::store::customer;
 use crate::store::erasure::{self, ErasureRow};
@@ -240,6 +241,7 @@ pub async fn finish(installation: &Installation) -> Result<()> {
         if undone.is_empty() {
             return Ok(());
         }
+        failpoint::reach("erasure.noted");
         let undone = Arc::new(undone);
         let rows = Arc::clone(&undone);
         let destroy = installation.store.write(move |tx| {
@@ -247,7 +249,9 @@ pub async fn finish(installation: &Installation) -> Result<()> {
                 .try_for_each(|row| erasure::destroy_key(tx, row))
         });
         destroy.await?;
+        failpoint::reach("erasure.destroyed");
         installation.store.scrub_keys().await?;
+        failpoint::reach("erasure.scrubbed");
         let now = installation.context.now();
         let close = installation.store.write(move |tx| {
             undone

@@ -78,6 +78,9 @@ pub struct CheckResults {
     pub geo: CheckResult,
     /// `sanctionsScreening`.
     pub sanctions: CheckResult,
+    /// Who the customer may be on the watch list: each a mark of the entry and of
+    /// all that it says.
+    pub hits: Vec<String>,
 }
 
 impl CheckResults {
@@ -138,6 +141,19 @@ pub struct Decision {
     /// By whom.
     #[serde(rename = "b")]
     pub by: String,
+    /// The marks of the hits that were looked at; whoever is hit beside them was not.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<String>,
+}
+
+impl Decision {
+    /// Whether it was made about what the checks find now.
+    fn covers(&self, checks: &CheckResults) -> bool {
+        let screens = self.requirement.check() == Some(Need::SanctionsScreening);
+        !screens
+            || self.verdict != Verdict::Cleared
+            || checks.hits.iter().all(|hit| self.hits.contains(hit))
+    }
 }
 
 /// How far each requirement of an endorsement is. The lists are disjoint.
@@ -291,7 +307,9 @@ fn stand(policy: &Policy, name: EndorsementName, known: &Known<'_>) -> Standing 
     let facts = &known.facts;
     for asked in policy.asked(name, facts.residence, facts.nationality) {
         let requirement = asked.requirement;
-        let own = |decision: &&Decision| decision.requirement == requirement;
+        let own = |decision: &&Decision| {
+            decision.requirement == requirement && decision.covers(known.checks)
+        };
         let decided = |by: EndorsementName| {
             let mut all = known.decisions.iter().rev().filter(own);
             all.find(|decision| decision.endorsement == by)

@@ -52,6 +52,7 @@ fn checks() -> impl Strategy<Value = CheckResults> {
         minimum_age,
         geo,
         sanctions,
+        hits: Vec::new(),
     })
 }
 
@@ -73,6 +74,7 @@ fn decisions() -> impl Strategy<Value = Vec<Decision>> {
                 customer: "c".into(),
             },
             by: "cli:ada".into(),
+            hits: Vec::new(),
         },
     );
     prop::collection::vec(one, 0..5)
@@ -231,6 +233,7 @@ fn one_evaluation_takes_microseconds() {
         minimum_age: CheckResult::Passed,
         geo: CheckResult::Passed,
         sanctions: CheckResult::Passed,
+        hits: Vec::new(),
     };
     let facts = Facts {
         given: Need::ALL

@@ -19,6 +19,15 @@ pub struct Origin {
     pub request_id: String,
 }
 
+/// Who orders something of the installation itself, and why he says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Who.
+    pub origin: Origin,
+    /// Why, when he says.
+    pub reason: Option<String>,
+}
+
 /// What kind of thing happened. Contract section 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventKind {
@@ -55,6 +64,30 @@ pub enum EventKind {
     /// An API key was revoked. Audit only.
     #[serde(rename = "apiKey.revoked")]
     ApiKeyRevoked,
+    /// Somebody asked a webhook for a sign of life. Told to that webhook only.
+    #[serde(rename = "webhook.test")]
+    WebhookTest,
+    /// A webhook was made. Audit only.
+    #[serde(rename = "webhook.created")]
+    WebhookCreated,
+    /// A webhook was changed, or its secret. Audit only.
+    #[serde(rename = "webhook.updated")]
+    WebhookUpdated,
+    /// A webhook was deleted. Audit only.
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted,
+    /// A webhook was disabled because its receiver fails. Audit only.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
+    /// A change of the master key was begun, or of the wrapping key under it. Audit only.
+    #[serde(rename = "masterKey.changing")]
+    MasterKeyChanging,
+    /// The master key before opens nothing any more. Audit only.
+    #[serde(rename = "masterKey.changed")]
+    MasterKeyChanged,
+    /// There is a new key that signs tokens. Audit only.
+    #[serde(rename = "signingKey.changed")]
+    SigningKeyChanged,
 }
 
 impl EventKind {
@@ -68,7 +101,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 19] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -80,6 +113,14 @@ impl EventKind {
         Self::CustomerReleased,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::WebhookTest,
+        Self::WebhookCreated,
+        Self::WebhookUpdated,
+        Self::WebhookDeleted,
+        Self::WebhookDisabled,
+        Self::MasterKeyChanging,
+        Self::MasterKeyChanged,
+        Self::SigningKeyChanged,
     ];
 
     /// The kind on the wire.
@@ -97,7 +138,27 @@ impl EventKind {
             Self::CustomerReleased => "customer.released",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
+            Self::WebhookTest => "webhook.test",
+            Self::WebhookCreated => "webhook.created",
+            Self::WebhookUpdated => "webhook.updated",
+            Self::WebhookDeleted => "webhook.deleted",
+            Self::WebhookDisabled => "webhook.disabled",
+            Self::MasterKeyChanging => "masterKey.changing",
+            Self::MasterKeyChanged => "masterKey.changed",
+            Self::SigningKeyChanged => "signingKey.changed",
         }
+    }
+
+    /// Whether every webhook of the project may be told.
+    #[must_use]
+    pub fn is_broadcast(self) -> bool {
+        Self::PUBLISHED.contains(&self)
+    }
+
+    /// Whether anybody but an auditor is told.
+    #[must_use]
+    pub fn is_published(self) -> bool {
+        self.is_broadcast() || self == Self::WebhookTest
     }
 
     /// The kind of a name.

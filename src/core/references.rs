@@ -15,6 +15,8 @@ use crate::store::Store;
 pub struct References {
     geo: Option<Arc<GeoDatabase>>,
     list: Option<Arc<InForce>>,
+    /// Whether a provider is asked about identities.
+    pub has_provider: bool,
 }
 
 impl References {
@@ -27,6 +29,7 @@ impl References {
         Ok(Self {
             geo: geo.map(GeoDatabase::open).transpose()?.map(Arc::new),
             list: watchlist::load(store).await?.map(Arc::new),
+            has_provider: config.verification_provider_url.is_some(),
         })
     }
 
@@ -43,6 +46,7 @@ impl References {
         Ok(Some(Self {
             geo: self.geo.clone(),
             list: watchlist::load(store).await?.map(Arc::new),
+            has_provider: self.has_provider,
         }))
     }
 
@@ -50,6 +54,12 @@ impl References {
     #[must_use]
     pub fn screener(&self) -> Option<&Screener> {
         self.list.as_ref().map(|list| &list.screener)
+    }
+
+    /// The version of the list in force.
+    #[must_use]
+    pub fn list_version(&self) -> Option<i64> {
+        self.list.as_ref().map(|list| list.version)
     }
 
     /// An address with the database to look it up in.

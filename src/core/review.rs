@@ -3,9 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::endorsement::{EndorsementName, EndorsementStatus};
-use super::evaluation::{Decision, Standing};
+use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use super::evaluation::{Decision, Standing, Verdict};
+use super::policy::{Need, Requirement};
+use super::provider;
 use crate::error::{Error, Result};
+use crate::id::VerificationId;
+use crate::store::customer::Endorsements;
 
 /// One of two people who approve or reject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,9 @@ pub struct Review {
     /// Who has agreed to a decision that two people make.
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<Approval>,
+    /// The one verification by the provider whose result counts.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationId>,
 }
 
 impl Review {
@@ -71,12 +78,39 @@ impl Review {
         self.decisions.push(decision);
     }
 
+    /// The endorsements for which the provider says whether the person is who he says:
+    /// the customer has nothing left to give, and no person wants to look himself.
+    #[must_use]
+    pub fn awaiting_provider(&self, statuses: &Endorsements) -> EndorsementSet {
+        let identity = Requirement::of(Need::IdentityVerification);
+        let by_a_person = |name: EndorsementName| {
+            let own = |by: EndorsementName| {
+                let mut all = self.decisions.iter();
+                all.find(|known| known.endorsement == by && known.requirement == identity)
+            };
+            own(name)
+                .or_else(|| own(EndorsementName::Basic))
+                .is_some_and(|known| {
+                    known.verdict == Verdict::Waiting && known.by != provider::ACTOR
+                })
+        };
+        let waits = |name: &EndorsementName| {
+            let open = statuses[*name as usize].is_some_and(|status| !status.is_closed());
+            let standing = self.standing(*name).filter(|_| open);
+            standing.is_some_and(|standing| {
+                standing.pending.contains(&identity) && !standing.is_wanting()
+            }) && !by_a_person(*name)
+        };
+        EndorsementName::ALL.into_iter().filter(waits).collect()
+    }
+
     /// Whether there is anything to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.standings.iter().all(Option::is_none)
             && self.decisions.is_empty()
             && self.approvals.is_empty()
+            && self.verification.is_none()
     }
 }
 

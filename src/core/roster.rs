@@ -10,10 +10,11 @@ use crate::core::references::References;
 use crate::core::review::{Review, Step};
 use crate::core::verification::{self, Settled, Situation};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
-use crate::id::CustomerId;
+use crate::id::{CustomerId, VerificationId};
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
-use crate::store::{Tx, lookup};
+use crate::store::verification as verification_rows;
+use crate::store::{Tx, customer_version, lookup};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -63,6 +64,54 @@ struct Change {
     event: EventRow,
     lookups_added: Vec<i64>,
     lookups_removed: Vec<i64>,
+    asked: Asked,
+}
+
+/// What a change means to the verifications by the provider.
+#[derive(Clone, Default)]
+struct Asked {
+    opened: Option<VerificationId>,
+    closed: Option<VerificationId>,
+    answer: Option<verification_rows::Answer>,
+}
+
+impl Asked {
+    /// Gives the verification that is asked for its id; one before it counts no longer.
+    fn follow(before: Option<&Review>, settled: &mut Settled, context: &Context) -> Self {
+        let before = before.and_then(|review| review.verification);
+        if settled.asks_provider {
+            let id = VerificationId::from_bytes(context.new_id());
+            settled.review.get_or_insert_default().verification = Some(id);
+        }
+        let after = settled.review.as_ref();
+        let after = after.and_then(|review| review.verification);
+        Self {
+            opened: after.filter(|_| settled.asks_provider),
+            closed: before.filter(|before| after != Some(*before)),
+            answer: None,
+        }
+    }
+
+    /// The customer takes part no longer.
+    fn end(review: Option<&Review>) -> Self {
+        Self {
+            closed: review.and_then(|review| review.verification),
+            ..Self::default()
+        }
+    }
+
+    fn write(&self, tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
+        if let Some(answer) = &self.answer {
+            verification_rows::answer(tx, answer)?;
+        }
+        if let Some(id) = self.closed {
+            verification_rows::supersede(tx, id)?;
+        }
+        if let Some(id) = self.opened {
+            verification_rows::insert(tx, id, row.project, row.id)?;
+        }
+        Ok(())
+    }
 }
 
 impl Customer {
@@ -135,7 +184,8 @@ pub fn create(
         signed: new.signed_agreement,
     };
     let (settings, references) = (&tenant.settings, &tenant.references);
-    let settled = verification::settle(&situation, settings, references, now.date());
+    let mut settled = verification::settle(&situation, settings, references, now.date());
+    let asked = Asked::follow(None, &mut settled, context);
     let mut row = CustomerRow {
         project: tenant.project,
         id,
@@ -158,6 +208,7 @@ pub fn create(
         event: event::seal(&events, (row.project, id), &tenant.origin, key, context)?,
         lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
         lookups_removed: Vec::new(),
+        asked,
     };
     let profile = new.profile.clone();
     Ok(Draft {
@@ -204,16 +255,18 @@ pub fn update(
         identity: &identity,
         signed: signed_at.is_some(),
     };
-    let settled = if changed.is_empty() && named.is_empty() {
+    let mut settled = if changed.is_empty() && named.is_empty() {
         Settled {
             endorsements: old.endorsements,
             review: customer.review.clone(),
             steps: Vec::new(),
+            asks_provider: false,
         }
     } else {
         let (settings, references) = (&tenant.settings, &tenant.references);
         verification::settle(&situation, settings, references, now.date())
     };
+    let asked = Asked::follow(customer.review.as_ref(), &mut settled, context);
     if settled.endorsements != old.endorsements || settled.review != customer.review {
         changed.push("endorsements");
     }
@@ -243,6 +296,7 @@ pub fn update(
         )?,
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
+        asked,
     };
     Ok(Some(Draft {
         row,
@@ -258,12 +312,13 @@ pub fn update(
 /// None that a caller can cause.
 pub fn endorse(
     customer: &Customer,
-    settled: Settled,
+    mut settled: Settled,
     note: Option<Event>,
     origin: &Origin,
     context: &Context,
 ) -> Result<Draft> {
     let old = &customer.row;
+    let asked = Asked::follow(customer.review.as_ref(), &mut settled, context);
     let mut row = CustomerRow {
         version: old.version + 1,
         updated_at: context.now().max(old.updated_at),
@@ -283,6 +338,7 @@ pub fn endorse(
         event: event::seal(&events, subject, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
+        asked,
     };
     Ok(Draft {
         row,
@@ -326,6 +382,7 @@ pub fn deactivate(
         )?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
+        asked: Asked::end(customer.review.as_ref()),
     };
     let profile = customer.profile.clone();
     Ok(Some(Draft {
@@ -359,6 +416,7 @@ pub fn tombstone(
             event,
             lookups_added: Vec::new(),
             lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
+            asked: Asked::end(customer.review.as_ref()),
         },
     })
 }
@@ -424,6 +482,13 @@ fn seal(
 }
 
 impl Draft {
+    /// The same change as what a verification by the provider made of the customer.
+    #[must_use]
+    pub fn answering(mut self, answer: verification_rows::Answer) -> Self {
+        self.change.asked.answer = Some(answer);
+        self
+    }
+
     /// What the transaction does. It writes nothing and gives `false` when
     /// somebody else changed the customer since it was read.
     pub fn writer(&self) -> impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static {
@@ -431,8 +496,13 @@ impl Draft {
         move |tx| {
             if change.new {
                 customer::insert(tx, &row)?;
-            } else if !customer::replace(tx, &row)? {
-                return Ok(false);
+            } else {
+                // By the machine's clock, which a test clock may be ahead of.
+                let now = CustomerId::from_bytes(change.event.id).time();
+                customer_version::keep(tx, &row, now)?;
+                if !customer::replace(tx, &row)? {
+                    return Ok(false);
+                }
             }
             for hash in &change.lookups_removed {
                 lookup::delete(tx, *hash, row.id.as_bytes())?;
@@ -440,6 +510,7 @@ impl Draft {
             for hash in &change.lookups_added {
                 lookup::insert(tx, *hash, row.id.as_bytes())?;
             }
+            change.asked.write(tx, &row)?;
             event_rows::append(tx, &change.event, change.new)?;
             Ok(true)
         }

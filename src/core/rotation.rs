@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use super::audit::Record;
+use super::event::{Detail, EventKind, Order};
 use super::installation::{Installation, SECRETS};
 use crate::context::Time;
 use crate::error::{Code, Error, Result};
@@ -28,6 +30,7 @@ const LEARNING_S: i64 = 3;
 pub struct Rotation<'a> {
     installation: &'a Installation,
     target: Option<MasterKey>,
+    order: Order,
     to: Arc<WrappingKey>,
     after: i64,
     /// Whether an earlier run of the command began it.
@@ -46,7 +49,11 @@ impl<'a> Rotation<'a> {
     ///
     /// # Errors
     /// When the target is the present key, or a change to another is under way.
-    pub async fn begin(installation: &'a Installation, target: Option<MasterKey>) -> Result<Self> {
+    pub async fn begin(
+        installation: &'a Installation,
+        target: Option<MasterKey>,
+        order: Order,
+    ) -> Result<Self> {
         let ring = &installation.master;
         let master = target.as_ref().unwrap_or(ring.master());
         let rows = installation.store.read(wrapping_key::all).await?;
@@ -62,13 +69,14 @@ impl<'a> Rotation<'a> {
                      or leave the target away to change only the wrapping key under it"
                 )));
             }
-            take_over(installation, master, &old).await?;
+            take_over(installation, master, &old, &order).await?;
         }
         let total = installation.store.read(wrapping_key::data_key_count);
         let mut rotation = Self {
             installation,
             to: ring.current(),
             target,
+            order,
             after: i64::MIN,
             resumed,
             total: total.await?,
@@ -137,8 +145,17 @@ impl<'a> Rotation<'a> {
             .as_ref()
             .unwrap_or(self.installation.master.master());
         let (id, by) = (self.to.id(), master.id());
-        self.write(move |tx| wrapping_key::delete_all_but(tx, id, by).map(drop))
-            .await?;
+        let detail = Detail {
+            to: Some(key_pair(by, id)),
+            ..Detail::default()
+        };
+        let kind = EventKind::MasterKeyChanged;
+        let record = Record::new(self.installation, kind, detail, &self.order);
+        self.write(move |tx| {
+            wrapping_key::delete_all_but(tx, id, by)?;
+            record.write(tx)
+        })
+        .await?;
         Ok(master.to_string())
     }
 
@@ -221,11 +238,17 @@ fn check_resumed(
     )))
 }
 
+/// The ids of a master key and of the wrapping key under it, for the audit log.
+fn key_pair(master: i64, wrapping: i64) -> String {
+    format!("master key {master:x}, wrapping key {wrapping:x}")
+}
+
 /// Stores a new wrapping key, from which moment on it wraps what is new.
 async fn take_over(
     installation: &Installation,
     master: &MasterKey,
     old: &WrappingKey,
+    order: &Order,
 ) -> Result<()> {
     let ring: &KeyRing = &installation.master;
     let random = &installation.context.random;
@@ -236,6 +259,12 @@ async fn take_over(
         old.wrapped_by(&new, random),
     ];
     let (before, now) = (old.id(), installation.context.now());
+    let detail = Detail {
+        from: Some(key_pair(ring.master().id(), old.id())),
+        to: Some(key_pair(master.id(), new.id())),
+        ..Detail::default()
+    };
+    let record = Record::new(installation, EventKind::MasterKeyChanging, detail, order);
     let rows = installation
         .store
         .write(move |tx| {
@@ -246,6 +275,7 @@ async fn take_over(
             }
             rows.iter()
                 .try_for_each(|row| wrapping_key::insert(tx, row, now))?;
+            record.write(tx)?;
             wrapping_key::all(tx)
         })
         .await?;

@@ -1,6 +1,8 @@
 //! The installation's signing keys: read, made at the first start, and changed.
 //! A retired key verifies until the last token it signed has expired.
 
+use super::audit::Record;
+use super::event::{Detail, EventKind, Order};
 use super::installation::Installation;
 use super::token::{SigningKey, SigningKeys};
 use crate::context::Time;
@@ -69,10 +71,20 @@ impl Installation {
     ///
     /// # Errors
     /// When the key before the present one is still needed: two are in force at a time.
-    pub async fn rotate_signing(&self, old: OldKey) -> Result<NewSigningKey> {
+    pub async fn rotate_signing(&self, old: OldKey, order: &Order) -> Result<NewSigningKey> {
         let row = self.new_signing_key()?;
         let (id, now) = (row.id.clone(), row.created_at);
         let oldest_needed = self.oldest_retirement(now);
+        let old_until = match old {
+            OldKey::Retires => now.plus_seconds(self.token_lifetime_s + SIGNS_AFTER_S),
+            OldKey::EndsNow => now,
+        };
+        let detail = Detail {
+            to: Some(format!("signing key {id}")),
+            until: Some(old_until.to_string()),
+            ..Detail::default()
+        };
+        let record = Record::new(self, EventKind::SigningKeyChanged, detail, order);
         self.store
             .write(move |tx| {
                 let retired = key_register::signing_keys(tx)?;
@@ -90,13 +102,10 @@ impl Installation {
                     OldKey::EndsNow => now.plus_seconds(1),
                 };
                 key_register::delete_signing_keys_retired_before(tx, edge)?;
-                key_register::insert_signing_key(tx, &row)
+                key_register::insert_signing_key(tx, &row)?;
+                record.write(tx)
             })
             .await?;
-        let old_until = match old {
-            OldKey::Retires => now.plus_seconds(self.token_lifetime_s + SIGNS_AFTER_S),
-            OldKey::EndsNow => now,
-        };
         Ok(NewSigningKey { id, old_until })
     }
 

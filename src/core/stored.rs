@@ -3,10 +3,11 @@
 //! data; what it writes leaves it only to be sealed.
 
 use std::io;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::address::{AddressParts, AddressText, ResidentialAddress};
 use super::birth_date::BirthDate;
@@ -60,7 +61,11 @@ struct ProfileIn<'a> {
 }
 
 pub(super) fn write_profile(profile: &Profile) -> Zeroizing<Vec<u8>> {
-    write(&ProfileOut {
+    write(&profile_out(profile))
+}
+
+fn profile_out(profile: &Profile) -> ProfileOut<'_> {
+    ProfileOut {
         first_name: profile.first_name.as_ref().map(PersonName::expose),
         middle_name: profile.middle_name.as_ref().map(PersonName::expose),
         last_name: profile.last_name.as_ref().map(PersonName::expose),
@@ -69,7 +74,7 @@ pub(super) fn write_profile(profile: &Profile) -> Zeroizing<Vec<u8>> {
         nationality: profile.nationality.map(Country::code),
         external_id: profile.external_id.as_ref().map(ExternalId::expose),
         metadata: profile.metadata.expose(),
-    })
+    }
 }
 
 pub(super) fn read_profile(bytes: &[u8]) -> Result<Profile> {
@@ -90,7 +95,7 @@ pub(super) fn read_profile(bytes: &[u8]) -> Result<Profile> {
 #[serde(rename_all = "camelCase")]
 struct IdentityOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    birth_date: Option<&'a str>,
+    birth_date: Option<Wiped<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip_address: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +160,10 @@ struct DocumentIn<'a> {
 }
 
 pub(super) fn write_identity(identity: &Identity) -> Zeroizing<Vec<u8>> {
+    write(&identity_out(identity))
+}
+
+fn identity_out(identity: &Identity) -> IdentityOut<'_> {
     let address = identity.residential_address.as_ref().map(|address| {
         let parts = address.expose();
         AddressOut {
@@ -171,16 +180,37 @@ pub(super) fn write_identity(identity: &Identity) -> Zeroizing<Vec<u8>> {
         issuing_country: document.issuing_country().code(),
         number: document.expose_number(),
     });
-    let birth_date = identity
-        .birth_date
-        .as_ref()
-        .map(|date| Zeroizing::new(date.expose()));
-    write(&IdentityOut {
-        birth_date: birth_date.as_deref().map(String::as_str),
+    let birth_date = identity.birth_date.as_ref();
+    IdentityOut {
+        birth_date: birth_date.map(|date| Wiped(Zeroizing::new(date.expose()))),
         ip_address: identity.ip_address.as_ref().map(IpAddress::expose),
         residential_address: address,
         identifying_information: documents.collect(),
-    })
+    }
+}
+
+/// What is told of a customer to whoever verifies the identity: what the request to make
+/// the customer would say, without what is the caller's own.
+#[derive(Serialize)]
+pub(super) struct PersonOut<'a> {
+    #[serde(flatten)]
+    profile: ProfileOut<'a>,
+    #[serde(flatten)]
+    identity: IdentityOut<'a>,
+}
+
+impl<'a> PersonOut<'a> {
+    pub(super) fn of(profile: &'a Profile, identity: &'a Identity) -> Self {
+        static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        Self {
+            profile: ProfileOut {
+                external_id: None,
+                metadata: &NOTHING,
+                ..profile_out(profile)
+            },
+            identity: identity_out(identity),
+        }
+    }
 }
 
 pub(super) fn read_identity(bytes: &[u8]) -> Result<Identity> {
@@ -233,17 +263,24 @@ fn unreadable() -> Error {
     Error::internal("a stored document of a customer does not decode")
 }
 
-fn write<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
+/// The JSON of what may hold personal data.
+pub(super) fn write<T: Serialize>(document: &T) -> Zeroizing<Vec<u8>> {
     let mut out = Wiped(Zeroizing::new(Vec::with_capacity(FIRST_CAPACITY)));
     serde_json::to_writer(&mut out, document)
         .expect("maps have text keys and memory takes every byte");
     out.0
 }
 
-/// A buffer that leaves no copy of itself behind when it grows.
-struct Wiped(Zeroizing<Vec<u8>>);
+/// What is wiped when it is dropped; a buffer leaves no copy of itself behind when it grows.
+struct Wiped<T: Zeroize>(Zeroizing<T>);
 
-impl io::Write for Wiped {
+impl Serialize for Wiped<String> {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&self.0)
+    }
+}
+
+impl io::Write for Wiped<Vec<u8>> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = self.0.len() + bytes.len();
         if length > self.0.capacity() {

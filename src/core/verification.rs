@@ -15,7 +15,7 @@ use super::policy::{Need, Policy};
 use super::project::{Project, Verification};
 use super::references::References;
 use super::review::{Review, Step};
-use super::screening::{Subject, THRESHOLD};
+use super::screening::{Hit, Subject, THRESHOLD};
 use crate::store::customer::Endorsements;
 
 /// The surnames that lead a sandbox customer to a status, in any case.
@@ -31,6 +31,16 @@ pub const SURNAMES: [(&str, EndorsementStatus); 5] = [
 const REVIEWED: [&str; 4] = [
     "residentialAddress",
     "lastName",
+    "identifyingInformation",
+    "ipAddress",
+];
+
+/// The fields that `identityVerification` looks at.
+const IDENTITY: [&str; 6] = [
+    "firstName",
+    "lastName",
+    "birthDate",
+    "residentialAddress",
     "identifyingInformation",
     "ipAddress",
 ];
@@ -63,6 +73,8 @@ pub struct Settled {
     pub review: Option<Review>,
     /// How they came there.
     pub steps: Vec<Step>,
+    /// Whether the provider is to be asked, which it is not yet.
+    pub asks_provider: bool,
 }
 
 /// Settles the endorsements of a customer.
@@ -126,11 +138,7 @@ fn by_policy(
     let mut review = now.review.cloned().unwrap_or_default();
     forget_outdated(&mut review, now);
     review.policy = (project.policy.name.clone(), project.policy.version);
-    let requested: EndorsementSet = EndorsementName::ALL
-        .into_iter()
-        .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
-        .collect();
-    let outcomes = evaluated(now, &review, requested, (project, references), today);
+    let outcomes = evaluated(now, &review, (project, references), today);
     let mut endorsements = now.before;
     let mut steps = Vec::new();
     for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
@@ -155,20 +163,30 @@ fn by_policy(
         endorsements[name as usize] = Some(status);
         review.standings[name as usize] = Some(standing);
     }
+    let awaited = !review.awaiting_provider(&endorsements).is_empty();
+    let outdated = IDENTITY.iter().any(|field| now.changed.contains(field));
+    if outdated || !awaited {
+        review.verification = None;
+    }
     Settled {
         endorsements,
+        asks_provider: awaited && review.verification.is_none() && references.has_provider,
         review: (!review.is_empty()).then_some(review),
         steps,
     }
 }
 
-fn evaluated(
+/// Where each requested endorsement is to stand, with what the checks find today.
+pub(super) fn evaluated(
     now: &Situation<'_>,
     review: &Review,
-    requested: EndorsementSet,
     (project, references): (&Project, &References),
     today: Date,
 ) -> [Option<Outcome>; 3] {
+    let requested: EndorsementSet = EndorsementName::ALL
+        .into_iter()
+        .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
+        .collect();
     let known = Known {
         facts: Facts::of(now.profile, now.identity, now.signed),
         checks: &run_checks(
@@ -210,11 +228,12 @@ pub fn run_checks(
         None => CheckResult::NotDone("the birth date is not known"),
     };
     let subject = Subject::of(profile, identity);
-    let (sanctions, _) = checks::sanctions(references.screener(), &subject, THRESHOLD);
+    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, THRESHOLD);
     CheckResults {
         minimum_age,
         geo,
         sanctions,
+        hits: hits.iter().map(Hit::mark).collect(),
     }
 }
 
@@ -223,14 +242,7 @@ pub fn run_checks(
 fn forget_outdated(review: &mut Review, now: &Situation<'_>) {
     let touched = |need: Need| {
         let fields: &[&str] = match need {
-            Need::IdentityVerification => &[
-                "firstName",
-                "lastName",
-                "birthDate",
-                "residentialAddress",
-                "identifyingInformation",
-                "ipAddress",
-            ],
+            Need::IdentityVerification => &IDENTITY,
             Need::SanctionsScreening => &[
                 "firstName",
                 "middleName",
@@ -441,8 +453,12 @@ impl<'a> Settling<'a> {
         if !self.steps.is_empty() && !self.review.is_empty() {
             self.review.policy = (self.policy.name.clone(), self.policy.version);
         }
+        if self.review.awaiting_provider(&self.endorsements).is_empty() {
+            self.review.verification = None;
+        }
         Settled {
             endorsements: self.endorsements,
+            asks_provider: false,
             review: (!self.review.is_empty()).then_some(self.review),
             steps: self.steps,
         }

@@ -14,13 +14,16 @@ use super::rate::{self, RateLimit};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
+use crate::core::api_key::Mode;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
+use crate::core::provider::Provider;
 use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
-use crate::store::{api_key, customer, key_register, project};
+use crate::outbound::Outbound;
+use crate::store::{api_key, customer, key_register, project, webhook};
 use crate::vault::{DataKeyPool, IdOrder, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
@@ -48,8 +51,14 @@ pub struct Parts {
     pub in_flight: InFlight,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// The client for requests that leave the server.
+    pub outbound: Outbound,
+    /// A number that no other process on the store has; it holds claims.
+    pub process: i64,
     /// The OpenAPI document.
     pub openapi: Bytes,
+    /// The verification provider, if there is one.
+    pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
@@ -110,7 +119,10 @@ impl App {
             ),
             in_flight: InFlight::default(),
             metrics: Arc::default(),
+            outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
+            process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
             openapi,
+            provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),
             policy: installation.policy(&config)?,
@@ -204,6 +216,47 @@ impl App {
             let (name, mode) = (&key.project_name, key.mode);
             Arc::new(Project::unset(key.project, name, mode, &self.policy))
         })
+    }
+
+    /// What a project is set to; `None` when there is none of this number.
+    ///
+    /// # Errors
+    /// When the store is away, or a stored policy does not stand.
+    pub async fn project_numbered(&self, number: i64) -> Result<Option<Arc<Project>>> {
+        let known = || {
+            let directory = self
+                .projects
+                .read()
+                .expect("no code panics while it holds this lock");
+            directory.projects.get(&number).cloned()
+        };
+        if let Some(project) = known() {
+            return Ok(Some(project));
+        }
+        self.refresh_projects().await?;
+        Ok(known())
+    }
+
+    /// The mode of a project, if it is known yet.
+    #[must_use]
+    pub fn mode_of(&self, project: i64) -> Option<Mode> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        directory.projects.get(&project).map(|known| known.mode)
+    }
+
+    /// Every project, in the order of their numbers, as they were at most a second ago.
+    #[must_use]
+    pub fn projects(&self) -> Vec<Arc<Project>> {
+        let directory = self
+            .projects
+            .read()
+            .expect("no code panics while it holds this lock");
+        let mut projects: Vec<_> = directory.projects.values().cloned().collect();
+        projects.sort_by_key(|project| project.number);
+        projects
     }
 
     /// Reads the projects again when one was changed, by whatever process.
@@ -300,7 +353,9 @@ impl App {
     /// Gives back what was made ahead of time and closes the store.
     pub async fn close(&self) {
         let unused = self.data_keys.stop();
+        let process = self.process;
         let forgotten = self.installation.store.write(move |tx| {
+            webhook::release(tx, process)?;
             for id in &unused {
                 key_register::delete_data_key(tx, *id)?;
             }

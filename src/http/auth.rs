@@ -44,6 +44,27 @@ pub struct CustomersWrite;
 /// `customers:erase`.
 pub struct CustomersErase;
 
+/// `webhooks:read`.
+pub struct WebhooksRead;
+
+/// `webhooks:write`.
+pub struct WebhooksWrite;
+
+/// `events:read`.
+pub struct EventsRead;
+
+impl Permission for WebhooksRead {
+    const SCOPE: Scope = Scope::WebhooksRead;
+}
+
+impl Permission for WebhooksWrite {
+    const SCOPE: Scope = Scope::WebhooksWrite;
+}
+
+impl Permission for EventsRead {
+    const SCOPE: Scope = Scope::EventsRead;
+}
+
 impl Permission for CustomersErase {
     const SCOPE: Scope = Scope::CustomersErase;
 }
@@ -113,7 +134,7 @@ impl<P> Caller<P> {
 
 /// A write that would wait too long is refused before anything is done for it;
 /// what it costs to refuse it later would be taken from those that can be served.
-fn check_pressure(method: &Method, app: &App) -> Result<()> {
+pub(super) fn check_pressure(method: &Method, app: &App) -> Result<()> {
     if !method.is_safe() && app.installation.store.is_overloaded() {
         Refusal::Overload.add();
         return Err(Error::unavailable("too many requests are waiting", 1));

@@ -44,7 +44,7 @@ pub struct Simulation {
 }
 
 /// The most reasons of one simulation.
-const MAX_REASONS: usize = 10;
+pub(super) const MAX_REASONS: usize = 10;
 
 /// The longest reason.
 const LONGEST_REASON: usize = 500;
@@ -98,7 +98,8 @@ fn read_reasons<'a>(fields: &mut Fields<'a, '_>, list: &'a [Value]) -> Vec<Reaso
     reasons
 }
 
-fn reason(text: &str) -> Result<String, Invalid> {
+/// One reason, of 1 to 500 characters.
+pub(super) fn reason(text: &str) -> Result<String, Invalid> {
     let sound = !text.chars().any(char::is_control);
     match text.chars().count() {
         1..=LONGEST_REASON if sound => Ok(text.to_owned()),

@@ -33,9 +33,11 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::QueryInvalid
         | Code::IdempotencyKeyMissing
         | Code::IdempotencyKeyInvalid => StatusCode::BAD_REQUEST,
-        Code::CredentialsInvalid | Code::TokenMissing | Code::TokenInvalid | Code::TokenExpired => {
-            StatusCode::UNAUTHORIZED
-        }
+        Code::CredentialsInvalid
+        | Code::TokenMissing
+        | Code::TokenInvalid
+        | Code::TokenExpired
+        | Code::SignatureInvalid => StatusCode::UNAUTHORIZED,
         Code::ScopeMissing => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -43,7 +45,10 @@ pub const fn status(code: Code) -> StatusCode {
         Code::IdempotencyInProgress
         | Code::CustomerInactive
         | Code::CustomerOnHold
-        | Code::TransitionNotAllowed => StatusCode::CONFLICT,
+        | Code::WebhookDisabled
+        | Code::TooManyWebhooks
+        | Code::TransitionNotAllowed
+        | Code::VerificationClosed => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -162,6 +167,7 @@ const fn challenge(code: Code) -> Option<&'static str> {
         Code::TokenInvalid | Code::TokenExpired => {
             Some("Bearer realm=\"oms\", error=\"invalid_token\"")
         }
+        Code::SignatureInvalid => Some("StandardWebhooks realm=\"oms\""),
         _ => None,
     }
 }

@@ -1,22 +1,43 @@
 //! The examples of the OpenAPI document. Answers are made by the code that
 //! makes the real ones, so they cannot lie.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::customer_body::read_create;
 use super::customers::Customer;
 use super::requirements;
 use super::sandbox::Scenarios;
+use super::verification::Verification;
+use super::{events, webhooks};
 use crate::config::UnknownFields;
-use crate::context::Time;
+use crate::context::{Clock, Context, Random, Time};
+use crate::core::api_key::Mode;
 use crate::core::country::Country;
+use crate::core::customer::NewCustomer;
 use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
+use crate::core::event::EventKind;
+use crate::core::occurrence::Occurrence;
 use crate::core::policy::Policy;
-use crate::id::CustomerId;
+use crate::core::project::Project;
+use crate::core::provider::{self, Outcome, Subject};
+use crate::core::webhook::{Scheme, Subscription, Webhook};
+use crate::id::{CustomerId, DeliveryId, EventId, VerificationId};
 use crate::store::customer::{CustomerRow, Status};
+use crate::vault::SealingKey;
 
 /// When the example happened: 2026-01-31T12:00:00Z.
 const NOW: Time = Time::from_millis(1_769_860_800_000);
+
+/// The customer of the examples.
+const CUSTOMER: CustomerId =
+    CustomerId::from_bytes(0x019c_13e2_4000_7466_8572_a1d0_9c56_1f6d_u128.to_be_bytes());
+
+/// The verification of the examples.
+const VERIFICATION: VerificationId =
+    VerificationId::from_bytes(0x019c_13e2_401a_78aa_bc3b_bd1e_ef28_d881_u128.to_be_bytes());
 
 /// The body of `POST /customers`.
 #[must_use]
@@ -47,15 +68,18 @@ pub fn update_customer() -> Value {
     json!({"middleName": "King", "phone": null, "metadata": {"plan": "platinum"}})
 }
 
-/// A customer as answers show it.
-#[must_use]
-pub fn customer(status: Status) -> Value {
+fn new_customer() -> NewCustomer {
     let body = create_customer();
     let empty = Map::new();
     let body = body.as_object().unwrap_or(&empty);
-    let new =
-        read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example");
-    let id = CustomerId::parse("cst_01kg9y4g00ehk8awn1t2e5c7vd").expect("an id");
+    read_create(body, NOW.date(), UnknownFields::Refuse).expect("a test reads the example")
+}
+
+/// A customer as answers show it.
+#[must_use]
+pub fn customer(status: Status) -> Value {
+    let new = new_customer();
+    let id = CUSTOMER;
     let row = CustomerRow {
         project: 1,
         id,
@@ -72,6 +96,110 @@ pub fn customer(status: Status) -> Value {
     serde_json::to_value(Customer::new(&row, &new.profile, None)).expect("an answer is JSON")
 }
 
+/// The delivery of the samples.
+pub const DELIVERY: DeliveryId =
+    DeliveryId::from_bytes(*b"\x01\x9c\x13\xe2\x40\x00\x70\x00\x80oms-dlv");
+
+/// The webhook of the samples.
+fn webhook_sample() -> Webhook {
+    let key = SealingKey::new(1, &[1; 32]);
+    let context = Context::new(
+        Clock::Manual(Arc::new(NOW.as_millis().into())),
+        Random::seeded(1),
+    );
+    let url = Url::parse("https://example.com/hooks").expect("a URL");
+    Webhook::make(
+        1,
+        (url, Subscription::default(), Scheme::Oms),
+        &key,
+        &context,
+    )
+}
+
+/// What a webhook is sent of an event of this kind, made by the code that makes the real ones.
+#[must_use]
+pub fn payload(kind: EventKind) -> Value {
+    let changed: &[&str] = match kind {
+        EventKind::CustomerUpdated => &["middleName", "residentialAddress"],
+        EventKind::CustomerDeactivated => &["status"],
+        EventKind::EndorsementActive | EventKind::EndorsementUpdated => &["endorsements.usd"],
+        _ => &[],
+    };
+    let data = match kind {
+        EventKind::WebhookTest => {
+            serde_json::to_value(webhooks::Webhook::new(&webhook_sample(), None))
+                .expect("an answer is JSON")
+        }
+        EventKind::CustomerDeactivated => customer(Status::Inactive),
+        _ => customer(Status::Active),
+    };
+    let occurrence = Occurrence {
+        id: EventId::from_bytes(*DELIVERY.as_bytes()),
+        kind,
+        at: NOW,
+        resource: [0; 16],
+        sequence: 1 + i64::from(!changed.is_empty()),
+        changed: changed.iter().map(|name| (*name).to_owned()).collect(),
+        request_id: String::new(),
+    };
+    let data = events::raw(data.to_string().into_bytes()).expect("it is JSON");
+    let payload = events::payload(&occurrence, DELIVERY, &data).expect("it is JSON");
+    serde_json::from_slice(&payload).expect("it is JSON")
+}
+
+fn webhook(with_secret: bool) -> Value {
+    let webhook = webhook_sample();
+    let secret = with_secret.then_some(&webhook.secret);
+    serde_json::to_value(webhooks::Webhook::new(&webhook, secret)).expect("an answer is JSON")
+}
+
+fn delivery(status: &str) -> Value {
+    json!({
+        "id": DELIVERY, "object": "webhookDelivery", "webhookId": webhook(false)["id"],
+        "eventId": "evt_01kg9y4g00ehk8awn1t2e5c7vd", "event": "customer.created", "status": status,
+        "attempts": 1, "responseStatus": 200, "error": null, "createdAt": NOW,
+        "lastAttemptAt": NOW, "nextAttemptAt": null
+    })
+}
+
+fn event() -> Value {
+    json!({
+        "id": "evt_01kg9y4g00ehk8awn1t2e5c7vd", "object": "event", "event": "customer.created",
+        "createdAt": NOW, "sequence": 1, "changed": [], "resourceId": "cst_01kg9y4g00ehk8awn1t2e5c7vd",
+        "requestId": "req_01h2xcejqtf2nbrexx3vqjhp41", "data": customer(Status::Active)
+    })
+}
+
+/// The body of `POST /verifications/{verificationId}/result`.
+#[must_use]
+pub fn result_of_verification() -> Value {
+    json!({
+        "verificationId": VERIFICATION,
+        "result": "issues",
+        "reasons": [{
+            "developerReason": "The document expired on 2025-11-30.",
+            "reason": "Please send a document that is still valid.",
+            "requirement": "identifyingInformation"
+        }]
+    })
+}
+
+/// The body of the request that the verification provider is sent.
+#[must_use]
+pub fn verification_request() -> Value {
+    let new = new_customer();
+    let policy = Policy::built_in();
+    let subject = Subject {
+        id: VERIFICATION,
+        customer: CUSTOMER,
+        project: &Project::unset(1, "shop", Mode::Live, &policy),
+        endorsements: EndorsementSet::ALL.without([EndorsementName::Basic].into_iter().collect()),
+        result_path: &format!("/v0.9/verifications/{VERIFICATION}/result"),
+    };
+    let sent = provider::request(&subject, &new.profile, &new.identity);
+    serde_json::from_slice(&sent).expect("what is sent is JSON")
+}
+
 /// What a call takes, by its operation id.
 #[must_use]
 pub fn request(operation: &str) -> Option<Value> {
@@ -85,6 +213,12 @@ pub fn request(operation: &str) -> Option<Value> {
         "erase" => Some(json!({"reason": "request of the customer of 2026-01-30, ticket 4711"})),
         "simulate" => Some(json!({"status": "ACTIVE"})),
         "advance_clock" => Some(json!({"advance": "P1D"})),
+        "create_webhook" => {
+            Some(json!({"url": "https://example.com/hooks", "events": ["customer.*"]}))
+        }
+        "update_webhook" => Some(json!({"events": ["endorsement.active"], "enabled": true})),
+        "preview_webhook" => Some(json!({"event": "customer.created"})),
+        "take_result" => Some(result_of_verification()),
         _ => None,
     }
 }
@@ -127,6 +261,35 @@ pub fn answer(operation: &str) -> Option<Value> {
         "advance_clock" => Some(json!({
             "object": "sandboxClock", "now": NOW.plus_seconds(86_400), "offsetSeconds": 86_400
         })),
+        "create_webhook" | "rotate_webhook_secret" => Some(webhook(true)),
+        "read_webhook" | "update_webhook" | "delete_webhook" => Some(webhook(false)),
+        "list_webhooks" => {
+            Some(json!({"data": [webhook(false)], "hasMore": false, "cursor": null}))
+        }
+        "test_webhook" | "retry_delivery" => Some(delivery("pending")),
+        "list_deliveries" => {
+            Some(json!({"data": [delivery("delivered")], "hasMore": false, "cursor": null}))
+        }
+        "diagnose_webhook" => Some(json!({
+            "object": "webhookDiagnosis", "webhookId": webhook(false)["id"],
+            "eventId": "evt_01kg9y4g00ehk8awn1t2e5c7vd", "outcome": "delivered",
+            "message": "the receiver took it, at attempt 1", "delivery": delivery("delivered")
+        })),
+        "preview_webhook" => Some(json!({
+            "object": "webhookPreview", "url": "https://example.com/hooks",
+            "headers": {"webhook-signature": "t=1769860800,v1=5f0c1d2e"},
+            "raw": payload(EventKind::CustomerCreated).to_string(),
+            "body": payload(EventKind::CustomerCreated)
+        })),
+        "read_event" => Some(event()),
+        "list_events" => Some(json!({"data": [event()], "hasMore": false, "cursor": null})),
+        "take_result" => serde_json::to_value(Verification::new(
+            VERIFICATION,
+            CUSTOMER,
+            Outcome::Issues,
+            NOW,
+        ))
+        .ok(),
         "jwks" => Some(json!({"keys": [{
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"

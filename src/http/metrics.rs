@@ -204,6 +204,26 @@ fn write_floor(out: &mut Exposition) {
             "Log lines dropped because the log was too slow",
             &metrics::LOG_DROPPED,
         ),
+        (
+            "oms_provider_asked",
+            "Requests that the verification provider took",
+            &metrics::PROVIDER_ASKED,
+        ),
+        (
+            "oms_provider_failed",
+            "Requests that the verification provider did not take",
+            &metrics::PROVIDER_FAILED,
+        ),
+        (
+            "oms_rescreened_customers",
+            "Customers screened again by a new watch list",
+            &metrics::RESCREENED,
+        ),
+        (
+            "oms_rescreened_customers_changed",
+            "Customers who got another standing by that",
+            &metrics::RESCREENED_ANEW,
+        ),
     ] {
         out.counter(name, help, counter.get());
     }
@@ -212,6 +232,11 @@ fn write_floor(out: &mut Exposition) {
         "oms_open_connections",
         "Open connections, on all listeners",
         open,
+    );
+    out.gauge(
+        "oms_rescreening",
+        "Whether customers are being screened again by this process",
+        metrics::RESCREENING.get(),
     );
 }
 

@@ -6,7 +6,7 @@ use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
@@ -15,7 +15,9 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::error::status;
+use super::events::WebhookPayload;
 use super::examples;
+use crate::core::event::EventKind;
 use crate::error::{Code, FieldCode};
 
 /// An error answer (RFC 9457).
@@ -97,9 +99,18 @@ fn words(names: &[&str], what: &str) -> RefOr<Schema> {
 pub fn base() -> OpenApi {
     let components = ComponentsBuilder::new()
         .schema("Problem", Problem::schema())
+        .schema("WebhookPayload", WebhookPayload::schema())
         .schema("InvalidField", InvalidField::schema())
         .schema("ErrorCode", ErrorCode::schema())
         .schema("FieldErrorCode", FieldErrorCode::schema())
+        .security_scheme(
+            "signature",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                "webhook-signature",
+                "Standard Webhooks: HMAC-SHA256 over `webhook-id.webhook-timestamp.body` with the secret \
+                 that the verification provider and this server share. Only for the provider.",
+            ))),
+        )
         .security_scheme(
             "bearer",
             SecurityScheme::Http(
@@ -136,6 +147,15 @@ pub fn base() -> OpenApi {
                 "From API key and secret to an access token.",
             ),
             tag("Customers", "Who may do what, and what is still missing."),
+            tag(
+                "Webhooks",
+                "To be told what happens, signed and at least once.",
+            ),
+            tag("Events", "What happened."),
+            tag(
+                "Verification",
+                "For the provider who verifies identities, not for clients.",
+            ),
             tag("Sandbox", "To bring test customers where you want them."),
             tag(
                 "Documents",
@@ -152,6 +172,29 @@ fn tag(name: &str, description: &str) -> utoipa::openapi::Tag {
         .name(name)
         .description(Some(description))
         .build()
+}
+
+/// What webhooks are sent, as the section `webhooks` of the document (OpenAPI 3.1), by the
+/// name of the event. utoipa has no word for it, so it is laid over the finished document.
+#[must_use]
+pub fn webhook_calls() -> Value {
+    let kinds = EventKind::PUBLISHED
+        .into_iter()
+        .chain([EventKind::WebhookTest]);
+    let call = |kind: EventKind| {
+        let call = json!({"post": {
+            "operationId": kind.name(),
+            "tags": ["Webhooks"],
+            "summary": "Sent to your URL. Answer 2xx within 15 seconds.",
+            "requestBody": {"required": true, "content": {"application/json": {
+                "schema": {"$ref": "#/components/schemas/WebhookPayload"},
+                "example": examples::payload(kind),
+            }}},
+            "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Never send again"}},
+        }});
+        (kind.name().to_owned(), call)
+    };
+    Value::Object(kinds.map(call).collect())
 }
 
 /// Adds the calls that stand under no version prefix, and every call's errors.
@@ -187,10 +230,19 @@ fn each_operation(item: &mut PathItem, change: &mut impl FnMut(&str, &mut Operat
     }
 }
 
+/// Whether a call wants a bearer token; the provider's signature is none.
+fn wants_token(operation: &Operation) -> bool {
+    operation.security.is_some() && !is_signed(operation)
+}
+
+fn is_signed(operation: &Operation) -> bool {
+    operation.operation_id.as_deref() == Some("take_result")
+}
+
 /// What every call below a version prefix takes and gives in headers.
 fn add_headers(method: &str, operation: &mut Operation) {
     let mut parameters = operation.parameters.take().unwrap_or_default();
-    if method != "GET" && operation.security.is_some() {
+    if method != "GET" && wants_token(operation) {
         let required = if method == "POST" {
             Required::True
         } else {
@@ -217,7 +269,7 @@ fn add_headers(method: &str, operation: &mut Operation) {
         ));
     }
     operation.parameters = (!parameters.is_empty()).then_some(parameters);
-    let secured = operation.security.is_some();
+    let secured = wants_token(operation);
     for (code, answer) in &mut operation.responses.responses {
         let RefOr::T(answer) = answer else { continue };
         answer
@@ -228,7 +280,16 @@ fn add_headers(method: &str, operation: &mut Operation) {
             && (code == "200" || code == "201" || code == "304")
             && !matches!(
                 operation.operation_id.as_deref(),
-                Some("list" | "scenarios")
+                Some(
+                    "list"
+                        | "scenarios"
+                        | "list_webhooks"
+                        | "read_webhook"
+                        | "list_deliveries"
+                        | "diagnose_webhook"
+                        | "list_events"
+                        | "read_event"
+                )
             )
         {
             answer
@@ -290,11 +351,14 @@ fn set_example<'a>(
 
 /// The codes that a call can give follow from its shape.
 fn add_errors(method: &str, operation: &mut Operation) {
-    let secured = operation.security.is_some();
+    let (secured, signed) = (wants_token(operation), is_signed(operation));
     let body = operation.request_body.is_some();
-    let by_id = parameter(operation, "customerId");
+    let by_id = ["customerId", "webhookId", "eventId"]
+        .into_iter()
+        .any(|name| parameter(operation, name));
+    let of_customer = parameter(operation, "customerId");
     let key = parameter(operation, "Idempotency-Key");
-    let sign_in = body && !secured;
+    let sign_in = body && !secured && !signed;
     let ready = operation.operation_id.as_deref() == Some("readyz");
     let pairs: &[(bool, &[Code])] = &[
         (
@@ -307,7 +371,18 @@ fn add_errors(method: &str, operation: &mut Operation) {
             ],
         ),
         (body, &[Code::RequestTimeout, Code::ValidationFailed]),
-        (secured, &[Code::QueryInvalid]),
+        (secured || signed, &[Code::QueryInvalid]),
+        (
+            signed,
+            &[
+                Code::SignatureInvalid,
+                Code::NotFound,
+                Code::VerificationClosed,
+                Code::TooManyRequests,
+                Code::InternalError,
+                Code::ServiceUnavailable,
+            ],
+        ),
         (key && method == "POST", &[Code::IdempotencyKeyMissing]),
         (
             key,
@@ -334,7 +409,7 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerInactive, Code::TransitionNotAllowed],
         ),
         (
-            method == "PATCH",
+            method == "PATCH" && of_customer,
             &[Code::CustomerInactive, Code::AgreementCannotBeWithdrawn],
         ),
         (
@@ -342,8 +417,19 @@ fn add_errors(method: &str, operation: &mut Operation) {
             &[Code::CustomerOnHold],
         ),
         (
-            method == "PATCH" || method == "DELETE",
+            (method == "PATCH" || method == "DELETE") && of_customer,
             &[Code::PreconditionFailed],
+        ),
+        (
+            matches!(
+                operation.operation_id.as_deref(),
+                Some("test_webhook" | "retry_delivery")
+            ),
+            &[Code::WebhookDisabled],
+        ),
+        (
+            operation.operation_id.as_deref() == Some("create_webhook"),
+            &[Code::TooManyWebhooks],
         ),
         (secured || sign_in, &[Code::InternalError]),
         (secured || sign_in || ready, &[Code::ServiceUnavailable]),

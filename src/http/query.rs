@@ -1,6 +1,12 @@
 //! The query strings of the smaller calls: a few parameters, each at most once.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::app::App;
+use crate::context::Time;
 use crate::error::{Code, Error, Result};
+use crate::vault::Place;
 
 /// Entries on a page when nothing is said.
 const DEFAULT_LIMIT: usize = 50;
@@ -48,4 +54,36 @@ pub fn refuse(name: &str, what: &str) -> Error {
         Code::QueryInvalid,
         format!("the query parameter {name} {what}"),
     )
+}
+
+/// A moment as a parameter.
+///
+/// # Errors
+/// `queryInvalid` unless it is RFC 3339.
+pub fn moment(name: &str, value: &str) -> Result<Time> {
+    Time::parse(value).ok_or_else(|| refuse(name, "must be a moment like 2026-01-31T12:00:00Z"))
+}
+
+/// A position, sealed for the list that it belongs to: opaque, and of no use with another.
+#[must_use]
+pub fn seal_cursor(app: &App, place: Place<'_>, position: &[u8]) -> String {
+    let cursor = &app.installation.secrets.cursor;
+    URL_SAFE_NO_PAD.encode(cursor.seal(place, position, &app.context.random))
+}
+
+/// The position of a cursor.
+///
+/// # Errors
+/// `queryInvalid` when it is forged, altered, or of another list.
+pub fn open_cursor<const N: usize>(app: &App, place: Place<'_>, text: &str) -> Result<[u8; N]> {
+    let opened = URL_SAFE_NO_PAD.decode(text).ok().and_then(|sealed| {
+        let position = app.installation.secrets.cursor.open(place, &sealed).ok()?;
+        position.as_slice().try_into().ok()
+    });
+    opened.ok_or_else(|| {
+        refuse(
+            "cursor",
+            "must be one that a page with the same filters gave",
+        )
+    })
 }

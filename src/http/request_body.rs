@@ -16,13 +16,19 @@ impl FromRequest<App> for JsonBody {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
-        if !is_json(request.headers()) {
-            let detail = "send the body with Content-Type: application/json";
-            return Err(Error::new(Code::UnsupportedMediaType, detail));
-        }
+        check_json(request.headers())?;
         let body = read_body(request.into_body(), &BodyLimits::from(&app.config)).await?;
         parse_object(&body).map(Self)
     }
+}
+
+/// Refuses a body that is not declared as JSON.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<()> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    let detail = "send the body with Content-Type: application/json";
+    Err(Error::new(Code::UnsupportedMediaType, detail))
 }
 
 /// No query string: a parameter that nobody reads is a mistake, and says so.

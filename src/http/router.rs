@@ -8,8 +8,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
-use super::{auth, customers, docs, endorsements, erasure, health, openapi, requirements, sandbox};
-use crate::error::{Code, Error};
+use super::{
+    auth, customers, deliveries, docs, endorsements, erasure, events, health, openapi,
+    requirements, sandbox, verification, webhooks,
+};
+use crate::error::{Code, Error, Result};
 
 /// The calls that stand under each version prefix.
 fn versioned() -> OpenApiRouter<App> {
@@ -28,6 +31,17 @@ fn versioned() -> OpenApiRouter<App> {
         .routes(routes!(endorsements::simulate))
         .routes(routes!(sandbox::scenarios))
         .routes(routes!(sandbox::advance_clock))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::read, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(deliveries::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(deliveries::diagnose))
+        .routes(routes!(deliveries::preview))
+        .routes(routes!(events::list))
+        .routes(routes!(events::read))
+        .routes(routes!(verification::take_result))
 }
 
 /// The calls that stand under none.
@@ -46,6 +60,16 @@ pub fn document() -> OpenApi {
     let (_, root) = unversioned().split_for_parts();
     openapi::complete(&mut document, root);
     document
+}
+
+/// The document as it is served, with what webhooks are sent.
+///
+/// # Errors
+/// `internalError` when it is no JSON, which it always is.
+pub fn document_json() -> Result<serde_json::Value> {
+    let mut document = serde_json::to_value(document()).map_err(Error::internal)?;
+    document["webhooks"] = openapi::webhook_calls();
+    Ok(document)
 }
 
 /// What the public listener serves.

@@ -1,12 +1,19 @@
 //! What happens later, on its own: reading API keys and the watch list again,
-//! sweeping old records.
+//! screening everybody by a new one, sweeping old records, asking the verification provider,
+//! telling webhooks.
 
 mod audit;
 mod keys;
+mod rescreen;
 mod sweep;
+mod verification;
 mod watch_list;
+mod webhooks;
 
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
-pub use sweep::{sweep, sweep_forever};
+pub use rescreen::rescreen_forever;
+pub use sweep::{sweep, sweep_forever, sweep_verifications};
+pub use verification::ask_provider;
 pub use watch_list::watch_list;
+pub use webhooks::deliver_webhooks;

@@ -1,17 +1,23 @@
-//! Forgets idempotency keys whose time is over. Contract section 3.
+//! Forgets idempotency keys whose time is over (contract section 3), and verifications that
+//! were decided long ago.
 
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::idempotency::oldest_kept;
+use crate::id::first_at;
 use crate::store::idempotency::{self, Claim};
+use crate::store::verification;
 
 /// How often records are looked for.
 const PERIOD: Duration = Duration::from_mins(1);
 
 /// Records forgotten in one transaction, so that no request waits long behind one.
 const BATCH: i64 = 200;
+
+/// For how long a verification is kept once it takes no result any more: 90 days.
+const VERIFICATIONS_S: i64 = 90 * 24 * 3600;
 
 /// Sweeps now and then, until it is dropped.
 pub async fn sweep_forever(app: App) {
@@ -20,6 +26,9 @@ pub async fn sweep_forever(app: App) {
         ticks.tick().await;
         if let Err(error) = sweep(&app).await {
             tracing::warn!(%error, "old idempotency keys could not be swept");
+        }
+        if let Err(error) = sweep_verifications(&app).await {
+            tracing::warn!(%error, "old verifications could not be swept");
         }
     }
 }
@@ -48,6 +57,24 @@ pub async fn sweep(app: &App) -> Result<usize> {
         match batch.await? {
             0 => return Ok(swept),
             count => swept += count,
+        }
+    }
+}
+
+/// Forgets verifications that were asked for long ago and take no result any more; what
+/// they made of endorsements stays in the history.
+///
+/// # Errors
+/// When the store is away.
+pub async fn sweep_verifications(app: &App) -> Result<()> {
+    let edge = first_at(app.context.now().plus_seconds(-VERIFICATIONS_S));
+    loop {
+        let batch = app
+            .installation
+            .store
+            .write(move |tx| verification::forget(tx, &edge, BATCH));
+        if batch.await? == 0 {
+            return Ok(());
         }
     }
 }

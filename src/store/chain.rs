@@ -164,7 +164,7 @@ mod tests {
     /// Follows every chain from its beginning; gives the rows' numbers and how many chains.
     async fn verified(store: &Store) -> (Vec<u8>, usize) {
         let rows = store
-            .read(|tx| event::behind(tx, event::Place::START, 1000))
+            .read(|tx| event::behind(tx, event::Edge::START, 1000))
             .await
             .unwrap();
         let key = key();

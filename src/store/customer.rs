@@ -320,7 +320,7 @@ static PAGE_OF_INACTIVE: Sql = Sql::new("
       AND (CAST($5 AS BIGINT) IS NULL OR c.endorsements & $5 = $6 OR (CAST($6 AS BIGINT) IS NULL AND c.endorsements & $5 <> 0))
     ORDER BY c.id DESC LIMIT $7");
 
-fn read(row: &Row<'_>) -> Result<Found> {
+pub(super) fn read(row: &Row<'_>) -> Result<Found> {
     let customer = CustomerRow {
         project: row.int(0)?,
         id: CustomerId::from_bytes(row.array(1)?),

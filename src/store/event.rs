@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::sql::Sql;
-use super::{Head, Row, Tx};
+use super::{Head, Row, Tx, order};
 use crate::error::Result;
 use crate::vault::{ChainKey, LINK_LENGTH};
 
@@ -35,8 +35,9 @@ pub struct EventRow {
 /// A row as the audit log sees it.
 #[derive(Clone, Debug)]
 pub struct LinkedRow {
-    /// Its place in the order in which rows are read.
-    pub place: Place,
+    /// Its place in the order of everything; where that is given afterwards, 0 for those who
+    /// do not ask for it.
+    pub place: i64,
     /// Whose chain it is in, where, and with which hash.
     pub head: Head,
     /// What it says.
@@ -45,10 +46,10 @@ pub struct LinkedRow {
     pub key: Option<Vec<u8>>,
 }
 
-/// A place in an order that every row has one in: the order of writing where there is one,
-/// else that of each writer, one writer after the other.
+/// Where a reader of every row stands: in the order of writing where there is one, else in
+/// that of each writer, one writer after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Edge {
     order: i64,
     writer: i64,
     position: i64,
@@ -63,7 +64,19 @@ pub enum End {
     Positions(HashMap<i64, i64>),
 }
 
-impl Place {
+impl LinkedRow {
+    /// Where a reader stands after this row.
+    #[must_use]
+    pub const fn edge(&self) -> Edge {
+        Edge {
+            order: self.place,
+            writer: self.head.writer,
+            position: self.head.position,
+        }
+    }
+}
+
+impl Edge {
     /// Before every row.
     pub const START: Self = Self {
         order: 0,
@@ -77,17 +90,17 @@ impl End {
     #[must_use]
     pub fn holds(&self, row: &LinkedRow) -> bool {
         match self {
-            Self::Order(last) => row.place.order <= *last,
+            Self::Order(last) => row.place <= *last,
             Self::Positions(last) => last
                 .get(&row.head.writer)
                 .is_some_and(|last| row.head.position <= *last),
         }
     }
 
-    /// Whether nothing behind a place was there.
+    /// Whether nothing behind an edge was there.
     #[must_use]
-    pub fn is_reached(&self, place: Place) -> bool {
-        matches!(self, Self::Order(last) if place.order >= *last)
+    pub const fn is_reached(&self, edge: Edge) -> bool {
+        matches!(self, Self::Order(last) if edge.order >= *last)
     }
 
     /// About how many rows were there.
@@ -185,14 +198,14 @@ pub fn of_resource(
     )
 }
 
-/// Rows behind a place, in the order of places.
-pub fn behind(tx: &mut Tx<'_>, place: Place, limit: i64) -> Result<Vec<LinkedRow>> {
+/// Rows behind an edge, in the order of edges.
+pub fn behind(tx: &mut Tx<'_>, edge: Edge, limit: i64) -> Result<Vec<LinkedRow>> {
     if tx.is_spread() {
         return tx.all(
             "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key,
                     detail, 0, writer, position, hash, NULL
              FROM events WHERE (writer, position) > ($1, $2) ORDER BY writer, position LIMIT $3",
-            &[place.writer.into(), place.position.into(), limit.into()],
+            &[edge.writer.into(), edge.position.into(), limit.into()],
             read_linked,
         );
     }
@@ -200,7 +213,7 @@ pub fn behind(tx: &mut Tx<'_>, place: Place, limit: i64) -> Result<Vec<LinkedRow
         "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
                 place, writer, position, hash, NULL
          FROM events WHERE place > $1 ORDER BY place LIMIT $2",
-        &[place.order.into(), limit.into()],
+        &[edge.order.into(), limit.into()],
         read_linked,
     )
 }
@@ -236,7 +249,11 @@ pub fn end(tx: &mut Tx<'_>) -> Result<End> {
     last_place(tx).map(End::Order)
 }
 
-fn last_place(tx: &mut Tx<'_>) -> Result<i64> {
+/// The last place in the order of everything.
+pub fn last_place(tx: &mut Tx<'_>) -> Result<i64> {
+    if tx.is_spread() {
+        return order::last(tx);
+    }
     let last = tx.first("SELECT COALESCE(MAX(place), 0) FROM events", &[], |row| {
         row.int(0)
     })?;
@@ -273,14 +290,9 @@ pub fn fresh_heads(tx: &mut Tx<'_>, through: i64) -> Result<(Vec<Head>, i64)> {
 }
 
 fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
-    let head = read_head(row, 11)?;
     Ok(LinkedRow {
-        place: Place {
-            order: row.int(10)?,
-            writer: head.writer,
-            position: head.position,
-        },
-        head,
+        place: row.int(10)?,
+        head: read_head(row, 11)?,
         row: read(row)?,
         key: row.optional_bytes(14)?,
     })
@@ -326,4 +338,122 @@ fn read(row: &Row<'_>) -> Result<EventRow> {
         data_key: row.int(8)?,
         detail: row.bytes(9)?,
     })
+}
+
+/// The row that holds the event of this id, which counts up from the row's.
+pub fn holding(tx: &mut Tx<'_>, project: i64, event: &[u8; 16]) -> Result<Option<LinkedRow>> {
+    static HOLDING: Sql = Sql::new(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE {all e} AND e.id <= $1 ORDER BY e.id DESC LIMIT 1",
+    );
+    let found = tx.first(HOLDING.of(tx), &[event.into()], read_linked)?;
+    let wanted = u128::from_be_bytes(*event);
+    Ok(found.filter(|found| {
+        let ahead = wanted - u128::from_be_bytes(found.row.id);
+        found.row.project == project && ahead < u128::try_from(found.row.count).unwrap_or_default()
+    }))
+}
+
+/// The rows of one project behind a place and not behind another, in the order of writing.
+pub fn of_project(
+    tx: &mut Tx<'_>,
+    project: i64,
+    (after, through): (i64, i64),
+    limit: i64,
+) -> Result<Vec<LinkedRow>> {
+    // On its own each text is simple; one for both would be none that an engine plans well.
+    let sql = if tx.is_spread() {
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, p.first + e.position - p.start - 1 AS place, e.writer,
+                e.position, e.hash, k.wrapped
+         FROM event_places p
+         JOIN events e ON e.writer = p.writer AND e.position > p.start
+              AND e.position <= p.start + p.last - p.first + 1
+         LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE p.last > $1 AND p.first <= $2 AND p.first + e.position - p.start - 1 > $1
+           AND p.first + e.position - p.start - 1 <= $2 AND e.project = $3
+         ORDER BY place LIMIT $4"
+    } else {
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE e.place > $1 AND e.place <= $2 AND e.project = $3 ORDER BY e.place LIMIT $4"
+    };
+    tx.all(
+        sql,
+        &[after.into(), through.into(), project.into(), limit.into()],
+        read_linked,
+    )
+}
+
+/// The projects in which something happened behind a place and not behind another.
+pub fn projects_between(tx: &mut Tx<'_>, after: i64, through: i64) -> Result<Vec<i64>> {
+    let sql = if tx.is_spread() {
+        "SELECT DISTINCT e.project
+         FROM event_places p
+         JOIN events e ON e.writer = p.writer AND e.position > p.start
+              AND e.position <= p.start + p.last - p.first + 1
+         WHERE p.last > $1 AND p.first <= $2"
+    } else {
+        "SELECT DISTINCT project FROM events WHERE place > $1 AND place <= $2"
+    };
+    tx.all(sql, &[after.into(), through.into()], |row| row.int(0))
+}
+
+/// Which events a page shows, newest first.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// Whose.
+    pub project: i64,
+    /// Only of this resource.
+    pub resource: Option<[u8; 16]>,
+    /// Rows whose id is below this one only.
+    pub before: [u8; 16],
+    /// Rows from this id on only.
+    pub from: [u8; 16],
+    /// At most so many rows.
+    pub limit: i64,
+}
+
+/// Rows of a page by time, the newest first.
+pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
+    if let Some(resource) = &filter.resource {
+        static OF_RESOURCE: Sql = Sql::new(
+            "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor,
+                    e.request_id, e.data_key, e.detail, {place e}, e.writer, e.position, e.hash,
+                    k.wrapped
+             FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+             WHERE {at e.resource $1} AND e.project = $2 AND e.id < $3 AND e.id >= $4
+             ORDER BY e.sequence DESC LIMIT $5",
+        );
+        return tx.all(
+            OF_RESOURCE.of(tx),
+            &[
+                resource.into(),
+                filter.project.into(),
+                (&filter.before).into(),
+                (&filter.from).into(),
+                filter.limit.into(),
+            ],
+            read_linked,
+        );
+    }
+    static OF_PROJECT: Sql = Sql::new(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE {all e} AND e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
+    );
+    tx.all(
+        OF_PROJECT.of(tx),
+        &[
+            (&filter.before).into(),
+            (&filter.from).into(),
+            filter.project.into(),
+            filter.limit.into(),
+        ],
+        read_linked,
+    )
 }

@@ -24,7 +24,10 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0003_endorsements.sql"),
             include_str!("../../migrations/sqlite/data/0004_watchlist.sql"),
             include_str!("../../migrations/sqlite/data/0005_audit.sql"),
+            include_str!("../../migrations/sqlite/data/0006_verifications.sql"),
+            include_str!("../../migrations/sqlite/data/0007_rescreening.sql"),
             include_str!("../../migrations/sqlite/data/0008_lookup_journal.sql"),
+            include_str!("../../migrations/sqlite/data/0009_webhooks.sql"),
         ],
     ),
 ];

@@ -9,6 +9,8 @@ pub mod audit;
 pub mod backup;
 mod chain;
 pub mod customer;
+pub mod customer_version;
+pub mod delivery;
 pub mod erasure;
 pub mod event;
 pub mod idempotency;
@@ -16,18 +18,22 @@ pub mod inspect;
 pub mod key_register;
 pub mod lookup;
 mod migrate;
+mod order;
 mod postgres;
 mod pressure;
 pub mod project;
 mod queue;
+pub mod rescreening;
 mod sql;
 mod sqlite;
 mod tail;
 mod trail;
 mod tx;
 mod value;
+pub mod verification;
 mod wal;
 pub mod watchlist;
+pub mod webhook;
 pub mod wrapping_key;
 mod writer;
 
@@ -162,6 +168,18 @@ impl Store {
             Engine::Sqlite(engine) => engine.begin_audit(audit),
             Engine::Postgres(engine) => engine.begin_audit(audit),
         }
+    }
+
+    /// Gives what was committed its places in the order of everything, where these are given
+    /// afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn settle_order(&self) -> Result<()> {
+        if self.is_spread() && self.read(order::is_behind).await? {
+            self.write(order::settle).await?;
+        }
+        Ok(())
     }
 
     /// Whether new ids had better not rise all at one end.

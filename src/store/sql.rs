@@ -3,10 +3,11 @@
 //! SQLite keeps its rows in the order in which they come. An engine that splits a table
 //! into ranges by key would put all that is new into the last range, for ids rise with
 //! time: there the keys begin with a bucket that follows from the id, and rows in the order
-//! of their ids are merged from all buckets. Two marks in a text stand for that:
+//! of their ids are merged from all buckets. Marks in a text stand for that:
 //!
 //! - `{at c.id $2}`: rows of `c` with this id.
 //! - `{all c}`: rows of `c`, in the order of an id that the text ends with.
+//! - `{place e}`: the place of the row `e` of `events` in the order of everything (`order.rs`).
 
 use std::sync::OnceLock;
 
@@ -46,6 +47,7 @@ fn plain(text: &str) -> String {
     replace_marks(text, |mark| match mark {
         Mark::At { column, id } => format!("{column} = {id}"),
         Mark::All { .. } => "1 = 1".to_owned(),
+        Mark::Place { table } => format!("{table}.place"),
     })
 }
 
@@ -61,6 +63,14 @@ fn spread(text: &str) -> String {
                 format!("{bucket} = (get_byte({id}, 15) & 7) AND {column} = {id}")
             }
             Mark::All { table } => format!("{table}.bucket = {bucket}"),
+            // A row without a place comes after all that have one.
+            Mark::Place { table } => format!(
+                "COALESCE((SELECT p.first + {table}.position - p.start - 1 FROM event_places p
+                 WHERE p.writer = {table}.writer AND p.start < {table}.position
+                   AND p.start + p.last - p.first + 1 >= {table}.position
+                 ORDER BY p.start DESC LIMIT 1), {})",
+                i64::MAX
+            ),
         })
     };
     if !text.contains("{all ") {
@@ -84,6 +94,7 @@ fn spread(text: &str) -> String {
 enum Mark<'a> {
     At { column: &'a str, id: &'a str },
     All { table: &'a str },
+    Place { table: &'a str },
 }
 
 fn replace_marks(text: &str, write: impl Fn(Mark<'_>) -> String) -> String {
@@ -96,6 +107,7 @@ fn replace_marks(text: &str, write: impl Fn(Mark<'_>) -> String) -> String {
         written.push_str(&write(match words.as_slice() {
             ["at", column, id] => Mark::At { column, id },
             ["all", table] => Mark::All { table },
+            ["place", table] => Mark::Place { table },
             _ => unreachable!("no such mark: {mark}"),
         }));
         rest = after;

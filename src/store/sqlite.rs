@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -40,7 +40,6 @@ const PREPARED_STATEMENTS: usize = 128;
 /// The engine and its threads.
 pub(super) struct Sqlite {
     writer: Arc<Mutex<Writer>>,
-    readers: Arc<[Mutex<Connection>]>,
     tail: Arc<Tail>,
     writes: Queue,
     reads: Queue,
@@ -66,8 +65,8 @@ impl Sqlite {
         let mut writer = connect(data, Access::Write)?;
         migrate::run(&mut writer)?;
         let readers = (0..config.read_threads)
-            .map(|_| connect(data, Access::Read).map(Mutex::new))
-            .collect::<Result<Arc<[_]>>>()?;
+            .map(|_| connect(data, Access::Read))
+            .collect::<Result<Vec<_>>>()?;
         let checkpointer = connect(data, Access::Write)?;
         let log = Log::watch(&mut writer, data)?;
         let length = log.length();
@@ -78,13 +77,11 @@ impl Sqlite {
         let (stop_checkpoints, stopped) = bounded(1);
         let tail = Arc::new(Tail::default());
         let mut threads = Vec::new();
-        for number in 0..readers.len() {
-            let (readers, tail) = (Arc::clone(&readers), Arc::clone(&tail));
+        for reader in readers {
             let jobs = read_jobs.clone();
+            let tail = Arc::clone(&tail);
             threads.push(spawn("store-read", move || {
-                for job in &jobs {
-                    run_read(&lock(&readers[number]), &tail, job);
-                }
+                read_loop(&reader, &tail, &jobs);
             })?);
         }
         let audit = Arc::new(OnceLock::new());
@@ -106,7 +103,6 @@ impl Sqlite {
             wal::checkpoint_loop(&checkpointer, &stopped, &length);
         })?);
         Ok(Self {
-            readers,
             tail,
             writer,
             writes,
@@ -122,26 +118,8 @@ impl Sqlite {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.start_read(work)?;
+        let answer = self.reads.submit(work)?;
         answer.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    /// A read takes less time than two changes of threads: it runs where it is asked for,
-    /// as long as there is a free connection.
-    fn start_read<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<Receipt<T>> {
-        if !self.reads.is_open_and_empty() {
-            return self.reads.submit(work);
-        }
-        let mut readers = self.readers.iter();
-        let Some(reader) = readers.find_map(|reader| reader.try_lock().ok()) else {
-            return self.reads.submit(work);
-        };
-        let (job, receipt) = self.reads.job(work);
-        run_read(&reader, &self.tail, job);
-        Ok(receipt)
     }
 
     pub(super) fn read_blocking<T: Send + 'static>(
@@ -297,25 +275,24 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
         .map_err(Error::internal)
 }
 
-fn run_read(connection: &Connection, tail: &Tail, mut job: Box<dyn Job>) {
-    if job.waited(now()).is_none() {
-        return;
-    }
-    if !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    let begun = connection
-        .prepare_cached("BEGIN")
-        .and_then(|mut begin| begin.execute([]));
-    match begun {
-        Ok(_) => {
-            job.run(&mut Tx::new(connection, tail, None));
-            let ended = connection
-                .prepare_cached("ROLLBACK")
-                .and_then(|mut end| end.execute([]));
-            job.finish(ended.map(drop).map_err(error));
+fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>) {
+    for mut job in jobs {
+        if job.waited(now()).is_none() {
+            continue;
         }
-        Err(cause) => job.finish(Err(error(cause))),
+        let begun = connection
+            .prepare_cached("BEGIN")
+            .and_then(|mut begin| begin.execute([]));
+        match begun {
+            Ok(_) => {
+                job.run(&mut Tx::new(connection, tail, None));
+                let ended = connection
+                    .prepare_cached("ROLLBACK")
+                    .and_then(|mut end| end.execute([]));
+                job.finish(ended.map(drop).map_err(error));
+            }
+            Err(cause) => job.finish(Err(error(cause))),
+        }
     }
 }
 

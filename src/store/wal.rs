@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -25,10 +25,13 @@ use crate::metrics;
 const CHECKPOINT_PAGES: u32 = 1_000;
 
 /// The length from which the writer itself copies the rest, so that the log starts anew.
-const RESTART_PAGES: u32 = 8_000;
+const RESTART_PAGES: u32 = 4_000;
+
+/// The room that is made: until the log starts anew it grows by what is written meanwhile.
+const ROOM_PAGES: u32 = 2 * RESTART_PAGES;
 
 /// The length at which room is made: a folder that is hardly used needs none.
-const ROOM_PAGES: u32 = 256;
+const NARROW_PAGES: u32 = 256;
 
 /// Bytes of a frame: its header and a page.
 const FRAME_BYTES: u64 = 24 + 4096;
@@ -38,20 +41,25 @@ const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
 
 /// Both files' logs, as this process writes them.
 pub(super) struct Log {
-    pages: Arc<AtomicU32>,
+    length: Length,
     /// The log of the data, until there is room ahead of its end.
     narrow: Option<PathBuf>,
 }
 
-/// The length of the longer log, for the thread that copies pages back.
-#[derive(Clone)]
-pub(super) struct Length(Arc<AtomicU32>);
+/// What the writer and the thread that copies pages back tell each other.
+#[derive(Clone, Default)]
+pub(super) struct Length {
+    /// The length of the longer log.
+    pages: Arc<AtomicU32>,
+    /// Most was copied just now, and the log is long enough to start anew.
+    restart: Arc<AtomicBool>,
+}
 
 impl Log {
     /// Counts what a connection commits.
     pub(super) fn watch(connection: &mut Connection, data: &Path) -> Result<Self> {
-        let pages = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&pages);
+        let length = Length::default();
+        let seen = Arc::clone(&length.pages);
         // One commit that changes both files tells of each: a log that began anew is
         // short again as soon as the other one is no longer than it.
         let mut lengths = [0; 2];
@@ -64,28 +72,27 @@ impl Log {
             }))
             .map_err(error)?;
         Ok(Self {
-            pages,
+            length,
             narrow: Some(data.join(format!("{DATA_FILE}-wal"))),
         })
     }
 
     /// The length, to be handed to another thread.
     pub(super) fn length(&self) -> Length {
-        Length(Arc::clone(&self.pages))
+        self.length.clone()
     }
 
     /// What the writer does for the log between two commits.
     pub(super) fn tend(&mut self, connection: &Connection) {
-        let pages = self.pages.load(Ordering::Relaxed);
-        if pages >= ROOM_PAGES
+        if self.length.pages.load(Ordering::Relaxed) >= NARROW_PAGES
             && let Some(log) = self.narrow.take()
             && let Err(cause) = make_room(connection, &log)
         {
             tracing::warn!(%cause, "no room could be made ahead of the log; it grows as it is written");
         }
-        if pages >= RESTART_PAGES {
-            // Most pages are copied already; the rest is short, and with nobody
-            // writing the log can begin anew.
+        if self.length.restart.swap(false, Ordering::AcqRel) {
+            // What is left was written during the last copying; with nobody writing,
+            // the log can begin anew.
             checkpoint(connection);
         }
     }
@@ -102,7 +109,7 @@ fn make_room(connection: &Connection, log: &Path) -> Result<()> {
 fn write_zeros(log: &Path) -> io::Result<()> {
     let zeros = vec![0; 1 << 20];
     let file = OpenOptions::new().write(true).open(log)?;
-    let end = u64::from(RESTART_PAGES + CHECKPOINT_PAGES) * FRAME_BYTES;
+    let end = u64::from(ROOM_PAGES) * FRAME_BYTES;
     let mut at = file.metadata()?.len();
     while at < end {
         file.write_all_at(&zeros, at)?;
@@ -114,8 +121,11 @@ fn write_zeros(log: &Path) -> io::Result<()> {
 /// Copies the logs' pages back while others read and write, until told to stop.
 pub(super) fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, length: &Length) {
     while stopped.recv_timeout(CHECKPOINT_PERIOD) == Err(RecvTimeoutError::Timeout) {
-        if length.0.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+        if length.pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             checkpoint(connection);
+            if length.pages.load(Ordering::Relaxed) >= RESTART_PAGES {
+                length.restart.store(true, Ordering::Release);
+            }
         }
     }
 }

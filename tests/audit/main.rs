@@ -6,6 +6,7 @@ mod support;
 mod chains;
 mod erasing;
 mod holds;
+mod keys;
 mod recovery;
 
 use rusqlite::Connection;

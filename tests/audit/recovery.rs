@@ -1,50 +1,113 @@
 //! A half-done erasure is completed, and a restored copy does not bring anybody back.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{Server, full_customer};
+use crate::support::{Server, full_customer, oms};
 use crate::{check_whole, data_file};
 
-#[test]
-fn a_start_completes_an_erasure_that_a_crash_interrupted() {
-    let server = Server::start(&[]);
+/// What the files say of an erasure: whether the data key is there, whether the ledger has
+/// it, whether the note of it is still open.
+fn left(db: &Connection, key: i64) -> (i64, i64, i64) {
+    db.query_row(
+        "SELECT (SELECT COUNT(*) FROM keys.data_keys WHERE id = ?1),
+                (SELECT COUNT(*) FROM keys.erased WHERE data_key = ?1),
+                (SELECT COUNT(*) FROM erasures WHERE data_key = ?1 AND done_at IS NULL)",
+        [key],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+    .expect("it counts")
+}
+
+/// The server is killed at a place of an erasure; the next start goes on from there.
+fn killed_at(place: &str, found: (i64, i64, i64)) {
+    let mut server = Server::start(&[("OMS_FAILPOINT", place)]);
     let api = server.sandbox();
     let id = api.create(&full_customer()).id();
+    let other = api.create(&full_customer()).json();
     let db = data_file(&server);
-    let (key, wrapped): (i64, Vec<u8>) = db
-        .query_row(
-            "SELECT k.id, k.wrapped FROM customers c JOIN keys.data_keys k ON k.id = c.data_key",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .expect("the key is there");
-    api.post(
-        &format!("/customers/{id}/erase"),
-        &json!({ "reason": "asked" }),
-    )
-    .wants(200);
-    let folder = server.into_folder();
-    // As if the process had ended between the tombstone and the key's end.
-    db.execute(
-        "INSERT INTO keys.data_keys VALUES (?1, ?2)",
-        (key, &wrapped),
-    )
-    .expect("the key is put back");
-    db.execute_batch("DELETE FROM keys.erased; UPDATE erasures SET done_at = NULL;")
-        .expect("the steps are undone");
-    let server = Server::start_owning_with(folder, &[]);
-    let left: (i64, i64, i64) = db
-        .query_row(
-            "SELECT (SELECT COUNT(*) FROM keys.data_keys WHERE id = ?1),
-                    (SELECT COUNT(*) FROM keys.erased),
-                    (SELECT COUNT(*) FROM erasures WHERE done_at IS NULL)",
-            [key],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .expect("it counts");
-    assert_eq!(left, (0, 1, 0));
+    let sql = "SELECT data_key FROM customers ORDER BY id LIMIT 1";
+    let key = db.query_row(sql, [], |row| row.get(0)).expect("its key");
+    let path = format!("/customers/{id}/erase");
+    let body = json!({ "reason": "asked" });
+    let call = api
+        .call("POST", &path)
+        .header("idempotency-key", "erase-1")
+        .json(&body);
+    call.try_send().expect_err("nobody answers");
+    let ended = server.ended(Duration::from_secs(20));
+    assert_eq!(ended.signal(), Some(9), "{ended}");
+    assert_eq!(left(&db, key), found, "{place}");
+    let server = Server::start_owning_with(server.into_folder(), &[]);
+    assert_eq!(left(&db, key), (0, 1, 0), "{place}");
+    let api = api.at(&server.base);
+    let customer = api.read(&id).json();
+    assert_eq!(
+        (&customer["status"], &customer["lastName"]),
+        (&json!("inactive"), &json!(null))
+    );
+    assert_eq!(
+        api.read(other["id"].as_str().unwrap_or_default()).json(),
+        other
+    );
+    // The retry of the request that nobody answered gets what it was to get.
+    let retried = api.post_keyed(&path, "erase-1", &body).wants(200);
+    assert_eq!(api.post(&path, &body).wants(200).json(), retried.json());
+    let said = retried.text_at("/text");
+    assert!(
+        said.contains(&format!("destroyed data key: {key}\n")),
+        "{said}"
+    );
+    check_whole(&server);
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build has no failpoints")]
+fn killed_with_the_tombstone_written_and_the_key_still_there() {
+    killed_at("erasure.noted", (1, 0, 1));
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build has no failpoints")]
+fn killed_with_the_key_destroyed_and_its_log_not_emptied() {
+    killed_at("erasure.destroyed", (0, 1, 1));
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build has no failpoints")]
+fn killed_with_nothing_left_to_do_but_to_say_so() {
+    killed_at("erasure.scrubbed", (0, 1, 1));
+}
+
+/// At the terminal, too: killed, the next command goes on.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build has no failpoints")]
+fn a_command_that_is_killed_is_completed_by_the_next() {
+    let server = Server::start(&[]);
+    let id = server.sandbox().create(&full_customer()).id();
+    let db = data_file(&server);
+    let sql = "SELECT data_key FROM customers";
+    let key = db.query_row(sql, [], |row| row.get(0)).expect("its key");
+    let data = server.data.to_str().expect("a path of plain text");
+    let erase = [
+        "customers",
+        "erase",
+        &id,
+        "--reason",
+        "asked",
+        "--json",
+        "--data",
+        data,
+    ];
+    let output = oms(&erase, &[("OMS_FAILPOINT", "erasure.noted")]);
+    assert_eq!(output.status.signal(), Some(9), "{output:?}");
+    let output = oms(&erase, &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(left(&db, key), (0, 1, 0));
     check_whole(&server);
 }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::operations::{ALL, Access, Operation};
+use crate::operations::{ALL, Access, Ids, Operation};
 use crate::support::{Answer, Api, InProcess, Mode, Server, eventually, fresh_name, full_customer};
 
 /// A project with one customer, whose state must not change.
 struct Owner {
     api: Api,
-    id: String,
+    ids: Ids,
     before: Value,
 }
 
@@ -20,9 +20,9 @@ impl Owner {
         let api = server.connect(&server.key(project, Mode::Sandbox, None));
         let made = api.create(&full_customer());
         Self {
-            api,
-            id: made.id(),
+            ids: Ids::of(&api, made.id()),
             before: made.json(),
+            api,
         }
     }
 
@@ -34,6 +34,9 @@ impl Owner {
     #[track_caller]
     fn check_untouched(&self) {
         assert_eq!(self.api.all_customers(), std::slice::from_ref(&self.before));
+        let webhooks = self.api.get("/webhooks").wants(200);
+        assert_eq!(webhooks.text_at("/data/0/id"), self.ids.webhook);
+        assert_eq!(webhooks.json()["data"][0]["events"], json!([]));
     }
 }
 
@@ -50,7 +53,7 @@ fn check_refused(operation: Operation, answer: &Answer, code: &str) {
 
 /// Sends every guarded operation without what the client would add.
 fn send_with(owner: &Owner, operation: Operation, authorization: Option<&str>) -> Answer {
-    let path = operation.path_for(&owner.id);
+    let path = operation.path_for(&owner.ids);
     let call = operation.fill(Server::shared().call(operation.method, &path));
     match authorization {
         Some(value) => call.header("authorization", value).send(),
@@ -94,13 +97,10 @@ fn with_an_expired_token_every_guarded_operation_is_token_expired() {
     let server = InProcess::start(|_| ());
     let api = server.sandbox();
     let made = api.create(&full_customer());
+    let ids = Ids::of(&api, made.id());
     server.advance(3601);
     for (operation, _) in Operation::guarded() {
-        check_refused(
-            operation,
-            &operation.send_as(&api, &made.id()),
-            "tokenExpired",
-        );
+        check_refused(operation, &operation.send_as(&api, &ids), "tokenExpired");
     }
     assert_eq!(server.connect(&api.key).all_customers(), [made.json()]);
 }
@@ -123,7 +123,7 @@ fn with_a_token_of_a_revoked_key_every_guarded_operation_is_token_invalid() {
     for (operation, _) in Operation::guarded() {
         check_refused(
             operation,
-            &operation.send_as(&revoked, &owner.id),
+            &operation.send_as(&revoked, &owner.ids),
             "tokenInvalid",
         );
     }
@@ -133,13 +133,13 @@ fn with_a_token_of_a_revoked_key_every_guarded_operation_is_token_invalid() {
 /// A stranger meets a plain 404 for the owner's customer and only its own things elsewhere.
 #[track_caller]
 fn check_stranger(stranger: &Api, owner: &Owner) {
-    let unknown = "cst_01h2xcejqtf2nbrexx3vqjhp41";
+    let unknown = Ids::unknown();
     for (operation, _) in Operation::guarded() {
-        let answer = operation.send_as(stranger, &owner.id);
-        if operation.names_a_customer() {
+        let answer = operation.send_as(stranger, &owner.ids);
+        if operation.names_a_resource() {
             let mut problem = answer.problem(404, "notFound");
             let mut expected = operation
-                .send_as(stranger, unknown)
+                .send_as(stranger, &unknown)
                 .problem(404, "notFound");
             problem["requestId"].take();
             expected["requestId"].take();
@@ -150,7 +150,7 @@ fn check_stranger(stranger: &Api, owner: &Owner) {
                 || operation.is_for_sandboxes() && answer.status == 404;
             assert!(fits, "{operation:?}: {answer}");
             assert!(
-                !answer.text().contains(&owner.id),
+                !answer.text().contains(&owner.ids.customer),
                 "{operation:?}: {answer}"
             );
         }
@@ -184,7 +184,7 @@ fn without_the_scope_every_guarded_operation_is_scope_missing() {
             .filter(|other| *other != scope)
             .collect();
         let key = server.key(&project, Mode::Sandbox, Some(others[0]));
-        let answer = operation.send_as(&server.connect(&key), &owner.id);
+        let answer = operation.send_as(&server.connect(&key), &owner.ids);
         let problem = answer.problem(403, "scopeMissing");
         assert!(
             problem["detail"]
@@ -203,7 +203,7 @@ fn with_nothing_but_the_scope_every_guarded_operation_is_carried_out() {
     let owner = Owner::in_project(&project);
     for (operation, scope) in Operation::guarded() {
         let key = server.key(&project, Mode::Sandbox, Some(scope));
-        let answer = operation.send_as(&server.connect(&key), &owner.id);
+        let answer = operation.send_as(&server.connect(&key), &owner.ids);
         assert!(
             [200, 201].contains(&answer.status),
             "{operation:?}: {answer}"
@@ -219,7 +219,7 @@ fn a_public_operation_wants_no_token() {
         .into_iter()
         .filter(|operation| operation.access == Access::Public)
     {
-        let call = server.call(operation.method, &operation.path_for(""));
+        let call = server.call(operation.method, &operation.path_for(&Ids::nonsense()));
         let answer = match operation.path {
             "/auth/token" => call.json(&key.login()).send(),
             _ => call.send(),
@@ -232,11 +232,34 @@ fn a_public_operation_wants_no_token() {
 }
 
 #[test]
+fn an_operation_that_wants_a_signature_takes_no_token_for_one() {
+    let owner = Owner::new();
+    let signed = ALL
+        .into_iter()
+        .filter(|operation| operation.access == Access::Signature);
+    for operation in signed {
+        for id in ["ver_01h2xcejqtf2nbrexx3vqjhp41", "not-an-id"] {
+            let path = operation
+                .path_for(&Ids::nonsense())
+                .replace("{verificationId}", id);
+            let body = json!({ "verificationId": id, "result": "approved" });
+            let call = Server::shared().call(operation.method, &path).json(&body);
+            let token = format!("Bearer {}", owner.api.token);
+            for call in [call.clone(), call.header("authorization", token)] {
+                call.send().problem(401, "signatureInvalid");
+            }
+        }
+    }
+    owner.check_untouched();
+}
+
+#[test]
 fn a_token_is_refused_before_the_request_is_judged() {
     let server = Server::shared();
     let owner = Owner::new();
     for (operation, _) in Operation::guarded() {
-        let path = format!("{}?nonsense=1", operation.path_for("not-an-id"));
+        let path = operation.path_for(&Ids::nonsense());
+        let path = format!("{path}?nonsense=1");
         let call = server.call(operation.method, &path);
         let call = if operation.method == "POST" || operation.method == "PATCH" {
             call.text("{")
@@ -247,7 +270,7 @@ fn a_token_is_refused_before_the_request_is_judged() {
     }
     owner.check_untouched();
     assert_eq!(
-        owner.api.read(&owner.id).json()["metadata"],
+        owner.api.read(&owner.ids.customer).json()["metadata"],
         json!(full_customer()["metadata"])
     );
 }

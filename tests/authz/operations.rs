@@ -17,6 +17,58 @@ pub struct Operation {
     pub access: Access,
 }
 
+/// The resources of a project that operations are about.
+#[derive(Clone, Debug)]
+pub struct Ids {
+    /// A customer.
+    pub customer: String,
+    /// A webhook.
+    pub webhook: String,
+    /// A delivery of the webhook.
+    pub delivery: String,
+    /// An event.
+    pub event: String,
+}
+
+impl Ids {
+    /// Ids of the right form that nobody has.
+    pub fn unknown() -> Self {
+        let id = |prefix| format!("{prefix}_01h2xcejqtf2nbrexx3vqjhp41");
+        Self {
+            customer: id("cst"),
+            webhook: id("whk"),
+            delivery: id("whd"),
+            event: id("evt"),
+        }
+    }
+
+    /// What is no id at all.
+    pub fn nonsense() -> Self {
+        let id = || "not-an-id".to_owned();
+        Self {
+            customer: id(),
+            webhook: id(),
+            delivery: id(),
+            event: id(),
+        }
+    }
+
+    /// A webhook of the project with a delivery, beside one of its customers.
+    pub fn of(api: &Api, customer: String) -> Self {
+        let body = json!({ "url": "http://127.0.0.1:9/hooks" });
+        let webhook = api.post("/webhooks", &body).wants(201).id();
+        let path = format!("/webhooks/{webhook}/test");
+        let delivery = api.post(&path, &json!({})).wants(200).id();
+        let events = api.get("/events?type=customer.*").wants(200);
+        Self {
+            customer,
+            webhook,
+            delivery,
+            event: events.text_at("/data/0/id"),
+        }
+    }
+}
+
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
@@ -24,6 +76,8 @@ pub enum Access {
     Public,
     /// Whoever has a token with this scope.
     Scope(&'static str),
+    /// Whoever signs with the secret of the verification provider; tests/verification.
+    Signature,
 }
 
 const fn public(method: &'static str, path: &'static str) -> Operation {
@@ -43,7 +97,7 @@ const fn scoped(method: &'static str, path: &'static str, scope: &'static str) -
 }
 
 /// Every operation on the public listener.
-pub const ALL: [Operation; 18] = [
+pub const ALL: [Operation; 32] = [
     public("POST", "/auth/token"),
     public("GET", "/.well-known/jwks.json"),
     public("GET", "/openapi.json"),
@@ -74,6 +128,32 @@ pub const ALL: [Operation; 18] = [
     scoped("PATCH", "/customers/{customerId}", "customers:write"),
     scoped("DELETE", "/customers/{customerId}", "customers:write"),
     scoped("POST", "/customers/{customerId}/erase", "customers:erase"),
+    scoped("POST", "/webhooks", "webhooks:write"),
+    scoped("GET", "/webhooks", "webhooks:read"),
+    scoped("GET", "/webhooks/{webhookId}", "webhooks:read"),
+    scoped("POST", "/webhooks/{webhookId}/test", "webhooks:write"),
+    scoped(
+        "POST",
+        "/webhooks/{webhookId}/rotateSecret",
+        "webhooks:write",
+    ),
+    scoped("POST", "/webhooks/{webhookId}/preview", "webhooks:write"),
+    scoped("GET", "/webhooks/{webhookId}/deliveries", "webhooks:read"),
+    scoped(
+        "POST",
+        "/webhooks/{webhookId}/deliveries/{deliveryId}/retry",
+        "webhooks:write",
+    ),
+    scoped("GET", "/webhooks/{webhookId}/diagnose", "webhooks:read"),
+    scoped("PATCH", "/webhooks/{webhookId}", "webhooks:write"),
+    scoped("DELETE", "/webhooks/{webhookId}", "webhooks:write"),
+    scoped("GET", "/events", "events:read"),
+    scoped("GET", "/events/{eventId}", "events:read"),
+    Operation {
+        method: "POST",
+        path: "/verifications/{verificationId}/result",
+        access: Access::Signature,
+    },
 ];
 
 /// Paths that the document may leave out: it need not describe itself and its page.
@@ -91,7 +171,7 @@ impl Operation {
         let guarded = ALL
             .into_iter()
             .filter_map(|operation| match operation.access {
-                Access::Public => None,
+                Access::Public | Access::Signature => None,
                 Access::Scope(scope) => Some((operation, scope)),
             });
         let guarded: Vec<_> = guarded.collect();
@@ -99,17 +179,25 @@ impl Operation {
         guarded
     }
 
-    /// Whether it speaks of one customer.
-    pub fn names_a_customer(self) -> bool {
-        self.path.contains("{customerId}")
+    /// Whether it speaks of one resource.
+    pub fn names_a_resource(self) -> bool {
+        self.path.contains("Id}")
     }
 
-    /// The whole path, about this customer.
-    pub fn path_for(self, customer: &str) -> String {
+    /// The whole path, about these resources.
+    pub fn path_for(self, ids: &Ids) -> String {
         let path = self
             .path
-            .replace("{customerId}", customer)
+            .replace("{customerId}", &ids.customer)
+            .replace("{webhookId}", &ids.webhook)
+            .replace("{deliveryId}", &ids.delivery)
+            .replace("{eventId}", &ids.event)
             .replace("{name}", "usd");
+        let path = if self.path.ends_with("/diagnose") {
+            format!("{path}?event={}", ids.event)
+        } else {
+            path
+        };
         match self.access {
             Access::Public if self.path != "/auth/token" => path,
             _ => format!("/v0.9{path}"),
@@ -122,6 +210,9 @@ impl Operation {
             "POST" => call
                 .header("idempotency-key", fresh_name("key"))
                 .json(&self.body()),
+            "PATCH" if self.path.starts_with("/webhooks") => {
+                call.json(&json!({ "events": ["customer.created"] }))
+            }
             "PATCH" => call.json(&json!({ "firstName": "Mallory" })),
             _ => call,
         }
@@ -133,6 +224,9 @@ impl Operation {
             "/sandbox/clock" => json!({ "advance": "PT1S" }),
             path if path.ends_with("/erase") => json!({ "reason": "they asked for it" }),
             path if path.ends_with("/simulate") => json!({ "status": "REVOKED_ISSUES" }),
+            "/webhooks" => json!({ "url": "https://example.com/hooks" }),
+            path if path.ends_with("/preview") => json!({ "event": "customer.created" }),
+            path if path.starts_with("/webhooks") => json!({}),
             _ => minimal_customer(),
         }
     }
@@ -143,8 +237,8 @@ impl Operation {
     }
 
     /// Sends it with a token of this client.
-    pub fn send_as(self, api: &Api, customer: &str) -> Answer {
-        self.fill(api.call_as_written(self.method, &self.path_for(customer)))
+    pub fn send_as(self, api: &Api, ids: &Ids) -> Answer {
+        self.fill(api.call_as_written(self.method, &self.path_for(ids)))
             .send()
     }
 }

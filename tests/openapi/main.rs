@@ -4,9 +4,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use oms::core::event::EventKind;
 use oms::error::{Code, FieldCode};
 use oms::http::error::status;
-use oms::http::router;
+use oms::http::{examples, router};
 use serde_json::Value;
 
 fn compare(file: &str, text: &str) {
@@ -22,7 +23,7 @@ fn compare(file: &str, text: &str) {
 }
 
 fn document() -> Value {
-    serde_json::to_value(router::document()).expect("the document is JSON")
+    router::document_json().expect("the document is JSON")
 }
 
 #[test]
@@ -91,5 +92,35 @@ fn every_error_code_has_an_example_somewhere() {
         }
         let quoted = format!("\"code\":\"{}\"", code.name());
         assert!(text.contains(&quoted), "{quoted} has no example");
+    }
+}
+
+#[test]
+fn every_event_that_is_told_has_a_payload_made_by_the_code_that_sends_it() {
+    let document = document();
+    let kinds = EventKind::ALL
+        .into_iter()
+        .filter(|kind| kind.is_published());
+    for kind in kinds {
+        let body = &document["webhooks"][kind.name()]["post"]["requestBody"];
+        let example = &body["content"]["application/json"]["example"];
+        assert_eq!(*example, examples::payload(kind));
+        assert_eq!(example["event"], kind.name());
+        let names: Vec<_> = example
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let wanted = [
+            "event",
+            "id",
+            "eventId",
+            "createdAt",
+            "sequence",
+            "changed",
+            "data",
+        ];
+        assert!(wanted.iter().all(|name| names.contains(name)) && names.len() == wanted.len());
     }
 }

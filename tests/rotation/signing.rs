@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oms::core::event::{Order, Origin};
 use oms::core::signing::OldKey;
 use serde_json::Value;
 
@@ -24,6 +25,16 @@ fn published(call: &Call) -> Vec<String> {
     keys.iter()
         .map(|key| key["kid"].as_str().expect("a kid").to_owned())
         .collect()
+}
+
+fn by_a_test() -> Order {
+    Order {
+        origin: Origin {
+            actor: "test".into(),
+            request_id: "req_test".into(),
+        },
+        reason: None,
+    }
 }
 
 fn status(api: &Api) -> u16 {
@@ -68,7 +79,12 @@ fn a_retired_key_goes_when_its_last_token_has_expired() {
     let old = server.connect(&key);
     let running = server.server();
     running
-        .block_on(running.app().installation.rotate_signing(OldKey::Retires))
+        .block_on(
+            running
+                .app()
+                .installation
+                .rotate_signing(OldKey::Retires, &by_a_test()),
+        )
         .expect("a new key");
     let jwks = server.call("GET", "/.well-known/jwks.json");
     eventually(A_WHILE, "both are published", || {
@@ -90,6 +106,11 @@ fn a_retired_key_goes_when_its_last_token_has_expired() {
     });
     assert_eq!((status(&last), status(&new)), (401, 200));
     running
-        .block_on(running.app().installation.rotate_signing(OldKey::Retires))
+        .block_on(
+            running
+                .app()
+                .installation
+                .rotate_signing(OldKey::Retires, &by_a_test()),
+        )
         .expect("two in force again");
 }

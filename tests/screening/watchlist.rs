@@ -127,3 +127,30 @@ fn a_damaged_list_is_refused_whole_and_the_old_one_stays() {
     assert!(refused.stderr.contains("no number 9"), "{refused:?}");
     assert_eq!(lists.json(&["show", "--json"]), old);
 }
+
+#[test]
+fn damage_in_any_of_the_files_refuses_the_whole_list() {
+    let lists = Lists::new();
+    assert!(lists.import().status.success());
+    let old = lists.json(&["show", "--json"]);
+    let sound = [
+        ("SDN.CSV", ENTRIES),
+        ("Alt.csv", ALIASES),
+        ("add.CSV", ADDRESSES),
+    ];
+    for (file, text) in sound {
+        let cut = &text[..text.len() - 12];
+        let unclosed = text.replacen('"', "", 1);
+        let garbled = text.replace('7', "\u{fffd}");
+        let zeros = "\0".repeat(text.len());
+        for damaged in ["", "\u{1a}", cut, &unclosed, &garbled, &zeros] {
+            lists.write(file, damaged);
+            let refused = lists.import();
+            assert!(!refused.status.success(), "{file}: {damaged:?} {refused:?}");
+            let told = refused.stderr.contains(&format!("{file}, line "));
+            assert!(told, "{file}: {damaged:?} {refused:?}");
+            assert_eq!(lists.json(&["show", "--json"]), old);
+        }
+        lists.write(file, text);
+    }
+}

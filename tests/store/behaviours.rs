@@ -6,7 +6,7 @@ use oms::context::{Random, Time};
 use oms::error::{Error, Result};
 use oms::id::CustomerId;
 use oms::store::customer::{self, CustomerRow, Filter, Status};
-use oms::store::event::{self, EventRow, Place as LogPlace};
+use oms::store::event::{self, Edge, EventRow};
 use oms::store::idempotency::{self, Claim, Record};
 use oms::store::{Head, Store, Tx, lookup};
 
@@ -386,13 +386,13 @@ pub fn the_history_of_a_resource_has_no_gaps(place: &Place) {
 fn verified_heads(place: &Place, store: &Store) -> HashMap<i64, Head> {
     let key = chain_key();
     let mut heads: HashMap<i64, Head> = HashMap::new();
-    let mut at = LogPlace::START;
+    let mut at = Edge::START;
     loop {
         let page = read(place, store, move |tx| event::behind(tx, at, 13));
         let Some(last) = page.last() else {
             return heads;
         };
-        at = last.place;
+        at = last.edge();
         for linked in &page {
             let writer = linked.head.writer;
             let before = heads
@@ -434,7 +434,7 @@ pub fn every_chain_holds_and_every_head_is_told(place: &Place) {
         }
         let end = read(place, &stores[0], event::end);
         let every = read(place, &stores[0], |tx| {
-            event::behind(tx, LogPlace::START, 1_000)
+            event::behind(tx, Edge::START, 1_000)
         });
         assert!(every.iter().all(|row| end.holds(row)));
         for store in stores {

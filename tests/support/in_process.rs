@@ -1,5 +1,6 @@
 //! The server inside the test process, with a clock that the test moves.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -113,6 +114,11 @@ impl InProcess {
     /// A call without a token to any path.
     pub fn call(&self, method: &str, path: &str) -> Call {
         self.client.call(method, &format!("{}{path}", self.base()))
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.config.data
     }
 
     /// The server itself.

@@ -23,3 +23,19 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE UNIQUE INDEX IF NOT EXISTS events_time ON events (bucket, id);
 -- The history of one resource.
 CREATE UNIQUE INDEX IF NOT EXISTS events_resource ON events (resource_bucket, resource, sequence)
+;
+
+-- The order that is given afterwards (src/store/order.rs): the rows of a writer behind
+-- the position `start` have the places from `first` to `last`. `placed_writers` has the
+-- last position of each writer that has a place.
+CREATE TABLE IF NOT EXISTS event_places (
+    last   BIGINT PRIMARY KEY,
+    first  BIGINT NOT NULL,
+    writer BIGINT NOT NULL,
+    start  BIGINT NOT NULL,
+    UNIQUE (writer, start)
+);
+CREATE TABLE IF NOT EXISTS placed_writers (
+    writer   BIGINT PRIMARY KEY,
+    position BIGINT NOT NULL
+)

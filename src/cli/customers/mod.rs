@@ -72,7 +72,7 @@ fn parse_id(text: &str) -> Result<CustomerId, String> {
     CustomerId::parse(text).ok_or_else(|| format!("{text} is no customer's id"))
 }
 
-fn parse_reason(text: &str) -> Result<String, String> {
+pub(super) fn parse_reason(text: &str) -> Result<String, String> {
     match text.trim().chars().count() {
         1..=500 => Ok(text.trim().to_owned()),
         _ => Err("a reason has 1 to 500 characters".into()),

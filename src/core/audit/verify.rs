@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::RequestId;
 use crate::store::Head;
 use crate::store::audit::{self as checkpoints, CheckpointRow};
-use crate::store::event::{self as event_rows, LinkedRow, Place};
+use crate::store::event::{self as event_rows, Edge, LinkedRow};
 use crate::vault::{ChainKey, LINK_LENGTH, Signer};
 
 /// What is wrong with a record.
@@ -103,13 +103,13 @@ pub async fn verify(
             check.checkpoint(row);
         }
     }
-    let mut place = Place::START;
-    while !end.is_reached(place) {
+    let mut edge = Edge::START;
+    while !end.is_reached(edge) {
         let page = store
-            .read(move |tx| event_rows::behind(tx, place, PAGE))
+            .read(move |tx| event_rows::behind(tx, edge, PAGE))
             .await?;
         let Some(last) = page.last() else { break };
-        place = last.place;
+        edge = last.edge();
         for row in page.iter().filter(|row| end.holds(row)) {
             check.row(row);
         }

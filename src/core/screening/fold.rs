@@ -6,7 +6,8 @@ use any_ascii::any_ascii_char;
 /// One word of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Lower-case ASCII letters and digits.
+    /// Lower-case ASCII letters and digits; of a script without short vowels, sounds
+    /// as `spelling` writes them.
     pub text: String,
     /// Its script writes no short vowels, so only consonants can be compared.
     pub vowelless: bool,
@@ -186,30 +187,25 @@ fn semitic(character: char) -> Option<&'static str> {
         'إ' => "i",
         'ب' | 'ב' => "b",
         'پ' | 'פ' | 'ף' => "p",
-        'ت' | 'ط' | 'ٹ' | 'ת' | 'ט' => "t",
-        'ث' => "th",
-        'ج' => "j",
-        'چ' => "ch",
+        'ت' | 'ط' | 'ٹ' | 'ת' | 'ט' | 'ث' => "t",
+        'ج' | 'ژ' => "j",
+        'چ' => "C",
         'ح' | 'ه' | 'ہ' | 'ھ' | 'ה' | 'ח' => "h",
-        'خ' => "kh",
-        'د' | 'ض' | 'ڈ' | 'ד' => "d",
-        'ذ' => "dh",
+        'خ' => "X",
+        'د' | 'ض' | 'ڈ' | 'ד' | 'ذ' => "d",
         'ر' | 'ڑ' | 'ר' => "r",
-        'ز' | 'ظ' | 'ז' => "z",
-        'ژ' => "zh",
+        'ز' | 'ظ' | 'ז' | 'צ' | 'ץ' => "z",
         'س' | 'ص' | 'ס' => "s",
-        'ش' | 'ש' => "sh",
-        'غ' => "gh",
+        'ش' | 'ש' => "S",
+        'غ' | 'گ' | 'ג' => "g",
         'ف' => "f",
         'ق' | 'ק' => "q",
         'ك' | 'ک' | 'כ' | 'ך' => "k",
-        'گ' | 'ג' => "g",
         'ل' | 'ל' => "l",
         'م' | 'מ' | 'ם' => "m",
         'ن' | 'ں' | 'נ' | 'ן' => "n",
         'و' | 'ؤ' | 'ו' => "w",
         'ي' | 'ی' | 'ئ' | 'ے' | 'י' => "y",
-        'צ' | 'ץ' => "ts",
         'ء' => "",
         _ => return None,
     };

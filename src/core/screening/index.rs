@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::common;
 use super::fold::{self, Word};
 use super::spelling::{ALIKE, Token, likeness};
 use crate::core::watchlist::{Entry, Kind, NameKind};
@@ -54,7 +55,10 @@ pub(super) struct Index {
     pub names: Vec<Listed>,
     vocabulary: Vec<Known>,
     by_key: HashMap<u64, Vec<u32>>,
+    /// How much a word says, by its canon; the consonants of a word without its
+    /// vowels say as much as the most common word that has them.
     weights: HashMap<String, f64>,
+    weights_of_bones: HashMap<String, f64>,
 }
 
 /// A word of the list that is like a part of the subject's name.
@@ -68,6 +72,7 @@ impl Index {
             vocabulary: Vec::new(),
             by_key: HashMap::new(),
             weights: HashMap::new(),
+            weights_of_bones: HashMap::new(),
         };
         let mut ids = HashMap::new();
         let mut holders: HashMap<String, HashSet<u32>> = HashMap::new();
@@ -120,18 +125,27 @@ impl Index {
         spans
     }
 
-    /// A word says the less, the more entries have it.
+    /// A word says the less, the more entries have it, and little when very many
+    /// people do.
     fn weigh(&mut self, holders: &HashMap<String, HashSet<u32>>) {
         let entries: HashSet<u32> = self.names.iter().map(|name| name.entry).collect();
-        let all = float(entries.len());
+        // Few entries make no statistic: a short list counts as one of a thousand.
+        let all = float(entries.len()).max(1000.0);
         for (canon, holders) in holders {
-            // Few entries make no statistic: a short list counts as one of a thousand.
-            let all = all.max(1000.0);
             let weight = (1.0 + all / float(holders.len())).ln() / (1.0 + all).ln();
             self.weights.insert(canon.clone(), weight);
         }
+        for token in common::tokens() {
+            let weight = self.weights.entry(token.canon).or_insert(COMMON);
+            *weight = weight.min(COMMON);
+            self.weights_of_bones.insert(token.bones, COMMON_BONES);
+        }
         for known in &mut self.vocabulary {
-            known.weight = self.weights.get(&known.token.canon).copied().unwrap_or(1.0);
+            known.weight = self
+                .weights
+                .get(&known.token.canon)
+                .copied()
+                .unwrap_or(UNKNOWN);
         }
         for listed in &mut self.names {
             let single = listed.spans.iter().filter(|(span, _)| span.length == 1);
@@ -143,7 +157,18 @@ impl Index {
 
     /// How much a word of a subject says.
     pub(super) fn weight(&self, token: &Token) -> f64 {
-        self.weights.get(&token.canon).copied().unwrap_or(UNKNOWN)
+        self.weight_of_name(token).unwrap_or(UNKNOWN)
+    }
+
+    /// The same, if somebody is called so: a word that is spelled otherwise than
+    /// another is less likely a slip when it is a name by itself.
+    fn weight_of_name(&self, token: &Token) -> Option<f64> {
+        let weight = if token.vowelless {
+            self.weights_of_bones.get(&token.bones)
+        } else {
+            self.weights.get(&token.canon)
+        };
+        weight.copied()
     }
 
     /// The vocabulary that is like these words.
@@ -152,10 +177,15 @@ impl Index {
         let mut seen = HashSet::new();
         for (span, token) in tokens(words) {
             seen.clear();
+            let is_name = self.weight_of_name(&token).is_some();
             for key in token.keys() {
                 for id in self.by_key.get(&key).into_iter().flatten() {
                     if seen.insert(*id) {
-                        let like = likeness(&token, &self.vocabulary[*id as usize].token);
+                        let other = &self.vocabulary[*id as usize].token;
+                        let mut like = likeness(&token, other);
+                        if is_name && like < 1.0 && token.is_another_sound(other) {
+                            like -= ANOTHER_NAME;
+                        }
                         if like >= ALIKE && (span.length == 1 || like >= ALIKE_JOINED) {
                             found.entry(*id).or_default().push((span, like));
                         }
@@ -193,6 +223,16 @@ impl Index {
 /// Words that were joined must be more alike, or else a word would be taken for
 /// itself with a short neighbour.
 pub(super) const ALIKE_JOINED: f64 = 0.93;
+
+/// The most that a name says that very many people have.
+const COMMON: f64 = 0.45;
+
+/// The same of consonants alone, which may also be a rarer name's.
+const COMMON_BONES: f64 = 0.65;
+
+/// What it costs a likeness when the subject's word has other consonants and is a
+/// name by itself.
+const ANOTHER_NAME: f64 = 0.06;
 
 /// What a word says that the list does not have.
 const UNKNOWN: f64 = 0.9;

@@ -4,6 +4,7 @@
 //! Pure and deterministic: the same list and the same subject give the same
 //! hits. A subject is personal data: it is shown nowhere, and no reason repeats it.
 
+mod common;
 mod fold;
 mod index;
 mod score;
@@ -89,6 +90,15 @@ pub struct Hit {
     pub reasons: Vec<Reason>,
 }
 
+impl Hit {
+    /// The entry and all that it says, in a word: another one whenever the list
+    /// says something else of it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        format!("{}:{}", self.entry.id, self.entry.fingerprint())
+    }
+}
+
 /// A list, ready to be compared with.
 pub struct Screener {
     entries: Vec<Arc<Entry>>,
@@ -137,8 +147,8 @@ impl Screener {
                 continue;
             };
             let entry = &self.entries[listed.entry as usize];
-            let (score, birth) = with_birth(fit.score, entry, subject.birth_date);
-            let (score, country) = with_countries(score, entry, &subject.countries);
+            let (score, birth) = with_birth(&fit, entry, subject.birth_date);
+            let (score, country) = with_countries(&fit, score, entry, &subject.countries);
             if score < threshold {
                 continue;
             }

@@ -74,10 +74,13 @@ const ONE_SIDED: f64 = 0.10;
 /// What unlikeness of the words found costs.
 const UNLIKE: f64 = 1.2;
 /// So much must be found for a name to say who it is.
-const ENOUGH: f64 = 1.3;
+const ENOUGH: f64 = 1.1;
 /// What it costs when nothing was found of that, for a part of a name and for a whole one.
-const COMMON_PART: f64 = 0.40;
+const COMMON_PART: f64 = 0.4;
 const COMMON_WHOLE: f64 = 0.08;
+/// What it costs when nothing was found of that and no birth date can tell two
+/// people of one name apart, although the list gives one.
+const UNPROVEN: f64 = 0.6;
 /// What a weak alias costs.
 const WEAK: f64 = 0.06;
 
@@ -88,7 +91,8 @@ pub(super) struct Fit {
     likeness: f64,
     missing: usize,
     more: usize,
-    common: bool,
+    /// From 0 to 1: how little the name says.
+    common: f64,
 }
 
 impl Fit {
@@ -96,11 +100,13 @@ impl Fit {
     pub(super) fn new(listed: &Listed, alike: &Alike, weights: &[f64]) -> Option<Self> {
         let pairs = matched(listed, alike);
         let (mut mine, mut theirs) = (0u32, 0u32);
-        let (mut found, mut like) = (0.0, 0.0);
+        let (mut found, mut like, mut said) = (0.0, 0.0, 0.0);
         for (own, span, likeness) in &pairs {
             let weight: f64 = sum(&listed.weights, span.mask());
             found += weight;
             like += weight * likeness;
+            // A rare spelling says no more than the common name that it is like.
+            said += weight.min(sum(weights, own.mask())) * likeness;
             mine |= own.mask();
             theirs |= span.mask();
         }
@@ -115,7 +121,7 @@ impl Fit {
         let lacking = sum(&listed.weights, !theirs);
         let extra = sum(weights, !mine);
         let conflict = f64::min(lacking, extra);
-        let common = (1.0 - like / ENOUGH).max(0.0);
+        let common = (1.0 - said / ENOUGH).max(0.0);
         let likeness = like / found;
         let penalty = UNLIKE * (1.0 - likeness) * (1.0 + 2.0 * common)
             + CONFLICT * conflict / (found + conflict)
@@ -133,8 +139,19 @@ impl Fit {
             likeness,
             missing,
             more,
-            common: common > 0.25,
+            common,
         })
+    }
+
+    /// What it costs that no birth date says whether this is the same person. Where
+    /// the list gives none, a whole name must do.
+    fn unproven(&self, listed: bool) -> f64 {
+        let whole = self.missing == 0 && self.more == 0;
+        if whole && !listed {
+            0.0
+        } else {
+            UNPROVEN * self.common
+        }
     }
 
     /// The reasons, in words about the list.
@@ -150,7 +167,7 @@ impl Fit {
         if self.more > 0 {
             reasons.push(Reason::WordsMore(self.more));
         }
-        if self.common {
+        if self.common > 0.25 {
             reasons.push(Reason::CommonName);
         }
         reasons
@@ -209,13 +226,14 @@ fn sum(weights: &[f64], mask: u32) -> f64 {
 }
 
 /// Raises or lowers a score by the birth date.
-pub(super) fn with_birth(score: f64, entry: &Entry, birth: Option<Date>) -> (f64, Option<Reason>) {
+pub(super) fn with_birth(fit: &Fit, entry: &Entry, birth: Option<Date>) -> (f64, Option<Reason>) {
+    let score = fit.score;
     let Some(birth) = birth else {
-        return (score, None);
+        return (score - fit.unproven(!entry.births.is_empty()), None);
     };
     let best = entry.births.iter().map(|born| compare(birth, born));
     let Some((change, reason)) = best.max_by(|a, b| a.0.total_cmp(&b.0)) else {
-        return (score, None);
+        return (score - fit.unproven(false), None);
     };
     let score = if change > 0.0 {
         score + (1.0 - score) * change
@@ -231,7 +249,7 @@ fn compare(birth: Date, born: &Born) -> (f64, Reason) {
         return if born.from == born.to {
             (0.6, Reason::BirthDateSame)
         } else {
-            (0.12, Reason::BirthDateInRange)
+            (in_range(born), Reason::BirthDateInRange)
         };
     }
     let years = i16::max(
@@ -262,8 +280,19 @@ fn compare(birth: Date, born: &Born) -> (f64, Reason) {
     (fall, Reason::BirthDateDiffers(years))
 }
 
-/// Raises or lowers a score by the countries.
+/// A year says more than a range of years.
+fn in_range(born: &Born) -> f64 {
+    if born.to.year() == born.from.year() {
+        0.3
+    } else {
+        0.12
+    }
+}
+
+/// Raises or lowers a score by the countries. That somebody with a name that is
+/// common there is of a country says little.
 pub(super) fn with_countries(
+    fit: &Fit,
     score: f64,
     entry: &Entry,
     countries: &[Country],
@@ -277,7 +306,8 @@ pub(super) fn with_countries(
         .any(|(_, country)| countries.contains(country));
     let belongs = |tie: &Tie| matches!(tie, Tie::Nationality | Tie::Citizenship);
     if same {
-        (score + (1.0 - score) * 0.1, Some(Reason::CountrySame))
+        let raise = 0.1 * (1.0 - 2.0 * fit.common).max(0.0);
+        (score + (1.0 - score) * raise, Some(Reason::CountrySame))
     } else if entry.countries.iter().any(|(tie, _)| belongs(tie)) {
         (score - 0.02, Some(Reason::CountryDiffers))
     } else {

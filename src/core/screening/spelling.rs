@@ -12,15 +12,20 @@ pub(super) struct Token {
     pub canon: String,
     /// The consonants of the same.
     pub skeleton: String,
+    /// The same with what Arabic letters cannot tell apart as one: to compare with
+    /// a word whose script writes no short vowels.
+    pub bones: String,
     /// Only the consonants can be compared.
     pub vowelless: bool,
 }
 
 impl Token {
     pub(super) fn new(word: &Word) -> Self {
+        let skeleton = skeleton(word);
         Self {
-            canon: canon(&word.text),
-            skeleton: skeleton(word),
+            canon: canon(word),
+            bones: bones(&skeleton),
+            skeleton,
             text: word.text.clone(),
             vowelless: word.vowelless,
         }
@@ -34,15 +39,23 @@ impl Token {
         })
     }
 
+    /// Whether the consonants differ, so that at best a slip makes them one word.
+    pub(super) fn is_another_sound(&self, other: &Self) -> bool {
+        self.bones != other.bones
+    }
+
     /// The keys under which an index finds this word: whatever shares one may be
     /// alike. Every text with one letter left out is among them, so words that
     /// differ by one letter meet.
     pub(super) fn keys(&self) -> Vec<u64> {
-        let mut keys = vec![key(b's', self.skeleton.bytes())];
+        let mut keys = vec![
+            key(b's', self.skeleton.bytes()),
+            key(b'b', self.bones.bytes()),
+        ];
         left_out(b'c', &self.canon, &mut keys);
         left_out(b't', &self.text, &mut keys);
-        if self.skeleton.len() >= 4 {
-            left_out(b'k', &self.skeleton, &mut keys);
+        if self.bones.len() >= 4 {
+            left_out(b'k', &self.bones, &mut keys);
         }
         keys.sort_unstable();
         keys.dedup();
@@ -58,16 +71,11 @@ pub(super) fn likeness(a: &Token, b: &Token) -> f64 {
     if a.text == b.text {
         return 1.0;
     }
+    if a.vowelless || b.vowelless {
+        return by_consonants(a, b);
+    }
     let same_skeleton = a.skeleton == b.skeleton;
     let bones = a.skeleton.len().min(b.skeleton.len());
-    if a.vowelless || b.vowelless {
-        return match (same_skeleton, bones) {
-            (true, 3..) => 0.96,
-            (true, 2) => 0.93,
-            (false, 4..) if strsim::osa_distance(&a.skeleton, &b.skeleton) == 1 => 0.86,
-            _ => 0.0,
-        };
-    }
     let length = a.canon.len().max(b.canon.len());
     if a.canon == b.canon {
         return if length <= 3 { 0.94 } else { 0.98 };
@@ -100,6 +108,19 @@ pub(super) fn likeness(a: &Token, b: &Token) -> f64 {
     f64::max(by_letters, by_bones)
 }
 
+/// How alike two words are when one of them says nothing about short vowels.
+/// Long ones are written, so that where there are few consonants they count.
+fn by_consonants(a: &Token, b: &Token) -> f64 {
+    match (a.bones == b.bones, a.bones.len().min(b.bones.len())) {
+        (true, 3..) => 0.96,
+        (true, 2) => 0.93,
+        (true, _) if a.canon == b.canon => 0.93,
+        (true, 1) if strsim::osa_distance(&a.canon, &b.canon) == 1 => 0.88,
+        (false, 4..) if strsim::osa_distance(&a.bones, &b.bones) == 1 => 0.86,
+        _ => 0.0,
+    }
+}
+
 /// Groups of letters and the one that stands for their sound.
 const SOUNDS: [(&str, char); 32] = [
     ("shch", 'S'),
@@ -107,7 +128,7 @@ const SOUNDS: [(&str, char); 32] = [
     ("sch", 'S'),
     ("tch", 'C'),
     ("dzh", 'j'),
-    ("kh", 'h'),
+    ("kh", 'X'),
     ("gh", 'g'),
     ("th", 't'),
     ("dh", 'd'),
@@ -137,20 +158,21 @@ const SOUNDS: [(&str, char); 32] = [
 ];
 
 /// The sounds of a word; `c` before a light vowel keeps the vowel. Doubles are
-/// one sound, unless a vowel that is not written stands between them.
+/// one sound. A word without its vowels consists of sounds already.
 fn sounds(text: &str, vowelless: bool) -> String {
+    if vowelless {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let group = SOUNDS
-            .iter()
-            .find(|(group, _)| rest.starts_with(group) && !(vowelless && *group == "ll"));
+        let group = SOUNDS.iter().find(|(group, _)| rest.starts_with(group));
         let (sound, length) = match group {
             Some(("ce" | "ci", sound)) => (*sound, 1),
             Some((group, sound)) => (*sound, group.len()),
             None => (first, first.len_utf8()),
         };
-        if vowelless || !out.ends_with(sound) {
+        if !out.ends_with(sound) {
             out.push(sound);
         }
         rest = &rest[length..];
@@ -158,10 +180,12 @@ fn sounds(text: &str, vowelless: bool) -> String {
     out
 }
 
-fn canon(text: &str) -> String {
+fn canon(word: &Word) -> String {
+    let text = word.text.as_str();
     let mut out = String::with_capacity(text.len());
-    for sound in sounds(text, false).chars() {
+    for sound in sounds(text, word.vowelless).chars() {
         let sound = match sound {
+            'X' => 'h',
             'c' | 'q' => 'k',
             'w' => 'v',
             'y' | 'e' => 'i',
@@ -211,6 +235,7 @@ fn skeleton(word: &Word) -> String {
             'w' if place == 0 => 'v',
             'a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'w' => continue,
             'h' if place == last && place > 1 => continue,
+            'X' => 'h',
             'c' | 'q' => 'k',
             'f' if place == last && russian => 'v',
             other => other,
@@ -218,6 +243,35 @@ fn skeleton(word: &Word) -> String {
         out.push(bone);
     }
     out
+}
+
+/// Arabic has one letter for `p` and `b`, for `v` and `f`; its `j` is a `g` in Egypt,
+/// French writes `ch` for `sh`, and others write `ch` as `t` and `sh`.
+fn bones(skeleton: &str) -> String {
+    let mut out = String::with_capacity(skeleton.len());
+    for bone in skeleton.chars() {
+        let bone = match bone {
+            'p' => 'b',
+            'v' => 'f',
+            'g' => 'j',
+            'C' | 'S' => {
+                if out.ends_with('t') {
+                    out.pop();
+                }
+                'S'
+            }
+            'x' => {
+                out.push('k');
+                's'
+            }
+            other => other,
+        };
+        out.push(bone);
+    }
+    match out.strip_prefix('A') {
+        Some(rest) if rest.len() >= 3 => rest.to_owned(),
+        _ => out,
+    }
 }
 
 fn left_out(space: u8, text: &str, keys: &mut Vec<u64>) {

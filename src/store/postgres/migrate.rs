@@ -28,6 +28,9 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0003_endorsements.sql"),
             include_str!("../../../migrations/postgres/data/0004_watchlist.sql"),
             include_str!("../../../migrations/postgres/data/0005_audit.sql"),
+            include_str!("../../../migrations/postgres/data/0006_verifications.sql"),
+            include_str!("../../../migrations/postgres/data/0007_rescreening.sql"),
+            include_str!("../../../migrations/postgres/data/0009_webhooks.sql"),
         ],
     ),
 ];

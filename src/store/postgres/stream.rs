@@ -10,7 +10,6 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::wire::Outbox;
 use crate::config::{Database, Host, Tls};
@@ -87,11 +86,11 @@ fn client_config(roots: Option<&Path>) -> io::Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let Some(path) = roots else {
-        let builder = builder.with_platform_verifier().map_err(io::Error::other)?;
-        return Ok(builder.with_no_client_auth());
-    };
     let mut store = RootCertStore::empty();
+    let Some(path) = roots else {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(builder.with_root_certificates(store).with_no_client_auth());
+    };
     let shown = |cause: &dyn std::fmt::Display| {
         io::Error::other(format!("sslrootcert {}: {cause}", path.display()))
     };

@@ -1,0 +1,566 @@
+//! Webhooks: where a project is told what happens. Contract section 9.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use url::Url;
+use utoipa::{IntoParams, ToSchema};
+
+use super::app::App;
+use super::auth::{Caller, WebhooksRead, WebhooksWrite};
+use super::customers::json;
+use super::fields::{Fields, finish};
+use super::idempotency::{
+    self, DataKey, Effect, OptionalKey, RequestText, RequiredKey, Written, exactly_once,
+};
+use super::query;
+use super::request_body::{JsonBody, NoQuery};
+use crate::context::Time;
+use crate::core::change::Change;
+use crate::core::event::{self, Event, EventKind};
+use crate::core::roster::Tenant;
+use crate::core::webhook::{self, MOST_PATTERNS, MOST_WEBHOOKS, Scheme, Secret, Subscription};
+use crate::error::{Code, Error, FieldCode, Invalid, Result};
+use crate::id::{CustomerId, WebhookId};
+use crate::store::event::EventRow;
+use crate::store::{event as event_rows, webhook as rows};
+use crate::vault::{Place, SealingKey};
+
+/// How deliveries are signed.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub enum SignatureScheme {
+    /// `Webhook-Signature: t=…,v1=…`
+    Oms,
+    /// The headers of Standard Webhooks.
+    Standard,
+}
+
+/// What makes a webhook.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of what `create` reads")]
+pub struct CreateWebhook {
+    /// Where to: https, or http on this machine for a sandbox.
+    #[schema(max_length = 2048, example = "https://example.com/hooks")]
+    url: String,
+    /// Names of events, or groups like `customer.*`; none means all.
+    #[schema(max_items = 50)]
+    events: Option<Vec<String>>,
+    /// How deliveries are signed.
+    #[schema(value_type = Option<SignatureScheme>, default = "oms")]
+    signature_scheme: Option<String>,
+}
+
+/// What may be changed of a webhook.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of what `update` reads")]
+pub struct UpdateWebhook {
+    /// Where to.
+    #[schema(max_length = 2048)]
+    url: Option<String>,
+    /// Names of events, or groups like `customer.*`; none means all.
+    #[schema(max_items = 50)]
+    events: Option<Vec<String>>,
+    /// Whether anything is sent. What happens meanwhile is sent later.
+    enabled: Option<bool>,
+}
+
+/// A webhook.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook<'a> {
+    /// TypeID with the prefix `whk`.
+    #[schema(value_type = String, example = "whk_01h2xcejqtf2nbrexx3vqjhp41")]
+    id: WebhookId,
+    /// Always `webhook`.
+    #[schema(example = "webhook")]
+    object: &'static str,
+    /// Where to.
+    url: &'a str,
+    /// Of what; empty for everything.
+    events: &'a [String],
+    /// Whether anything is sent.
+    enabled: bool,
+    /// `active`, or `disabled` while nothing is sent.
+    #[schema(pattern = "^(active|disabled)$")]
+    status: &'static str,
+    /// Why the server disabled it; null when it did not.
+    disabled_reason: Option<&'a str>,
+    /// How deliveries are signed.
+    #[schema(value_type = SignatureScheme)]
+    signature_scheme: &'static str,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    /// What verifies deliveries; shown when it is made, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "whsec_5f0c1d2e")]
+    secret: Option<&'a str>,
+}
+
+/// A page of webhooks.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookPage<'a> {
+    /// Newest first.
+    data: Vec<Webhook<'a>>,
+    /// Whether there are more.
+    has_more: bool,
+    /// What to send as `cursor` for the next page; null on the last one.
+    cursor: Option<String>,
+}
+
+impl<'a> Webhook<'a> {
+    /// The answer's view of a webhook; with its secret when that was just made.
+    #[must_use]
+    pub fn new(webhook: &'a webhook::Webhook, secret: Option<&'a Secret>) -> Self {
+        let row = &webhook.row;
+        Self {
+            id: row.id,
+            object: "webhook",
+            url: webhook.url.as_str(),
+            events: webhook.subscription.patterns(),
+            enabled: row.enabled,
+            status: if row.enabled { "active" } else { "disabled" },
+            disabled_reason: row.disabled_reason.as_deref(),
+            signature_scheme: webhook.scheme.name(),
+            created_at: row.id.time(),
+            secret: secret.map(Secret::expose),
+        }
+    }
+
+    /// The answer's bytes.
+    ///
+    /// # Errors
+    /// `internalError` when it is no JSON, which it always is.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(Error::internal)
+    }
+}
+
+/// The webhook of a path with its key; anything that is none of this project's is not found.
+pub(super) async fn find(
+    app: &App,
+    project: i64,
+    id: &str,
+) -> Result<(webhook::Webhook, SealingKey)> {
+    let missing = || Error::new(Code::NotFound, "there is no such webhook");
+    let id = WebhookId::parse(id).ok_or_else(missing)?;
+    let found = app
+        .installation
+        .store
+        .read(move |tx| rows::find(tx, project, id));
+    let found = found.await?.ok_or_else(missing)?;
+    webhook::Webhook::open(found, &app.installation.master)?.ok_or_else(missing)
+}
+
+/// What an auditor reads of a change.
+fn audit(
+    app: &App,
+    tenant: &Tenant,
+    id: WebhookId,
+    (kind, changed): (EventKind, &[&str]),
+) -> Result<EventRow> {
+    let events = [Event::of_customer(kind, changed)];
+    let place = (tenant.project, CustomerId::from_bytes(*id.as_bytes()));
+    event::seal(
+        &events,
+        place,
+        &tenant.origin,
+        &app.installation.secrets.audit,
+        &app.context,
+    )
+}
+
+fn read_events(fields: &mut Fields<'_, '_>) -> Change<Subscription> {
+    let list = match fields.array("events") {
+        Change::Keep => return Change::Keep,
+        Change::Clear => return Change::Clear,
+        Change::Set(list) => list,
+    };
+    if list.len() > MOST_PATTERNS {
+        let long = Invalid::new(FieldCode::TooLong, "must have at most 50 entries");
+        fields.refuse("events", long);
+        return Change::Keep;
+    }
+    let mut patterns = Vec::new();
+    for (place, pattern) in list.iter().enumerate() {
+        let Some(text) = pattern.as_str() else {
+            let wrong = Invalid::new(FieldCode::TypeInvalid, "must be a string");
+            fields.refuse(&format!("events/{place}"), wrong);
+            return Change::Keep;
+        };
+        patterns.push(text);
+    }
+    match Subscription::parse(&patterns) {
+        Ok(subscription) => Change::Set(subscription),
+        Err((place, invalid)) => {
+            fields.refuse(&format!("events/{place}"), invalid);
+            Change::Keep
+        }
+    }
+}
+
+fn read_url(tenant: &Tenant, text: &str) -> Result<Url, Invalid> {
+    let reach = webhook::reach(tenant.settings.mode);
+    let read = reach.read(text);
+    read.map_err(|refused| Invalid::new(FieldCode::ValueInvalid, refused.0))
+}
+
+/// Makes a webhook.
+///
+/// The answer shows the `secret` this once. What happens from now on is sent, at least once
+/// each, in order as far as retries allow.
+#[utoipa::path(
+    post,
+    path = "/webhooks",
+    operation_id = "create_webhook",
+    tag = "Webhooks",
+    request_body = CreateWebhook,
+    responses((status = 201, description = "The webhook with its secret", body = Webhook)),
+    security(("bearer" = ["webhooks:write"]))
+)]
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller<WebhooksWrite>,
+    _: NoQuery,
+    RequiredKey(key): RequiredKey,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let call = RequestText {
+        method: "POST",
+        path: "/webhooks",
+        body: Some(&body),
+    };
+    let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, call);
+    let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
+    exactly_once(app, Some(claim), || async move {
+        let made = read_create(app, tenant, body)?;
+        let key = app.new_data_key()?;
+        let webhook = webhook::Webhook::make(tenant.project, made, &key, &app.context);
+        let event = audit(
+            app,
+            tenant,
+            webhook.row.id,
+            (EventKind::WebhookCreated, &[]),
+        )?;
+        let (row, project) = (webhook.row.clone(), tenant.project);
+        Ok(Effect {
+            status: StatusCode::CREATED,
+            body: Webhook::new(&webhook, Some(&webhook.secret)).to_json()?,
+            resource: webhook.row.id.to_string(),
+            key: DataKey::New(key),
+            write: Box::new(move |tx| {
+                if rows::count(tx, project)? >= MOST_WEBHOOKS {
+                    let detail = format!("a project has at most {MOST_WEBHOOKS} webhooks");
+                    return Err(Error::new(Code::TooManyWebhooks, detail));
+                }
+                event_rows::append(tx, &event, true)?;
+                rows::insert(tx, &row)?;
+                Ok(Written::Done)
+            }),
+        })
+    })
+    .await
+}
+
+fn read_create(
+    app: &App,
+    tenant: &Tenant,
+    body: &Map<String, Value>,
+) -> Result<(Url, Subscription, Scheme)> {
+    let mut wrong = Vec::new();
+    let known = &["url", "events", "signatureScheme"];
+    let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
+    let url = fields.required("url", |text| read_url(tenant, text));
+    let subscription = match read_events(&mut fields) {
+        Change::Set(subscription) => subscription,
+        Change::Keep | Change::Clear => Subscription::default(),
+    };
+    let scheme = match fields.parsed("signatureScheme", Scheme::parse) {
+        Change::Set(scheme) => scheme,
+        Change::Keep | Change::Clear => Scheme::Oms,
+    };
+    let url = finish(url, wrong)?;
+    let url = url.ok_or_else(|| Error::internal("a body without errors has a URL"))?;
+    Ok((url, subscription, scheme))
+}
+
+/// Which part of a list a page shows.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "the published shape of what `query::read` reads")]
+pub struct ListWebhooks {
+    /// Webhooks on the page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<u8>,
+    /// The `cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists webhooks, newest first.
+#[utoipa::path(
+    get,
+    path = "/webhooks",
+    operation_id = "list_webhooks",
+    tag = "Webhooks",
+    params(ListWebhooks),
+    responses((status = 200, description = "A page", body = WebhookPage)),
+    security(("bearer" = ["webhooks:read"]))
+)]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller<WebhooksRead>,
+    RawQuery(text): RawQuery,
+) -> Result<Response> {
+    let [limit, cursor] = query::read(text.as_deref(), ["limit", "cursor"])?;
+    let limit = query::limit(limit.as_deref())?;
+    let project = caller.key.project;
+    let place = Place {
+        project,
+        row: b"",
+        field: "cursor.webhooks",
+    };
+    let before = match cursor {
+        Some(cursor) => query::open_cursor(&app, place, &cursor)?,
+        None => [0xff; 16],
+    };
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let found = app
+        .installation
+        .store
+        .read(move |tx| rows::of_project(tx, project, &before, most));
+    let mut opened = Vec::new();
+    for found in found.await? {
+        opened.extend(webhook::Webhook::open(found, &app.installation.master)?.map(|one| one.0));
+    }
+    let has_more = opened.len() > limit;
+    opened.truncate(limit);
+    let last = opened.last().filter(|_| has_more).map(|last| last.row.id);
+    let page = WebhookPage {
+        data: opened.iter().map(|one| Webhook::new(one, None)).collect(),
+        has_more,
+        cursor: last.map(|last| query::seal_cursor(&app, place, last.as_bytes())),
+    };
+    Ok(json(
+        serde_json::to_vec(&page).map_err(Error::internal)?,
+        None,
+    ))
+}
+
+/// Reads one webhook.
+#[utoipa::path(
+    get,
+    path = "/webhooks/{webhookId}",
+    operation_id = "read_webhook",
+    tag = "Webhooks",
+    params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
+    responses((status = 200, description = "The webhook", body = Webhook)),
+    security(("bearer" = ["webhooks:read"]))
+)]
+pub async fn read(
+    State(app): State<App>,
+    caller: Caller<WebhooksRead>,
+    _: NoQuery,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let (webhook, _) = find(&app, caller.key.project, &id).await?;
+    Ok(json(Webhook::new(&webhook, None).to_json()?, None))
+}
+
+/// Changes a webhook.
+///
+/// Enabling one that the server disabled gives it a fresh start; what happened meanwhile is sent.
+#[utoipa::path(
+    patch,
+    path = "/webhooks/{webhookId}",
+    operation_id = "update_webhook",
+    tag = "Webhooks",
+    params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
+    request_body = UpdateWebhook,
+    responses((status = 200, description = "The webhook", body = Webhook)),
+    security(("bearer" = ["webhooks:write"]))
+)]
+pub async fn update(
+    State(app): State<App>,
+    caller: Caller<WebhooksWrite>,
+    _: NoQuery,
+    Path(id): Path<String>,
+    OptionalKey(key): OptionalKey,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
+    let path = format!("/webhooks/{id}");
+    let call = RequestText {
+        method: "PATCH",
+        path: &path,
+        body: Some(&body),
+    };
+    let secrets = &app.installation.secrets;
+    let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, call));
+    let (app, tenant, id, body) = (&app, &caller.tenant(&app), &*id, &body);
+    exactly_once(app, claim, || async move {
+        let (webhook, key) = find(app, tenant.project, id).await?;
+        let mut wrong = Vec::new();
+        let known = &["url", "events", "enabled"];
+        let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
+        let url = match fields.parsed("url", |text| read_url(tenant, text)) {
+            Change::Clear => {
+                let needed = Invalid::new(FieldCode::Required, "cannot be cleared");
+                fields.refuse("url", needed);
+                None
+            }
+            Change::Set(url) => Some(url),
+            Change::Keep => None,
+        };
+        let subscription = match read_events(&mut fields) {
+            Change::Set(subscription) => Some(subscription),
+            Change::Clear => Some(Subscription::default()),
+            Change::Keep => None,
+        };
+        let enabled = match fields.boolean("enabled") {
+            Change::Set(enabled) => Some(enabled),
+            Change::Keep | Change::Clear => None,
+        };
+        finish((), wrong)?;
+        let next = webhook.changed((url, subscription, enabled), &key, &app.context);
+        let names = ["url", "events", "enabled"].into_iter();
+        let changed: Vec<_> = names.filter(|name| body.contains_key(*name)).collect();
+        let event = audit(
+            app,
+            tenant,
+            next.row.id,
+            (EventKind::WebhookUpdated, &changed),
+        )?;
+        let row = next.row.clone();
+        Ok(Effect {
+            status: StatusCode::OK,
+            body: Webhook::new(&next, None).to_json()?,
+            resource: row.id.to_string(),
+            key: DataKey::Known(key),
+            write: Box::new(move |tx| {
+                if !rows::replace(tx, &row)? {
+                    return Ok(Written::Stale);
+                }
+                if enabled == Some(true) {
+                    rows::forgive(tx, row.id)?;
+                }
+                event_rows::append(tx, &event, false)?;
+                Ok(Written::Done)
+            }),
+        })
+    })
+    .await
+}
+
+/// Deletes a webhook.
+///
+/// Nothing more is sent. The answer shows it for the last time.
+#[utoipa::path(
+    delete,
+    path = "/webhooks/{webhookId}",
+    operation_id = "delete_webhook",
+    tag = "Webhooks",
+    params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
+    responses((status = 200, description = "The webhook, disabled for good", body = Webhook)),
+    security(("bearer" = ["webhooks:write"]))
+)]
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller<WebhooksWrite>,
+    _: NoQuery,
+    Path(id): Path<String>,
+    OptionalKey(key): OptionalKey,
+) -> Result<Response> {
+    let path = format!("/webhooks/{id}");
+    let call = RequestText {
+        method: "DELETE",
+        path: &path,
+        body: None,
+    };
+    let secrets = &app.installation.secrets;
+    let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, call));
+    let (app, tenant, id) = (&app, &caller.tenant(&app), &*id);
+    exactly_once(app, claim, || async move {
+        let (mut webhook, key) = find(app, tenant.project, id).await?;
+        let event = audit(
+            app,
+            tenant,
+            webhook.row.id,
+            (EventKind::WebhookDeleted, &[]),
+        )?;
+        let (row, now) = (webhook.row.clone(), app.context.now());
+        webhook.row.enabled = false;
+        Ok(Effect {
+            status: StatusCode::OK,
+            body: Webhook::new(&webhook, None).to_json()?,
+            resource: row.id.to_string(),
+            key: DataKey::Known(key),
+            write: Box::new(move |tx| {
+                if !rows::delete(tx, &row, now)? {
+                    return Ok(Written::Stale);
+                }
+                event_rows::append(tx, &event, false)?;
+                Ok(Written::Done)
+            }),
+        })
+    })
+    .await
+}
+
+/// Gives a webhook a new secret.
+///
+/// The answer shows it this once. For 24 hours both secrets sign every delivery.
+#[utoipa::path(
+    post,
+    path = "/webhooks/{webhookId}/rotateSecret",
+    operation_id = "rotate_webhook_secret",
+    tag = "Webhooks",
+    params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
+    responses((status = 200, description = "The webhook with its new secret", body = Webhook)),
+    security(("bearer" = ["webhooks:write"]))
+)]
+pub async fn rotate(
+    State(app): State<App>,
+    caller: Caller<WebhooksWrite>,
+    _: NoQuery,
+    Path(id): Path<String>,
+    RequiredKey(key): RequiredKey,
+) -> Result<Response> {
+    let path = format!("/webhooks/{id}/rotateSecret");
+    let call = RequestText {
+        method: "POST",
+        path: &path,
+        body: None,
+    };
+    let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, call);
+    let (app, tenant, id) = (&app, &caller.tenant(&app), &*id);
+    exactly_once(app, Some(claim), || async move {
+        let (webhook, key) = find(app, tenant.project, id).await?;
+        let next = webhook.rotated(&key, &app.context);
+        let event = audit(
+            app,
+            tenant,
+            next.row.id,
+            (EventKind::WebhookUpdated, &["secret"]),
+        )?;
+        let row = next.row.clone();
+        Ok(Effect {
+            status: StatusCode::OK,
+            body: Webhook::new(&next, Some(&next.secret)).to_json()?,
+            resource: row.id.to_string(),
+            key: DataKey::Known(key),
+            write: Box::new(move |tx| {
+                if !rows::replace(tx, &row)? {
+                    return Ok(Written::Stale);
+                }
+                event_rows::append(tx, &event, false)?;
+                Ok(Written::Done)
+            }),
+        })
+    })
+    .await
+}

@@ -1,0 +1,148 @@
+//! One webhook as the loop sees it: how far it is, and whether a batch is due.
+
+use std::sync::Arc;
+
+use super::batch::{Done, Order};
+use super::idle;
+use crate::context::{Context, Time};
+use crate::core::api_key::Mode;
+use crate::core::delivery::jittered;
+use crate::core::webhook::{Webhook, reach};
+use crate::store::webhook::Progress;
+
+/// Failures in a row after which a receiver counts as away.
+pub(super) const AWAY_AFTER: u32 = 8;
+
+/// Seconds between two tries of a receiver that is away: at first, and at most.
+const TRY_S: (i64, i64) = (5, 600);
+
+/// Requests to one receiver at once.
+const PARALLEL: usize = 16;
+
+/// Requests to one receiver that is away.
+const PARALLEL_AWAY: usize = 2;
+
+/// Rows of events in one batch.
+const BATCH_ROWS: i64 = 128;
+
+pub(super) struct Lane {
+    webhook: Arc<Webhook>,
+    mode: Mode,
+    progress: Progress,
+    /// The last place at which something may wait.
+    behind: i64,
+    pub claimed: bool,
+    busy: bool,
+    pub next_at: Option<Time>,
+    /// Failures in a row.
+    failures: u32,
+    /// How often in a row a try found the receiver away.
+    tries: u32,
+    hold_until: Option<Time>,
+}
+
+impl Lane {
+    /// The lane of a webhook; what an old one knew of the receiver goes on, unless the webhook moved.
+    pub(super) fn new(old: Option<Self>, webhook: Webhook, mode: Mode, progress: Progress) -> Self {
+        let moved = old
+            .as_ref()
+            .is_none_or(|old| old.webhook.url != webhook.url);
+        let webhook = Arc::new(webhook);
+        match old {
+            Some(old) if moved => Self {
+                webhook,
+                failures: 0,
+                tries: 0,
+                hold_until: None,
+                ..old
+            },
+            Some(old) => Self { webhook, ..old },
+            None => Self {
+                webhook,
+                mode,
+                progress,
+                behind: i64::MAX,
+                claimed: false,
+                busy: false,
+                next_at: None,
+                failures: 0,
+                tries: 0,
+                hold_until: None,
+            },
+        }
+    }
+
+    pub(super) fn project(&self) -> i64 {
+        self.webhook.row.project
+    }
+
+    /// Takes note of a claim, or that another process holds it.
+    pub(super) fn hold(&mut self, progress: Option<Progress>) {
+        match progress {
+            Some(progress) if !self.claimed => {
+                self.progress = progress;
+                self.behind = i64::MAX;
+                self.claimed = true;
+            }
+            Some(_) => {}
+            None => self.claimed = false,
+        }
+    }
+
+    /// How far an idle lane is, to be kept: a start need not look again at what was seen.
+    pub(super) fn idle_progress(&self) -> Option<Progress> {
+        (self.claimed && !self.busy).then_some(self.progress)
+    }
+
+    /// Takes note of places that were seen, and whether something of this project is there.
+    pub(super) fn see(&mut self, through: i64, concerned: bool) {
+        if self.behind == i64::MAX || concerned {
+            self.behind = through;
+        } else if !self.busy && self.progress.through >= self.behind {
+            self.progress = idle(self.progress, through.max(self.progress.through));
+        }
+    }
+
+    pub(super) fn is_ready(&self, now: Time) -> bool {
+        let due = self.next_at.is_some_and(|next| next <= now);
+        let waits = self.behind != i64::MAX && self.progress.through < self.behind;
+        let held = self.hold_until.is_some_and(|until| now < until);
+        self.claimed && !self.busy && !held && (due || waits)
+    }
+
+    /// The next batch.
+    pub(super) fn order(&mut self, now: Time) -> Order {
+        self.busy = true;
+        let away = self.failures >= AWAY_AFTER;
+        Order {
+            webhook: Arc::clone(&self.webhook),
+            reach: reach(self.mode),
+            progress: self.progress,
+            behind: self.behind,
+            now,
+            rows: if away { 1 } else { BATCH_ROWS },
+            parallel: if away { PARALLEL_AWAY } else { PARALLEL },
+            failures: if away { AWAY_AFTER - 2 } else { self.failures },
+        }
+    }
+
+    pub(super) fn finish(&mut self, done: &Done, context: &Context) {
+        self.busy = false;
+        self.next_at = done.next_at;
+        let Some(progress) = done.progress else {
+            // It was not recorded: whoever holds the claim now knows how far it is.
+            self.claimed = false;
+            return;
+        };
+        self.progress = progress;
+        self.failures = done.failures;
+        if done.failures < AWAY_AFTER {
+            self.tries = 0;
+            self.hold_until = None;
+            return;
+        }
+        let wait_s = (TRY_S.0 << self.tries.min(10)).min(TRY_S.1);
+        self.tries += 1;
+        self.hold_until = Some(jittered(context.now(), wait_s, context));
+    }
+}

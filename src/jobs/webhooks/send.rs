@@ -1,0 +1,158 @@
+//! Sends the parcels of a batch, some at once, those of one resource one after the other.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::http::Method;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use tokio::task::JoinSet;
+
+use super::batch::Order;
+use super::gather::Parcel;
+use super::lane::AWAY_AFTER;
+use crate::core::delivery::{self, Attempt, GONE};
+use crate::http::app::App;
+use crate::outbound::Request;
+use crate::store::delivery::DeliveryRow;
+
+/// What came of a batch.
+#[derive(Default)]
+pub(super) struct Sent {
+    /// The deliveries after their attempts.
+    pub rows: Vec<DeliveryRow>,
+    /// The first place that was not sent.
+    pub unsent: Option<i64>,
+    /// Whether the receiver took anything.
+    pub taken: bool,
+    /// Whether anything failed.
+    pub failed: bool,
+    /// Failures in a row at the end.
+    pub failures: u32,
+    /// Whether the receiver said that it is gone.
+    pub gone: bool,
+}
+
+struct Shared {
+    app: App,
+    order: Order,
+    chains: Mutex<VecDeque<Vec<Parcel>>>,
+    failures: AtomicU32,
+    gone: AtomicBool,
+}
+
+/// Sends all of it, or stops when the receiver is away.
+pub(super) async fn send(app: App, order: Order, parcels: Vec<Parcel>) -> Sent {
+    let workers = order.parallel;
+    let shared = Arc::new(Shared {
+        failures: AtomicU32::new(order.failures),
+        gone: AtomicBool::new(false),
+        chains: Mutex::new(chains(parcels)),
+        app,
+        order,
+    });
+    let mut tasks = JoinSet::new();
+    for _ in 0..workers {
+        tasks.spawn(work(Arc::clone(&shared)));
+    }
+    let mut all = Sent::default();
+    while let Some(done) = tasks.join_next().await {
+        let Ok(sent) = done else { continue };
+        all.rows.extend(sent.rows);
+        all.taken |= sent.taken;
+        all.failed |= sent.failed;
+        all.unsent = all.unsent.into_iter().chain(sent.unsent).min();
+    }
+    let left = lock(&shared.chains);
+    let left = left.iter().flatten().filter_map(|parcel| parcel.place);
+    all.unsent = all.unsent.into_iter().chain(left).min();
+    all.failures = shared.failures.load(Ordering::SeqCst);
+    all.gone = shared.gone.load(Ordering::SeqCst);
+    all
+}
+
+/// Parcels by resource, in their order.
+fn chains(parcels: Vec<Parcel>) -> VecDeque<Vec<Parcel>> {
+    let mut places: HashMap<[u8; 16], usize> = HashMap::new();
+    let mut chains: VecDeque<Vec<Parcel>> = VecDeque::new();
+    for parcel in parcels {
+        let place = *places.entry(parcel.resource).or_insert(chains.len());
+        match chains.get_mut(place) {
+            Some(chain) => chain.push(parcel),
+            None => chains.push_back(vec![parcel]),
+        }
+    }
+    chains
+}
+
+async fn work(shared: Arc<Shared>) -> Sent {
+    let mut sent = Sent::default();
+    loop {
+        let away = shared.failures.load(Ordering::SeqCst) >= AWAY_AFTER;
+        if away || shared.gone.load(Ordering::SeqCst) {
+            return sent;
+        }
+        let Some(chain) = lock(&shared.chains).pop_front() else {
+            return sent;
+        };
+        send_chain(&shared, chain, &mut sent).await;
+    }
+}
+
+/// One resource: when an event is not taken, those after it wait with it.
+async fn send_chain(shared: &Shared, chain: Vec<Parcel>, sent: &mut Sent) {
+    let context = &shared.app.context;
+    let mut held = None;
+    for parcel in chain {
+        if held.is_some() {
+            sent.rows.push(DeliveryRow {
+                next_at: held,
+                ..parcel.row
+            });
+            continue;
+        }
+        let attempt = attempt(shared, &parcel).await;
+        if attempt.is_success() {
+            shared.failures.store(0, Ordering::SeqCst);
+            sent.taken = true;
+        } else {
+            shared.failures.fetch_add(1, Ordering::SeqCst);
+            sent.failed = true;
+        }
+        if attempt == Attempt::Answered(GONE) {
+            shared.gone.store(true, Ordering::SeqCst);
+        }
+        let row = delivery::after(&parcel.row, &attempt, context);
+        held = row.next_at;
+        sent.rows.push(row);
+    }
+}
+
+async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
+    let (webhook, now) = (&shared.order.webhook, shared.app.context.now());
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let agent = concat!("oms/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    for (name, value) in webhook.sign(parcel.row.id, &parcel.body, now) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let request = Request {
+        method: Method::POST,
+        url: &webhook.url,
+        headers,
+        body: parcel.body.clone(),
+    };
+    match shared.app.outbound.send(&request, shared.order.reach).await {
+        Ok(answer) => Attempt::Answered(answer.status),
+        Err(failure) => Attempt::Failed(failure.to_string()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .expect("no code panics while it holds this lock")
+}

@@ -1,0 +1,255 @@
+//! The one client for requests that leave this server to where somebody else says.
+//!
+//! A name is looked up once for every attempt; every address it leads to must lie within
+//! the caller's [`Reach`], and the address that was checked is the one connected to. TLS is
+//! verified, redirects are answers like any other, and everything has a limit.
+
+mod connection;
+mod pool;
+mod resolver;
+mod tls;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::{HOST, HeaderMap, HeaderValue};
+use axum::http::{Method, Uri};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use url::Url;
+
+use connection::Sender;
+use pool::{Place, Pool};
+
+pub use resolver::Resolver;
+
+use crate::core::reach::Reach;
+use crate::error::Result as OmsResult;
+
+/// Bytes of an answer that are kept; the rest is not read.
+pub const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the look-up's end to an open connection, TLS included.
+    pub connect: Duration,
+    /// From the beginning to the end of the answer.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            total: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: &'a Url,
+    /// Headers beside those that follow from the rest.
+    pub headers: HeaderMap,
+    /// The body; empty for none.
+    pub body: Bytes,
+}
+
+/// What came back. The status may be any, also that of a redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, at most [`LONGEST_ANSWER`] bytes of it.
+    pub body: Vec<u8>,
+    /// Whether the body came to its end, within the limits of size and time.
+    pub whole: bool,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The URL, or an address that its name leads to, is out of reach.
+    NotAllowed(String),
+    /// The name leads nowhere.
+    NotResolved(String),
+    /// Nobody takes the connection, or the certificate does not verify.
+    NotConnected(String),
+    /// It took too long.
+    TimedOut,
+    /// The connection ended before the answer began.
+    Broken(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAllowed(why) => write!(out, "the address is refused: {why}"),
+            Self::NotResolved(why) => write!(out, "the name cannot be looked up: {why}"),
+            Self::NotConnected(why) => write!(out, "no connection: {why}"),
+            Self::TimedOut => out.write_str("no answer in time"),
+            Self::Broken(why) => write!(out, "the connection broke: {why}"),
+        }
+    }
+}
+
+/// The client. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Outbound(Arc<Parts>);
+
+struct Parts {
+    tls: TlsConnector,
+    resolver: Resolver,
+    limits: Limits,
+    pool: Pool,
+}
+
+impl Outbound {
+    /// A client that trusts the machine's authorities and those of a PEM file, if one is given.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no certificate.
+    pub fn new(extra_authorities: Option<&Path>) -> OmsResult<Self> {
+        Self::with(extra_authorities, Resolver::System, Limits::default())
+    }
+
+    /// The same with another resolver and other limits.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(
+        extra_authorities: Option<&Path>,
+        resolver: Resolver,
+        limits: Limits,
+    ) -> OmsResult<Self> {
+        Ok(Self(Arc::new(Parts {
+            tls: tls::connector(extra_authorities)?,
+            resolver,
+            limits,
+            pool: Pool::default(),
+        })))
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// On a connection that was used before, a request that got no answer at all is sent
+    /// again on a fresh one: the peer may have closed the old one meanwhile.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(&self, request: &Request<'_>, reach: Reach) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + self.0.limits.total;
+        let refused = |why: crate::core::reach::Refused| Failure::NotAllowed(why.0.to_owned());
+        reach.check(request.url).map_err(refused)?;
+        let places = timeout_at(deadline, self.places(request.url, reach))
+            .await
+            .map_err(|_| Failure::TimedOut)??;
+        if let Some((place, sender)) = self.0.pool.take(&places) {
+            match self.exchange(place, sender, request, deadline).await {
+                Err(Failure::Broken(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        let connect_by = deadline.min(Instant::now() + self.0.limits.connect);
+        let connected = timeout_at(connect_by, connection::open(&places, &self.0.tls)).await;
+        let (place, sender) = connected.map_err(|_| Failure::TimedOut)??;
+        self.exchange(place, sender, request, deadline).await
+    }
+
+    /// The checked places that a URL leads to: all of them within reach, or none at all.
+    async fn places(&self, url: &Url, reach: Reach) -> Result<Vec<Place>, Failure> {
+        let addresses = self.0.resolver.look_up(url).await?;
+        let secure = url.scheme() == "https";
+        let outside = |address: &&std::net::SocketAddr| !reach.allows(address.ip(), secure);
+        if let Some(address) = addresses.iter().find(outside) {
+            let why = format!("the host leads to {}, which is out of reach", address.ip());
+            return Err(Failure::NotAllowed(why));
+        }
+        let host = url.host_str().unwrap_or_default();
+        let place = |address| Place {
+            secure,
+            host: host.to_owned(),
+            address,
+        };
+        Ok(addresses.into_iter().map(place).collect())
+    }
+
+    async fn exchange(
+        &self,
+        place: Place,
+        mut sender: Sender,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let message = message(request)?;
+        let broken = |cause: hyper::Error| Failure::Broken(cause.to_string());
+        let answer = timeout_at(deadline, async {
+            sender.ready().await?;
+            sender.send_request(message).await
+        });
+        let answer = answer.await.map_err(|_| Failure::TimedOut)?;
+        let answer = answer.map_err(broken)?;
+        let status = answer.status().as_u16();
+        let (body, whole) = read(answer.into_body(), deadline).await;
+        if whole {
+            self.0.pool.give_back(place, sender);
+        }
+        Ok(Answer {
+            status,
+            body,
+            whole,
+        })
+    }
+}
+
+/// As much of a body as the limits let in, and whether that is all of it.
+async fn read(mut body: Incoming, deadline: Instant) -> (Vec<u8>, bool) {
+    let mut read = Vec::new();
+    loop {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(None) => return (read, true),
+            Ok(Some(Ok(frame))) => {
+                let Some(data) = frame.data_ref() else {
+                    continue;
+                };
+                let room = LONGEST_ANSWER - read.len();
+                read.extend_from_slice(&data[..data.len().min(room)]);
+                if data.len() > room {
+                    return (read, false);
+                }
+            }
+            Ok(Some(Err(_))) | Err(_) => return (read, false),
+        }
+    }
+}
+
+fn message(request: &Request<'_>) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+    let url = request.url;
+    let unsound = |_| Failure::NotAllowed("the URL is no address of a request".to_owned());
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let mut message = hyper::Request::new(Full::new(request.body.clone()));
+    *message.method_mut() = request.method.clone();
+    *message.uri_mut() = path.parse::<Uri>().map_err(unsound)?;
+    *message.headers_mut() = request.headers.clone();
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let host = HeaderValue::from_str(host)
+        .map_err(|_| Failure::NotAllowed("the host is no header".to_owned()))?;
+    message.headers_mut().insert(HOST, host);
+    Ok(message)
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Outbound")
+    }
+}

@@ -1,0 +1,128 @@
+//! The statements of screening everybody again by another list.
+
+use super::customer::Place;
+use super::{Row, Tx};
+use crate::context::Time;
+use crate::error::Result;
+
+/// How far everybody is screened again by one list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rescreening {
+    /// The version of the list.
+    pub version: i64,
+    /// All customers up to this one were looked at.
+    pub place: Place,
+    /// How many were looked at.
+    pub seen: i64,
+    /// How many of them got another standing.
+    pub changed: i64,
+    /// When the first was looked at.
+    pub started_at: Time,
+    /// When the last was; `None` until then.
+    pub finished_at: Option<Time>,
+}
+
+/// A process that works on it, and until when it says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// The process.
+    pub owner: [u8; 16],
+    /// When another may take over.
+    pub until: Time,
+}
+
+/// How far it is; `None` before it began.
+pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<Rescreening>> {
+    tx.first(
+        "SELECT version, project, customer, seen, changed, started_at, finished_at
+         FROM rescreenings WHERE version = $1",
+        &[version.into()],
+        read,
+    )
+}
+
+/// Takes the work on, from the beginning or from where it was left; `None` when
+/// it is done or somebody else is at it.
+pub fn claim(
+    tx: &mut Tx<'_>,
+    version: i64,
+    lease: &Lease,
+    now: Time,
+) -> Result<Option<Rescreening>> {
+    let claimed = tx.execute(
+        "INSERT INTO rescreenings (version, project, customer, seen, changed, started_at, owner,
+                                   leased_until)
+         VALUES ($1, 0, $2, 0, 0, $3, $4, $5)
+         ON CONFLICT (version) DO UPDATE
+         SET owner = excluded.owner, leased_until = excluded.leased_until
+         WHERE rescreenings.finished_at IS NULL
+           AND (rescreenings.leased_until < $3 OR rescreenings.owner = $4)",
+        &[
+            version.into(),
+            (&[0u8; 16]).into(),
+            now.as_millis().into(),
+            (&lease.owner).into(),
+            lease.until.as_millis().into(),
+        ],
+    )?;
+    if claimed == 0 {
+        return Ok(None);
+    }
+    find(tx, version)
+}
+
+/// Counts a customer who got another standing; `false` when somebody else took over.
+pub fn count_change(tx: &mut Tx<'_>, version: i64, lease: &Lease) -> Result<bool> {
+    let counted = tx.execute(
+        "UPDATE rescreenings SET changed = changed + 1 WHERE version = $1 AND owner = $2",
+        &[version.into(), (&lease.owner).into()],
+    )?;
+    Ok(counted == 1)
+}
+
+/// Goes on to a place behind more customers who were looked at, and holds the
+/// work for longer; `false` when somebody else took over.
+pub fn advance(
+    tx: &mut Tx<'_>,
+    version: i64,
+    (place, more): (&Place, i64),
+    lease: &Lease,
+) -> Result<bool> {
+    let advanced = tx.execute(
+        "UPDATE rescreenings SET project = $1, customer = $2, seen = seen + $3, leased_until = $4
+         WHERE version = $5 AND owner = $6",
+        &[
+            place.0.into(),
+            (&place.1).into(),
+            more.into(),
+            lease.until.as_millis().into(),
+            version.into(),
+            (&lease.owner).into(),
+        ],
+    )?;
+    Ok(advanced == 1)
+}
+
+/// Notes that the last customer was looked at.
+pub fn finish(tx: &mut Tx<'_>, version: i64, lease: &Lease, now: Time) -> Result<bool> {
+    let finished = tx.execute(
+        "UPDATE rescreenings SET finished_at = $1 WHERE version = $2 AND owner = $3",
+        &[
+            now.as_millis().into(),
+            version.into(),
+            (&lease.owner).into(),
+        ],
+    )?;
+    Ok(finished == 1)
+}
+
+fn read(row: &Row<'_>) -> Result<Rescreening> {
+    Ok(Rescreening {
+        version: row.int(0)?,
+        place: (row.int(1)?, row.array(2)?),
+        seen: row.int(3)?,
+        changed: row.int(4)?,
+        started_at: Time::from_millis(row.int(5)?),
+        finished_at: row.optional_int(6)?.map(Time::from_millis),
+    })
+}

@@ -1,0 +1,176 @@
+//! What a new watch list makes of customers who are there already.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, Folder, Mode, Server, eventually, full_customer};
+use crate::{ok, review, statuses};
+
+const NOBODY: &str = "9,\"SCHWARZKOPF, Leonid\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 11 Nov 1951.\"\r\n";
+const LISTED: &str = "7,\"KARZHENKOV, Timofey Arkadyevich\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 05 Mar 1962; nationality Russia.\"\r\n";
+
+/// Screening begins ten seconds after an import, and a lease lasts fifteen.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Lists {
+    folder: Folder,
+}
+
+impl Lists {
+    fn new() -> Self {
+        Self {
+            folder: Folder::new(),
+        }
+    }
+
+    fn import(&self, server: &Server, entries: &[&str]) {
+        let file = self.folder.path().join("SDN.CSV");
+        let text = format!("{}\u{1a}", entries.concat());
+        fs::write(&file, text).expect("written");
+        let file = file.to_str().expect("plain");
+        ok(&server.run(&["watchlist", "import", file]));
+    }
+}
+
+fn shown(server: &Server) -> Value {
+    let shown = server.run(&["watchlist", "show", "--json"]);
+    serde_json::from_str(ok(&shown)).expect("JSON")
+}
+
+/// Waits until everybody is screened by the list in force; how many changed.
+fn rescreened(server: &Server) -> i64 {
+    eventually(PATIENCE, "everybody is screened again", || {
+        std::thread::sleep(Duration::from_millis(200));
+        let rescreening = shown(server)["rescreening"].clone();
+        let done = rescreening["finishedAt"].is_string();
+        done.then(|| rescreening["changed"].as_i64().expect("a number"))
+    })
+}
+
+fn listed_person() -> Value {
+    let mut listed = full_customer();
+    listed["nationality"] = json!("RU");
+    listed["firstName"] = json!("Timofey");
+    listed["middleName"] = json!("Arkadyevich");
+    listed["lastName"] = json!("Karzhenkov");
+    listed["birthDate"] = json!("1962-03-05");
+    listed
+}
+
+fn active(server: &Server, api: &Api, body: &Value) -> String {
+    let id = api.create(body).id();
+    for name in ["basic", "usd", "cryptoCustody"] {
+        ok(&review(server, "ada", &["approve", &id, name]));
+    }
+    assert_eq!(statuses(api, &id), ["ACTIVE"; 3]);
+    id
+}
+
+fn history(api: &Api, id: &str) -> Vec<Value> {
+    let path = format!("/customers/{id}/endorsements/basic/history");
+    let history = api.get(&path).wants(200).json();
+    history["data"].as_array().expect("a list").clone()
+}
+
+#[test]
+fn a_new_list_takes_back_what_was_granted_until_a_person_clears_it() {
+    let (server, lists) = (Server::start(&[]), Lists::new());
+    let api = server.project(Mode::Live);
+    lists.import(&server, &[NOBODY]);
+    let (id, other) = (
+        active(&server, &api, &listed_person()),
+        active(&server, &api, &full_customer()),
+    );
+    let sandbox = server.sandbox();
+    let automatic = sandbox.create(&listed_person()).id();
+    rescreened(&server);
+    let untouched = api.read(&other).json();
+
+    lists.import(&server, &[NOBODY, LISTED]);
+    assert_eq!(rescreened(&server), 1, "only one is on it");
+    assert_eq!(statuses(&api, &id), ["REVOKED_ISSUES"; 3]);
+    let customer = api.read(&id).json();
+    let basic = &customer["endorsements"][0];
+    let issues = &basic["requirements"]["issues"];
+    assert_eq!(issues, &json!(["sanctionsScreening"]), "{basic}");
+    let reason = basic["rejectionReasons"][0]["developerReason"].clone();
+    let entry = "may be entry 7 of the watch list";
+    assert!(reason.as_str().is_some_and(|text| text.contains(entry)));
+    let newest = &history(&api, &id)[0];
+    assert_eq!(newest["actor"], "watchlist:2", "{newest}");
+    assert_eq!(
+        (&newest["from"], &newest["to"], &newest["reason"]),
+        (&json!("ACTIVE"), &json!("REVOKED_ISSUES"), &reason)
+    );
+    assert_eq!(api.read(&other).json(), untouched);
+    assert_eq!(statuses(&sandbox, &automatic), ["ACTIVE"; 3]);
+
+    // Cleared: the same entry in another list asks no more, a changed one does.
+    ok(&review(&server, "ada", &["approve", &id, "basic"]));
+    assert_eq!(statuses(&api, &id), ["ACTIVE"; 3]);
+    let more = NOBODY.replace("9,", "10,").replace("Leonid", "Egor");
+    lists.import(&server, &[NOBODY, LISTED, &more]);
+    assert_eq!(rescreened(&server), 0);
+    assert_eq!(statuses(&api, &id), ["ACTIVE"; 3]);
+    let changed = LISTED.replace("nationality Russia", "nationality Belarus");
+    lists.import(&server, &[NOBODY, &changed]);
+    assert_eq!(rescreened(&server), 1);
+    assert_eq!(statuses(&api, &id), ["REVOKED_ISSUES"; 3]);
+
+    // Nobody decided anything about this hit: it goes with the entry.
+    lists.import(&server, &[NOBODY, &more]);
+    assert_eq!(rescreened(&server), 1);
+    assert_eq!(statuses(&api, &id)[0], "ACTIVE");
+}
+
+#[test]
+fn what_a_person_found_at_issue_stays_when_the_hit_goes() {
+    let (server, lists) = (Server::start(&[]), Lists::new());
+    let api = server.project(Mode::Live);
+    lists.import(&server, &[NOBODY]);
+    let id = active(&server, &api, &listed_person());
+    let requirement = ["--requirement", "sanctionsScreening"];
+    let revoke = [&["revoke", &id, "basic"][..], &requirement].concat();
+    ok(&review(&server, "ada", &revoke));
+    lists.import(&server, &[NOBODY, LISTED]);
+    rescreened(&server);
+    lists.import(&server, &[NOBODY]);
+    rescreened(&server);
+    assert_eq!(statuses(&api, &id), ["REVOKED_ISSUES"; 3]);
+}
+
+#[test]
+fn a_killed_server_goes_on_and_changes_nobody_twice() {
+    const LISTED_PEOPLE: usize = 40;
+    let (mut server, lists) = (Server::start(&[]), Lists::new());
+    let project = crate::support::fresh_name("project");
+    let key = server.key(&project, Mode::Live, None);
+    let ids: Vec<_> = {
+        let api = server.connect(&key);
+        (0..LISTED_PEOPLE)
+            .map(|_| api.create(&listed_person()).id())
+            .collect()
+    };
+    lists.import(&server, &[NOBODY, LISTED]);
+    eventually(PATIENCE, "it is in the middle", || {
+        std::thread::sleep(Duration::from_millis(1));
+        let api = server.connect(&key);
+        (statuses(&api, &ids[0])[0] == "ISSUES").then_some(())
+    });
+    server.crash();
+    let server = Server::start_owning(server.into_folder());
+    rescreened(&server);
+    let api = server.connect(&key);
+    for id in &ids {
+        assert_eq!(statuses(&api, id)[0], "ISSUES");
+        let by_list = history(&api, id)
+            .iter()
+            .filter(|event| event["actor"] == "watchlist:1")
+            .count();
+        assert_eq!(by_list, 1, "{id}");
+    }
+    let changed = &shown(&server)["rescreening"]["changed"];
+    assert_eq!(changed, &json!(LISTED_PEOPLE));
+}
