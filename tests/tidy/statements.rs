@@ -33,6 +33,7 @@ const STATEMENT_WORDS: &[&str] = &[
     "BEGIN",
     "BIGINT",
     "BY",
+    "CASE",
     "CAST",
     "COALESCE",
     "COMMIT",
@@ -43,6 +44,8 @@ const STATEMENT_WORDS: &[&str] = &[
     "DESC",
     "DISTINCT",
     "DO",
+    "ELSE",
+    "END",
     "EPOCH",
     "EXISTS",
     "EXTRACT",
@@ -75,9 +78,11 @@ const STATEMENT_WORDS: &[&str] = &[
     "SET",
     "SHOW",
     "SUM",
+    "THEN",
     "UNION",
     "UPDATE",
     "VALUES",
+    "WHEN",
     "WHERE",
 ];
 
