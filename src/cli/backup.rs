@@ -37,7 +37,8 @@ pub struct KeysArguments {
 /// # Errors
 /// When a copy cannot be written or is not in order; then there is none.
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    only_files(config)?;
+    must_exist(config)?;
     let file = &arguments.file;
     if file.exists() {
         return Err(Error::internal(format!(
@@ -74,8 +75,25 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn run_keys(arguments: &KeysArguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    only_files(config)?;
+    must_exist(config)?;
     backup_keys(config, &arguments.file)
+}
+
+/// Refuses to copy a database: its server has better ways.
+///
+/// # Errors
+/// When the store is a database.
+pub fn only_files(config: &Config) -> Result<()> {
+    match &config.database {
+        None => Ok(()),
+        Some(_) => Err(Error::internal(
+            "this copies the files of --data. For a database use its server's own ways: \
+             a base backup with archived logs (pg_basebackup, point-in-time recovery), or \
+             pg_dump -N keys for the data and pg_dump -n keys for the key register; \
+             docs/operations.md says more",
+        )),
+    }
 }
 
 fn backup_keys(config: &Config, file: &Path) -> Result<()> {

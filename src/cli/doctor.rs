@@ -15,7 +15,7 @@ use crate::core::checkup::{self, Defect, Tally, Watch};
 use crate::core::installation::stored_secrets;
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
-use crate::store::inspect::{Files, Inspection, StoreFile};
+use crate::store::inspect::{Inspection, StoreFile};
 use crate::store::{Tx, customer, key_register};
 use crate::vault::{KeyRing, MASTER_KEY_FILE};
 
@@ -67,11 +67,13 @@ struct Report {
 /// # Errors
 /// When there is no store, or there are problems.
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    must_exist(config)?;
     let mut report = Report::default();
     check_permissions(config, &mut report);
-    check_space(config, &mut report);
-    match Inspection::open(&Files::in_folder(&config.data)) {
+    if config.database.is_none() {
+        check_space(config, &mut report);
+    }
+    match Inspection::of_store(config) {
         Ok(store) => check_store(config, &store, &mut report),
         Err(cause) => report.unreadable("the store", &cause),
     }

@@ -197,12 +197,14 @@ async fn follow(arguments: &Listen, desk: &Desk, outbound: &Outbound) -> Result<
         );
     }
     let store = &desk.installation.store;
+    store.settle_order().await?;
     let mut seen = store.read(event_rows::last_place).await?;
     println!("listening");
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
         let after = seen;
+        store.settle_order().await?;
         let read = store.read(move |tx| {
             let last = event_rows::last_place(tx)?;
             let rows = event_rows::of_project(tx, project, (after, last), ROWS)?;

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod events;
 pub mod keys;
 mod log;
+pub mod migrate;
 mod origin;
 mod otlp;
 pub mod policy;
@@ -41,6 +42,8 @@ pub struct Arguments {
 enum Command {
     /// Run the server.
     Serve,
+    /// Bring the store to the schema of this version, ahead of a rolling upgrade.
+    Migrate,
     /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
     /// List projects and set how they verify, also while the server runs.
@@ -78,6 +81,7 @@ impl Arguments {
         let config = self.settings.resolve().map_err(Error::internal)?;
         match self.command {
             Command::Serve => serve::run(config),
+            Command::Migrate => migrate::run(&config),
             Command::Keys(arguments) => keys::run(arguments, &config),
             Command::Projects(arguments) => projects::run(arguments, &config),
             Command::Policy(arguments) => policy::run(arguments, &config),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::backup::only_files;
 use super::terminal::{at, key_ring, progress_bar, run_to_end};
 use crate::config::Config;
 use crate::context::Context;
@@ -38,6 +39,7 @@ pub struct Arguments {
 /// When the folder is not empty, or anything in the copies is not in order;
 /// then the folder stays empty.
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
+    only_files(config)?;
     must_be_empty(&config.data)?;
     Store::create_folder(&config.data)?;
     let data = Copy::of_file(&arguments.file, &StoreFile::Data.in_folder(&config.data))?;

@@ -3,7 +3,6 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -99,18 +98,21 @@ pub fn run_to_end<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime.block_on(work)
 }
 
-/// Refuses a folder without a store, which opening would make anew.
+/// Refuses a folder or a database without a store, which opening would make anew.
 ///
 /// # Errors
 /// When there is none.
-pub fn must_exist(data: &Path) -> Result<()> {
-    if Store::exists(data) {
+pub fn must_exist(config: &Config) -> Result<()> {
+    if Store::exists(config)? {
         return Ok(());
     }
-    let data = data.display();
-    Err(Error::internal(format!(
-        "{data} holds no store; name the data folder with --data"
-    )))
+    Err(Error::internal(match &config.database {
+        None => {
+            let data = config.data.display();
+            format!("{data} holds no store; name the data folder with --data")
+        }
+        Some(database) => format!("{database} holds no store; name another with --database"),
+    }))
 }
 
 /// The keys of a key register, opened by the configured master key.

@@ -3,6 +3,7 @@
 //! Each setting is one row of [`table::SETTINGS`] and one field of [`Config`].
 //! Nothing else in the crate reads the environment or a configuration file.
 
+mod database;
 mod master_key;
 mod provider;
 mod settings;
@@ -13,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::database::{Database, Host, Tls};
 pub use self::master_key::{KeyService, MasterKeySource, Secret, is_service_name, is_service_url};
 pub use self::provider::is_provider_url;
 use self::settings::Values;
@@ -53,6 +55,8 @@ pub struct OperatorListen {
 pub struct Config {
     /// The directory of the database, its backups and its generated keys.
     pub data: PathBuf,
+    /// The database that holds the data instead; `None` for files in `data`.
+    pub database: Option<Database>,
     /// Where the API listens.
     pub listen: SocketAddr,
     /// Where health, metrics and console listen; `None` when off.

@@ -14,12 +14,16 @@ use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
-    Config, LogFormat, OperatorListen, Secret, UnknownFields, is_provider_url, is_service_name,
-    is_service_url,
+    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_provider_url,
+    is_service_name, is_service_url,
 };
 
 /// The file that is read when nobody names one.
 const DEFAULT_FILE: &str = "oms.toml";
+
+/// Connections that read a database, unless `read_threads` says otherwise. They wait most
+/// of the time, so that the number of cores says nothing.
+const DATABASE_READERS: usize = 8;
 
 /// A configuration that does not stand: the sentence says which setting, where
 /// it came from and what is accepted.
@@ -74,6 +78,7 @@ impl clap::Args for Settings {
                 .global(true)
                 .value_name(setting.kind.placeholder())
                 .help_heading("Settings")
+                .hide_env_values(setting.kind.is_secret())
                 .hide_short_help(true)
                 .help(setting.help)
                 .long_help(setting.help)
@@ -125,6 +130,11 @@ impl Settings {
         }
         values.0.extend(self.given.0);
         let mut config = values.check()?;
+        if let (Some(database), Some(password)) =
+            (&mut config.database, secret("OMS_DATABASE_PASSWORD")?)
+        {
+            database.password = Some(password);
+        }
         config.master_key_variable = secret("OMS_MASTER_KEY")?;
         config.master_key_token = secret("OMS_MASTER_KEY_TOKEN")?;
         one_master_key(&config)?;
@@ -135,10 +145,17 @@ impl Settings {
 }
 
 /// One value as text, and where it came from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Value {
     text: String,
     source: String,
+}
+
+/// Some texts hold a password.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "a value from {}", self.source)
+    }
 }
 
 /// A value for some or all of the settings.
@@ -189,6 +206,7 @@ impl Values {
     pub(super) fn check(&self) -> Result<Config, SettingsError> {
         let config = Config {
             data: self.path("data")?.ok_or_else(|| self.refuse("data"))?,
+            database: self.database("database")?,
             listen: self.parse("listen")?,
             operator_listen: self.operator_listen()?,
             api_versions: self.versions("api_versions")?,
@@ -240,6 +258,7 @@ impl Values {
             write_queue: self.number("write_queue")?,
             write_batch: self.number("write_batch")?,
             read_threads: match self.number("read_threads")? {
+                0 if !self.value("database").text.is_empty() => DATABASE_READERS,
                 0 => std::thread::available_parallelism().map_or(2, NonZero::get),
                 count => count,
             }
@@ -367,6 +386,20 @@ impl Values {
         }
     }
 
+    fn database(&self, key: &str) -> Result<Option<Database>, SettingsError> {
+        let value = self.value(key);
+        if value.text.is_empty() {
+            return Ok(None);
+        }
+        let read = Database::parse(&value.text)
+            .map_err(|wrong| SettingsError(format!("{key} ({}) must be {wrong}", value.source)))?;
+        Ok(Some(Database {
+            statement_timeout: self.seconds("database_statement_timeout_s")?,
+            write_connections: self.number("database_write_connections")?,
+            ..read
+        }))
+    }
+
     fn endpoint(&self, key: &str) -> Result<Option<String>, SettingsError> {
         let text = &self.value(key).text;
         let Some(rest) = text.strip_prefix("http://") else {
@@ -426,6 +459,11 @@ fn one_master_key(config: &Config) -> Result<(), SettingsError> {
 
 fn refuse(setting: &Setting, text: &str, source: &str) -> SettingsError {
     let (key, accepted) = (setting.key, setting.kind.accepted());
+    let text = if setting.kind.is_secret() {
+        "another"
+    } else {
+        text
+    };
     let mut sentence = format!("{key} ({source}) is {text}, but must be {accepted}");
     if key == "request_timeout_s" {
         sentence.push_str(", and not below body_read_timeout_s");

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     ServiceName,
     /// An `http://` URL; empty means none.
     Endpoint,
+    /// The URL of a database, which may hold a password; empty means none.
+    Database,
     /// Where a provider is asked; empty means none.
     ProviderUrl,
 }
@@ -59,6 +61,12 @@ const DAY_S: u64 = 86_400;
 pub(super) const SETTINGS: &[Setting] = &[
     row("data", Kind::Path, "./oms-data",
         "The directory of the database, its backups and its generated keys."),
+    row("database", Kind::Database, "",
+        "A PostgreSQL database, or one of a relative, that holds the data instead of `data`:\npostgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full&sslrootcert=FILE.\nSeveral hosts by commas: the one that takes writes is used. The password may stand in\nOMS_DATABASE_PASSWORD. What leaves the machine goes over TLS. A generated master key\nstill lies in `data`; several servers need one of your own."),
+    row("database_write_connections", Kind::Number(1, 1024), "4",
+        "Connections to `database` that write; `read_threads` is the number of those that read."),
+    row("database_statement_timeout_s", Kind::Number(1, 3600), "30",
+        "Seconds that `database` may work on one statement, or wait for a lock."),
     row("listen", Kind::Address, "127.0.0.1:8080",
         "Where the API listens. TLS is the task of a proxy in front."),
     row("operator_listen", Kind::AddressOrOff, "127.0.0.1:8081",
@@ -146,7 +154,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("write_batch", Kind::Number(1, 100_000), "256",
         "Writes that share one commit at most."),
     row("read_threads", Kind::Number(0, 1024), "0",
-        "Threads that read. 0: one per core, at least two."),
+        "Threads that read. 0: one per core, at least two; eight where there is a `database`."),
     row("read_queue", Kind::Number(1, 1_000_000), "4096",
         "Reads that may wait for a thread; one more is answered 503."),
     row("overload_wait_ms", Kind::Number(1, 60_000), "1000",
@@ -175,7 +183,9 @@ impl Kind {
             Self::Flag => "BOOL",
             Self::Choice(_) => "WORD",
             Self::Versions => "LIST",
-            Self::Url | Self::ServiceUrl | Self::Endpoint | Self::ProviderUrl => "URL",
+            Self::Url | Self::ServiceUrl | Self::Endpoint | Self::ProviderUrl | Self::Database => {
+                "URL"
+            }
             Self::ServiceName => "NAME",
         }
     }
@@ -195,11 +205,19 @@ impl Kind {
                 "an address like https://vault.example:8200, or http on this machine".to_owned()
             }
             Self::ServiceName => "letters, digits, - _ . and / between them".to_owned(),
+            Self::Database => {
+                "a URL like postgres://USER:PASSWORD@HOST:PORT/DATABASE, or empty".to_owned()
+            }
             Self::ProviderUrl => {
                 "a URL like https://kyc.example/verify, or http on this machine".to_owned()
             }
             Self::Endpoint => "an http URL like http://127.0.0.1:4318, or empty".to_owned(),
         }
+    }
+
+    /// Whether a value must not be shown.
+    pub(super) const fn is_secret(self) -> bool {
+        matches!(self, Self::Database)
     }
 
     /// The text of a value of the file; `None` when it has the wrong type.

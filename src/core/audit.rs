@@ -109,16 +109,12 @@ pub async fn checkpoint(installation: &Installation) -> Result<bool> {
     let read = installation.store.read(|tx| {
         let last = checkpoints::newest(tx)?;
         let through = last.as_ref().map_or(0, |last| last.through);
-        let heads = event_rows::heads_behind(tx, through)?;
-        Ok((
-            last,
-            heads,
-            event_rows::last_place(tx)?,
-            checkpoints::noted(tx)?,
-        ))
+        let fresh = event_rows::fresh_heads(tx, through)?;
+        Ok((last, fresh, checkpoints::noted(tx)?))
     });
-    let (last, heads, through, noted) = read.await?;
-    if heads.is_empty() {
+    let (last, (heads, through), noted) = read.await?;
+    let signed = last.as_ref().map_or(&[][..], |last| &last.heads);
+    if heads.iter().all(|head| signed.contains(head)) {
         return Ok(false);
     }
     let number = last.as_ref().map_or(0, |last| last.number);

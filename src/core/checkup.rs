@@ -171,9 +171,10 @@ fn look_at_answer(
             ),
         },
     }
-    if lookup::leads(tx, record.claim.lookup_hash(secrets), &record.id)? {
-        tally.lookups += 1;
-    } else {
+    let hash = record.claim.lookup_hash(secrets);
+    let (is_found, lookups) = idempotency::is_found(tx, record, hash)?;
+    tally.lookups += lookups;
+    if !is_found {
         watch.found(Defect::AnswerLookupMissing, name());
     }
     Ok(())

@@ -73,7 +73,7 @@ impl Installation {
     /// # Errors
     /// When the folder cannot be used or the master key does not fit.
     pub async fn open(config: &Config, context: &Context) -> Result<Self> {
-        let existed = Store::exists(&config.data);
+        let existed = Store::exists(config)?;
         Store::create_folder(&config.data)?;
         let master = MasterKey::open(config, existed, &context.random)?;
         let live_allowed = !master.is_generated() || config.allow_live_with_generated_master_key;

@@ -508,7 +508,7 @@ impl Draft {
                 lookup::delete(tx, *hash, row.id.as_bytes())?;
             }
             for hash in &change.lookups_added {
-                lookup::insert(tx, *hash, row.id.as_bytes());
+                lookup::insert(tx, *hash, row.id.as_bytes())?;
             }
             change.asked.write(tx, &row)?;
             event_rows::append(tx, &change.event, change.new)?;

@@ -24,7 +24,7 @@ use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::outbound::Outbound;
 use crate::store::{api_key, customer, key_register, project, webhook};
-use crate::vault::{DataKeyPool, PooledKey};
+use crate::vault::{DataKeyPool, IdOrder, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
 const REMEMBERED_TOKENS: u64 = 100_000;
@@ -376,9 +376,14 @@ impl App {
 pub fn start_pool(installation: &Installation, context: &Context) -> Result<DataKeyPool> {
     let runtime = tokio::runtime::Handle::current();
     let store = installation.store.clone();
+    let order = if store.is_spread() {
+        IdOrder::Spread
+    } else {
+        IdOrder::Rising
+    };
     DataKeyPool::start(
         Arc::clone(&installation.master),
-        context.clone(),
+        (context.clone(), order),
         move |keys| {
             let keys = keys.to_vec();
             let store = store.clone();

@@ -44,13 +44,13 @@ pub async fn sweep(app: &App) -> Result<usize> {
         let secrets = app.installation.secrets.clone();
         let batch = app.installation.store.write(move |tx| {
             let old = idempotency::older_than(tx, &edge, BATCH)?;
-            for (project, key_hash, id) in &old {
+            for one in &old {
                 let claim = Claim {
-                    project: *project,
-                    key_hash: *key_hash,
+                    project: one.0,
+                    key_hash: one.1,
                     fingerprint: [0; 16],
                 };
-                idempotency::delete(tx, id, claim.lookup_hash(&secrets))?;
+                idempotency::delete(tx, one, claim.lookup_hash(&secrets))?;
             }
             Ok(old.len())
         });

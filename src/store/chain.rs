@@ -163,7 +163,10 @@ mod tests {
 
     /// Follows every chain from its beginning; gives the rows' numbers and how many chains.
     async fn verified(store: &Store) -> (Vec<u8>, usize) {
-        let rows = store.read(|tx| event::behind(tx, 0, 1000)).await.unwrap();
+        let rows = store
+            .read(|tx| event::behind(tx, event::Edge::START, 1000))
+            .await
+            .unwrap();
         let key = key();
         let mut heads: HashMap<i64, Head> = HashMap::new();
         for linked in &rows {

@@ -1,5 +1,6 @@
 //! The rows of customers: what may stand in the clear, and the rest sealed.
 
+use super::sql::Sql;
 use super::{Row, Tx, lookup};
 use crate::context::Time;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
@@ -89,7 +90,7 @@ pub struct Page {
 
 /// Stores a new customer.
 pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
-    tx.execute(
+    tx.send(
         "INSERT INTO customers (project, id, version, status, signed_at, updated_at, data_key,
                                 endorsements, profile, identity, review)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -106,17 +107,19 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
             row.identity.as_slice().into(),
             row.review.as_deref().into(),
         ],
-    )?;
-    Ok(())
+    )
 }
 
 /// Replaces a customer that is still of the version before this one; `false`
 /// when somebody else was faster.
 pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
-    let changed = tx.execute(
+    static REPLACE: Sql = Sql::new(
         "UPDATE customers SET version = $1, status = $2, signed_at = $3, updated_at = $4,
                 data_key = $5, endorsements = $6, profile = $7, identity = $8, review = $9
-         WHERE project = $10 AND id = $11 AND version = $12",
+         WHERE project = $10 AND {at customers.id $11} AND version = $12",
+    );
+    let changed = tx.execute(
+        REPLACE.of(tx),
         &[
             row.version.into(),
             (row.status as i64).into(),
@@ -137,30 +140,27 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
 
 /// One customer of a project.
 pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Found>> {
-    tx.first(
+    static FIND: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
                 c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-         WHERE c.project = $1 AND c.id = $2",
-        &[project.into(), id.as_bytes().into()],
-        read,
-    )
+         WHERE c.project = $1 AND {at c.id $2}",
+    );
+    tx.first(FIND.of(tx), &[project.into(), id.as_bytes().into()], read)
 }
 
 /// The newest id of all, after which ids go on.
 pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
-    let newest = tx.all(
-        "SELECT (SELECT MAX(c.id) FROM customers c WHERE c.project = p.id) FROM projects p",
-        &[],
-        |row| row.optional_bytes(0),
-    )?;
-    let newest = newest.into_iter().flatten().max();
-    newest
-        .map(|id| {
-            id.try_into()
-                .map_err(|_| Error::internal("an id has the wrong length"))
-        })
-        .transpose()
+    static NEWEST: Sql = Sql::new(
+        "SELECT c.id FROM customers c WHERE {all c} AND c.project = $1 ORDER BY c.id DESC LIMIT 1",
+    );
+    let projects = tx.all("SELECT id FROM projects", &[], |row| row.int(0))?;
+    let mut newest = None;
+    for project in projects {
+        let newest_of = tx.first(NEWEST.of(tx), &[project.into()], |row| row.array(0))?;
+        newest = newest.max(newest_of);
+    }
+    Ok(newest)
 }
 
 /// The customers of a page. By way of a look-up there may be fewer than the
@@ -186,8 +186,8 @@ pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
         i64::try_from(filter.limit).unwrap_or(i64::MAX).into(),
     ];
     let statement = match filter.status {
-        Some(Status::Inactive) => PAGE_OF_INACTIVE,
-        _ => PAGE,
+        Some(Status::Inactive) => PAGE_OF_INACTIVE.of(tx),
+        _ => PAGE.of(tx),
     };
     let rows = tx.all(statement, &values, read)?;
     let next =
@@ -230,11 +230,14 @@ pub type Place = (i64, [u8; 16]);
 
 /// The customers of every project after a place, to look at every one.
 pub fn after(tx: &mut Tx<'_>, edge: Place, limit: i64) -> Result<Vec<Found>> {
-    tx.all(
+    static AFTER: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
                 c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-         WHERE (c.project, c.id) > ($1, $2) ORDER BY c.project, c.id LIMIT $3",
+         WHERE {all c} AND (c.project, c.id) > ($1, $2) ORDER BY c.project, c.id LIMIT $3",
+    );
+    tx.all(
+        AFTER.of(tx),
         &[edge.0.into(), (&edge.1).into(), limit.into()],
         read,
     )
@@ -247,38 +250,39 @@ pub fn page_upwards(
     after: &[u8; 16],
     limit: i64,
 ) -> Result<Vec<Found>> {
-    tx.all(
+    static PAGE_UPWARDS: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
                 c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-         WHERE c.project = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
+         WHERE {all c} AND c.project = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
+    );
+    tx.all(
+        PAGE_UPWARDS.of(tx),
         &[project.into(), after.into(), limit.into()],
         read,
     )
 }
 
-/// The customers that were written last, of all projects.
+/// The newest customers, of all projects.
 pub fn latest(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Found>> {
-    tx.all(
+    static LATEST: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
                 c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-         ORDER BY c.rowid DESC LIMIT $1",
-        &[limit.into()],
-        read,
-    )
+         WHERE {all c} ORDER BY c.project DESC, c.id DESC LIMIT $1",
+    );
+    tx.all(LATEST.of(tx), &[limit.into()], read)
 }
 
 /// The customer of an id, whosever it is.
 pub fn anywhere(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
-    tx.first(
+    static ANYWHERE: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
                 c.endorsements, c.profile, c.identity, c.review, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-         WHERE c.project IN (SELECT id FROM projects) AND c.id = $1",
-        &[id.into()],
-        read,
-    )
+         WHERE c.project IN (SELECT id FROM projects) AND {at c.id $1}",
+    );
+    tx.first(ANYWHERE.of(tx), &[id.into()], read)
 }
 
 /// How many there are, of all projects.
@@ -297,24 +301,24 @@ pub fn count_of(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
     Ok(count.unwrap_or_default())
 }
 
-const PAGE: &str = "
+static PAGE: Sql = Sql::new("
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
-      AND ($4 IS NULL OR c.status = $4)
-      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
-    ORDER BY c.id DESC LIMIT $7";
+    WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3
+      AND (CAST($4 AS BIGINT) IS NULL OR c.status = $4)
+      AND (CAST($5 AS BIGINT) IS NULL OR c.endorsements & $5 = $6 OR (CAST($6 AS BIGINT) IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY c.id DESC LIMIT $7");
 
 /// The same with the literal that the partial index wants to see.
-const PAGE_OF_INACTIVE: &str = "
+static PAGE_OF_INACTIVE: Sql = Sql::new("
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
            c.endorsements, c.profile, c.identity, c.review, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
-    WHERE c.project = $1 AND c.id < $2 AND c.id >= $3
+    WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3
       AND c.status = 1 AND $4 = 1
-      AND ($5 IS NULL OR c.endorsements & $5 = $6 OR ($6 IS NULL AND c.endorsements & $5 <> 0))
-    ORDER BY c.id DESC LIMIT $7";
+      AND (CAST($5 AS BIGINT) IS NULL OR c.endorsements & $5 = $6 OR (CAST($6 AS BIGINT) IS NULL AND c.endorsements & $5 <> 0))
+    ORDER BY c.id DESC LIMIT $7");
 
 pub(super) fn read(row: &Row<'_>) -> Result<Found> {
     let customer = CustomerRow {

@@ -1,6 +1,7 @@
 //! What customers were before they changed, for those who are told of an event later.
 
 use super::customer::{self, CustomerRow, Found};
+use super::sql::Sql;
 use super::{Tx, event};
 use crate::context::Time;
 use crate::error::Result;
@@ -9,22 +10,24 @@ use crate::id::CustomerId;
 /// Keeps what this row is about to replace, until the event that is appended next. Nothing
 /// is kept when somebody else was faster.
 pub fn keep(tx: &mut Tx<'_>, row: &CustomerRow, now: Time) -> Result<()> {
-    tx.execute(
+    static KEEP: Sql = Sql::new(
         "INSERT INTO customer_versions (customer, until, kept_at, project, version, status, signed_at,
                                         updated_at, data_key, endorsements, profile, review)
-         SELECT c.id, COALESCE((SELECT e.sequence + e.count FROM events e WHERE e.resource = c.id
+         SELECT c.id, COALESCE((SELECT e.sequence + e.count FROM events e WHERE {at e.resource c.id}
                                 ORDER BY e.sequence DESC LIMIT 1), 1),
                 $1, c.project, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
                 c.endorsements, c.profile, c.review
-         FROM customers c WHERE c.project = $2 AND c.id = $3 AND c.version = $4",
+         FROM customers c WHERE c.project = $2 AND {at c.id $3} AND c.version = $4",
+    );
+    tx.send(
+        KEEP.of(tx),
         &[
             now.as_millis().into(),
             row.project.into(),
             row.id.as_bytes().into(),
             (row.version - 1).into(),
         ],
-    )?;
-    Ok(())
+    )
 }
 
 /// The customer as the event of this sequence left it: what was kept first after it, or the
@@ -36,11 +39,14 @@ pub fn after(
     sequence: i64,
 ) -> Result<Option<Found>> {
     // The profile stands in for the identity, which was not kept and opens nowhere.
-    let kept = tx.first(
+    static KEPT: Sql = Sql::new(
         "SELECT v.project, v.customer, v.version, v.status, v.signed_at, v.updated_at, v.data_key,
                 v.endorsements, v.profile, v.profile, v.review, k.wrapped
          FROM customer_versions v LEFT JOIN keys.data_keys k ON k.id = v.data_key
-         WHERE v.customer = $1 AND v.until > $2 AND v.project = $3 ORDER BY v.until LIMIT 1",
+         WHERE {at v.customer $1} AND v.until > $2 AND v.project = $3 ORDER BY v.until LIMIT 1",
+    );
+    let kept = tx.first(
+        KEPT.of(tx),
         &[id.as_bytes().into(), sequence.into(), project.into()],
         customer::read,
     )?;

@@ -1,5 +1,6 @@
 //! Holds, erasures, and the ledger of erasures in the key register.
 
+use super::sql::Sql;
 use super::{Row, Tx, key_register};
 use crate::context::Time;
 use crate::error::Result;
@@ -118,13 +119,12 @@ pub fn finish(tx: &mut Tx<'_>, customer: CustomerId, now: Time) -> Result<()> {
 /// Erasures of the ledger that the data does not know of: it was restored from a copy
 /// that is older than they are.
 pub fn undone_by_restore(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<ErasureRow>> {
-    tx.all(
+    static UNDONE: Sql = Sql::new(
         "SELECT l.customer, l.project, l.data_key, l.erased_at, l.certificate
-         FROM keys.erased l JOIN customers c ON c.project = l.project AND c.id = l.customer
+         FROM keys.erased l JOIN customers c ON c.project = l.project AND {at c.id l.customer}
          WHERE c.data_key = l.data_key LIMIT $1",
-        &[limit.into()],
-        read,
-    )
+    );
+    tx.all(UNDONE.of(tx), &[limit.into()], read)
 }
 
 fn read(row: &Row<'_>) -> Result<ErasureRow> {

@@ -1,6 +1,9 @@
 //! The rows of events: appended, linked into their writer's chain, never changed.
 
-use super::{Head, Row, Tx};
+use std::collections::HashMap;
+
+use super::sql::Sql;
+use super::{Head, Row, Tx, order};
 use crate::error::Result;
 use crate::vault::{ChainKey, LINK_LENGTH};
 
@@ -32,7 +35,8 @@ pub struct EventRow {
 /// A row as the audit log sees it.
 #[derive(Clone, Debug)]
 pub struct LinkedRow {
-    /// Its place in the order of writing.
+    /// Its place in the order of everything; where that is given afterwards, 0 for those who
+    /// do not ask for it.
     pub place: i64,
     /// Whose chain it is in, where, and with which hash.
     pub head: Head,
@@ -40,6 +44,73 @@ pub struct LinkedRow {
     pub row: EventRow,
     /// The wrapped data key, if it was asked for and is still there.
     pub key: Option<Vec<u8>>,
+}
+
+/// Where a reader of every row stands: in the order of writing where there is one, else in
+/// that of each writer, one writer after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    order: i64,
+    writer: i64,
+    position: i64,
+}
+
+/// Where the log ends at a moment.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// With this place in the order of writing.
+    Order(i64),
+    /// For each writer with this position.
+    Positions(HashMap<i64, i64>),
+}
+
+impl LinkedRow {
+    /// Where a reader stands after this row.
+    #[must_use]
+    pub const fn edge(&self) -> Edge {
+        Edge {
+            order: self.place,
+            writer: self.head.writer,
+            position: self.head.position,
+        }
+    }
+}
+
+impl Edge {
+    /// Before every row.
+    pub const START: Self = Self {
+        order: 0,
+        writer: i64::MIN,
+        position: 0,
+    };
+}
+
+impl End {
+    /// Whether a row was there at that moment.
+    #[must_use]
+    pub fn holds(&self, row: &LinkedRow) -> bool {
+        match self {
+            Self::Order(last) => row.place <= *last,
+            Self::Positions(last) => last
+                .get(&row.head.writer)
+                .is_some_and(|last| row.head.position <= *last),
+        }
+    }
+
+    /// Whether nothing behind an edge was there.
+    #[must_use]
+    pub const fn is_reached(&self, edge: Edge) -> bool {
+        matches!(self, Self::Order(last) if edge.order >= *last)
+    }
+
+    /// About how many rows were there.
+    #[must_use]
+    pub fn rows(&self) -> i64 {
+        match self {
+            Self::Order(last) => *last,
+            Self::Positions(last) => last.values().sum(),
+        }
+    }
 }
 
 impl EventRow {
@@ -76,7 +147,7 @@ pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<
     };
     let (key, before) = tx.next_link()?;
     let hash = row.link(key, &before);
-    tx.execute(
+    tx.send(
         "INSERT INTO events (id, project, resource, sequence, count, kinds, actor, request_id,
                              data_key, detail, writer, position, hash)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -101,11 +172,11 @@ pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<
 }
 
 fn next_sequence(tx: &mut Tx<'_>, resource: &[u8; 16]) -> Result<i64> {
-    let next = tx.first(
-        "SELECT sequence + count FROM events WHERE resource = $1 ORDER BY sequence DESC LIMIT 1",
-        &[resource.into()],
-        |row| row.int(0),
-    )?;
+    static NEXT: Sql = Sql::new(
+        "SELECT sequence + count FROM events WHERE {at events.resource $1}
+         ORDER BY sequence DESC LIMIT 1",
+    );
+    let next = tx.first(NEXT.of(tx), &[resource.into()], |row| row.int(0))?;
     Ok(next.unwrap_or(1))
 }
 
@@ -116,21 +187,33 @@ pub fn of_resource(
     resource: &[u8; 16],
     limit: i64,
 ) -> Result<Vec<EventRow>> {
-    tx.all(
+    static OF_RESOURCE: Sql = Sql::new(
         "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail
-         FROM events WHERE resource = $1 AND project = $2 ORDER BY sequence LIMIT $3",
+         FROM events WHERE {at events.resource $1} AND project = $2 ORDER BY sequence LIMIT $3",
+    );
+    tx.all(
+        OF_RESOURCE.of(tx),
         &[resource.into(), project.into(), limit.into()],
         read,
     )
 }
 
-/// Rows behind a place in the order of writing.
-pub fn behind(tx: &mut Tx<'_>, place: i64, limit: i64) -> Result<Vec<LinkedRow>> {
+/// Rows behind an edge, in the order of edges.
+pub fn behind(tx: &mut Tx<'_>, edge: Edge, limit: i64) -> Result<Vec<LinkedRow>> {
+    if tx.is_spread() {
+        return tx.all(
+            "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key,
+                    detail, 0, writer, position, hash, NULL
+             FROM events WHERE (writer, position) > ($1, $2) ORDER BY writer, position LIMIT $3",
+            &[edge.writer.into(), edge.position.into(), limit.into()],
+            read_linked,
+        );
+    }
     tx.all(
         "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
                 place, writer, position, hash, NULL
          FROM events WHERE place > $1 ORDER BY place LIMIT $2",
-        &[place.into(), limit.into()],
+        &[edge.order.into(), limit.into()],
         read_linked,
     )
 }
@@ -142,33 +225,68 @@ pub fn between(
     before: &[u8; 16],
     limit: i64,
 ) -> Result<Vec<LinkedRow>> {
-    tx.all(
+    static BETWEEN: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, 0, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-         WHERE e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $3",
+         WHERE {all e} AND e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $3",
+    );
+    tx.all(
+        BETWEEN.of(tx),
         &[after.into(), before.into(), limit.into()],
         read_linked,
     )
 }
 
-/// The last place, which is about the number of rows.
+/// Where the log ends now.
+pub fn end(tx: &mut Tx<'_>) -> Result<End> {
+    if tx.is_spread() {
+        let heads = tx.all("SELECT id, position FROM writers", &[], |row| {
+            Ok((row.int(0)?, row.int(1)?))
+        })?;
+        return Ok(End::Positions(heads.into_iter().collect()));
+    }
+    last_place(tx).map(End::Order)
+}
+
+/// The last place in the order of everything.
 pub fn last_place(tx: &mut Tx<'_>) -> Result<i64> {
+    if tx.is_spread() {
+        return order::last(tx);
+    }
     let last = tx.first("SELECT COALESCE(MAX(place), 0) FROM events", &[], |row| {
         row.int(0)
     })?;
     Ok(last.unwrap_or(0))
 }
 
-/// The last row of every writer that wrote behind a place.
-pub fn heads_behind(tx: &mut Tx<'_>, place: i64) -> Result<Vec<Head>> {
-    tx.all(
+/// How long before its commit a writer may have been touched, in milliseconds of the
+/// database's clock: no transaction lasts so long.
+const LONGEST_COMMIT_MS: i64 = 300_000;
+
+/// The head of every writer that wrote since a checkpoint that went `through` so far, of
+/// some before as well; and how far a checkpoint of them goes.
+pub fn fresh_heads(tx: &mut Tx<'_>, through: i64) -> Result<(Vec<Head>, i64)> {
+    if tx.is_spread() {
+        let since = through - LONGEST_COMMIT_MS;
+        let heads = tx.all(
+            "SELECT id, position, hash, touched_at FROM writers
+             WHERE position > 0 AND touched_at > $1 ORDER BY id",
+            &[since.into()],
+            |row| Ok((read_head(row, 0)?, row.int(3)?)),
+        )?;
+        let newest = heads.iter().map(|(_, at)| *at).max();
+        let through = newest.unwrap_or(through).max(through);
+        return Ok((heads.into_iter().map(|(head, _)| head).collect(), through));
+    }
+    let heads = tx.all(
         "SELECT writer, position, hash FROM events
          WHERE place IN (SELECT MAX(place) FROM events WHERE place > $1 GROUP BY writer)
          ORDER BY place",
-        &[place.into()],
+        &[through.into()],
         |row| read_head(row, 0),
-    )
+    )?;
+    Ok((heads, last_place(tx)?))
 }
 
 fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
@@ -195,10 +313,13 @@ pub fn latest(
     before: i64,
     limit: i64,
 ) -> Result<Vec<EventRow>> {
-    tx.all(
+    static LATEST: Sql = Sql::new(
         "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail
-         FROM events WHERE resource = $1 AND project = $2 AND sequence < $3
+         FROM events WHERE {at events.resource $1} AND project = $2 AND sequence < $3
          ORDER BY sequence DESC LIMIT $4",
+    );
+    tx.all(
+        LATEST.of(tx),
         &[resource.into(), project.into(), before.into(), limit.into()],
         read,
     )
@@ -221,14 +342,13 @@ fn read(row: &Row<'_>) -> Result<EventRow> {
 
 /// The row that holds the event of this id, which counts up from the row's.
 pub fn holding(tx: &mut Tx<'_>, project: i64, event: &[u8; 16]) -> Result<Option<LinkedRow>> {
-    let found = tx.first(
+    static HOLDING: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-         WHERE e.id <= $1 ORDER BY e.id DESC LIMIT 1",
-        &[event.into()],
-        read_linked,
-    )?;
+         WHERE {all e} AND e.id <= $1 ORDER BY e.id DESC LIMIT 1",
+    );
+    let found = tx.first(HOLDING.of(tx), &[event.into()], read_linked)?;
     let wanted = u128::from_be_bytes(*event);
     Ok(found.filter(|found| {
         let ahead = wanted - u128::from_be_bytes(found.row.id);
@@ -243,11 +363,26 @@ pub fn of_project(
     (after, through): (i64, i64),
     limit: i64,
 ) -> Result<Vec<LinkedRow>> {
-    tx.all(
+    // On its own each text is simple; one for both would be none that an engine plans well.
+    let sql = if tx.is_spread() {
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, p.first + e.position - p.start - 1 AS place, e.writer,
+                e.position, e.hash, k.wrapped
+         FROM event_places p
+         JOIN events e ON e.writer = p.writer AND e.position > p.start
+              AND e.position <= p.start + p.last - p.first + 1
+         LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE p.last > $1 AND p.first <= $2 AND p.first + e.position - p.start - 1 > $1
+           AND p.first + e.position - p.start - 1 <= $2 AND e.project = $3
+         ORDER BY place LIMIT $4"
+    } else {
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
                 e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-         WHERE e.place > $1 AND e.place <= $2 AND e.project = $3 ORDER BY e.place LIMIT $4",
+         WHERE e.place > $1 AND e.place <= $2 AND e.project = $3 ORDER BY e.place LIMIT $4"
+    };
+    tx.all(
+        sql,
         &[after.into(), through.into(), project.into(), limit.into()],
         read_linked,
     )
@@ -255,11 +390,16 @@ pub fn of_project(
 
 /// The projects in which something happened behind a place and not behind another.
 pub fn projects_between(tx: &mut Tx<'_>, after: i64, through: i64) -> Result<Vec<i64>> {
-    tx.all(
-        "SELECT DISTINCT project FROM events WHERE place > $1 AND place <= $2",
-        &[after.into(), through.into()],
-        |row| row.int(0),
-    )
+    let sql = if tx.is_spread() {
+        "SELECT DISTINCT e.project
+         FROM event_places p
+         JOIN events e ON e.writer = p.writer AND e.position > p.start
+              AND e.position <= p.start + p.last - p.first + 1
+         WHERE p.last > $1 AND p.first <= $2"
+    } else {
+        "SELECT DISTINCT project FROM events WHERE place > $1 AND place <= $2"
+    };
+    tx.all(sql, &[after.into(), through.into()], |row| row.int(0))
 }
 
 /// Which events a page shows, newest first.
@@ -280,12 +420,16 @@ pub struct EventFilter {
 /// Rows of a page by time, the newest first.
 pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
     if let Some(resource) = &filter.resource {
-        return tx.all(
+        static OF_RESOURCE: Sql = Sql::new(
             "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor,
-                    e.request_id, e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+                    e.request_id, e.data_key, e.detail, {place e}, e.writer, e.position, e.hash,
+                    k.wrapped
              FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-             WHERE e.resource = $1 AND e.project = $2 AND e.id < $3 AND e.id >= $4
+             WHERE {at e.resource $1} AND e.project = $2 AND e.id < $3 AND e.id >= $4
              ORDER BY e.sequence DESC LIMIT $5",
+        );
+        return tx.all(
+            OF_RESOURCE.of(tx),
             &[
                 resource.into(),
                 filter.project.into(),
@@ -296,11 +440,14 @@ pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedR
             read_linked,
         );
     }
-    tx.all(
+    static OF_PROJECT: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-         WHERE e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
+         WHERE {all e} AND e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
+    );
+    tx.all(
+        OF_PROJECT.of(tx),
         &[
             (&filter.before).into(),
             (&filter.from).into(),

@@ -1,5 +1,6 @@
 //! What each idempotency key made, in the transaction that made it.
 
+use super::sql::Sql;
 use super::{Row, Tx, lookup};
 use crate::error::Result;
 use crate::vault::{Place, Secrets};
@@ -60,6 +61,9 @@ pub fn find(
     hash: i64,
     oldest: &[u8; 16],
 ) -> Result<Option<Record>> {
+    if tx.is_spread() {
+        return find_unique(tx, claim, oldest);
+    }
     for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
         let record = by_id(tx, &id)?;
         if let Some(record) = record
@@ -72,29 +76,56 @@ pub fn find(
     Ok(None)
 }
 
+/// Where the key itself is unique: the first try takes it for free and finds out by the
+/// constraint.
+fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Option<Record>> {
+    if tx.trusts_constraints() {
+        return Ok(None);
+    }
+    tx.first(
+        "SELECT project, key_hash, fingerprint, resource, data_key, status, answer, id
+         FROM idempotency WHERE key_hash = $1 AND project = $2 AND id >= $3",
+        &[
+            (&claim.key_hash).into(),
+            claim.project.into(),
+            oldest.into(),
+        ],
+        |row| read(row, row.array(7)?),
+    )
+}
+
+/// Whether a record is found by its key, and how many look-ups lead to it.
+pub fn is_found(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<(bool, u64)> {
+    if tx.is_spread() {
+        return Ok((true, 0));
+    }
+    let leads = lookup::leads(tx, hash, &record.id)?;
+    Ok((leads, u64::from(leads)))
+}
+
 /// A record with the wrapped data key that opens it; `None` once the key is destroyed.
 pub type Found = (Record, Option<Vec<u8>>);
 
 /// The records after an id, in their order, to look at every one.
 pub fn after(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Found>> {
-    tx.all(
+    static AFTER: Sql = Sql::new(
         "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
                 i.id, k.wrapped
          FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
-         WHERE i.id > $1 ORDER BY i.id LIMIT $2",
-        &[edge.into(), limit.into()],
-        |row| Ok((read(row, row.array(7)?)?, row.optional_bytes(8)?)),
-    )
+         WHERE {all i} AND i.id > $1 ORDER BY i.id LIMIT $2",
+    );
+    tx.all(AFTER.of(tx), &[edge.into(), limit.into()], |row| {
+        Ok((read(row, row.array(7)?)?, row.optional_bytes(8)?))
+    })
 }
 
 /// The record of an id.
 pub fn by_id(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Record>> {
-    tx.first(
+    static BY_ID: Sql = Sql::new(
         "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
-         FROM idempotency WHERE id = $1",
-        &[id.into()],
-        |row| read(row, *id),
-    )
+         FROM idempotency WHERE {at idempotency.id $1}",
+    );
+    tx.first(BY_ID.of(tx), &[id.into()], |row| read(row, *id))
 }
 
 /// How many there are.
@@ -120,7 +151,15 @@ fn read(row: &Row<'_>, id: [u8; 16]) -> Result<Record> {
 
 /// Keeps an answer. The caller has made sure, in this transaction, that the key is free.
 pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
-    tx.execute(
+    let is_unique = tx.is_spread();
+    if is_unique && !tx.trusts_constraints() {
+        // What is too old to be found has not been swept yet.
+        tx.send(
+            "DELETE FROM idempotency WHERE key_hash = $1 AND project = $2",
+            &[(&record.claim.key_hash).into(), record.claim.project.into()],
+        )?;
+    }
+    tx.send(
         "INSERT INTO idempotency
          (id, project, key_hash, fingerprint, resource, data_key, status, answer)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -135,8 +174,10 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
             record.answer.as_slice().into(),
         ],
     )?;
-    lookup::insert(tx, hash, &record.id);
-    Ok(())
+    if is_unique {
+        return Ok(());
+    }
+    lookup::insert(tx, hash, &record.id)
 }
 
 /// An old record: its project, the hash of its key, its id.
@@ -144,15 +185,24 @@ pub type Old = (i64, [u8; 16], [u8; 16]);
 
 /// Records older than an id, the oldest first, to be swept.
 pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Old>> {
-    tx.all(
-        "SELECT project, key_hash, id FROM idempotency WHERE id < $1 ORDER BY id LIMIT $2",
-        &[edge.into(), limit.into()],
-        |row| Ok((row.int(0)?, row.array(1)?, row.array(2)?)),
-    )
+    static OLDER: Sql = Sql::new(
+        "SELECT i.project, i.key_hash, i.id FROM idempotency i
+         WHERE {all i} AND i.id < $1 ORDER BY i.id LIMIT $2",
+    );
+    tx.all(OLDER.of(tx), &[edge.into(), limit.into()], |row| {
+        Ok((row.int(0)?, row.array(1)?, row.array(2)?))
+    })
 }
 
 /// Forgets a key.
-pub fn delete(tx: &mut Tx<'_>, id: &[u8; 16], hash: i64) -> Result<()> {
-    tx.execute("DELETE FROM idempotency WHERE id = $1", &[id.into()])?;
+pub fn delete(tx: &mut Tx<'_>, old: &Old, hash: i64) -> Result<()> {
+    let (project, key_hash, id) = old;
+    tx.send(
+        "DELETE FROM idempotency WHERE id = $1 AND key_hash = $2 AND project = $3",
+        &[id.into(), key_hash.into(), (*project).into()],
+    )?;
+    if tx.is_spread() {
+        return Ok(());
+    }
     lookup::delete(tx, hash, id)
 }

@@ -1,13 +1,16 @@
-//! Looks at the two files of a store, wherever they lie, and changes nothing:
+//! Looks at a store, at its two files wherever they lie, and changes nothing:
 //! no migration, no permission, no row. For backups, restores and `oms doctor`.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::postgres::{self, Session};
 use super::tail::{Op, Tail};
 use super::{Tx, migrate, sqlite};
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// Complaints of the engine that are told of each file.
@@ -104,10 +107,28 @@ fn read_journal(connection: &Connection, tail: &Tail) -> Result<()> {
     Ok(())
 }
 
-/// Two files, open for reading.
-pub struct Inspection(Connection);
+/// A store that is looked at.
+pub struct Inspection(Source);
+
+enum Source {
+    /// Two files, open for reading.
+    Files(Connection),
+    Database(RefCell<Session>),
+}
 
 impl Inspection {
+    /// Opens the store of a configuration.
+    ///
+    /// # Errors
+    /// When it cannot be reached or is none.
+    pub fn of_store(config: &Config) -> Result<Self> {
+        let Some(database) = &config.database else {
+            return Self::open(&Files::in_folder(&config.data));
+        };
+        let session = postgres::open(database)?;
+        Ok(Self(Source::Database(RefCell::new(session))))
+    }
+
     /// Opens both files.
     ///
     /// # Errors
@@ -131,14 +152,13 @@ impl Inspection {
                 [sqlite::path_text(&files.keys)?],
             )
             .map_err(sqlite::error)?;
-        let inspection = Self(connection);
         for (file, path) in [
             (StoreFile::Data, &files.data),
             (StoreFile::Keys, &files.keys),
         ] {
-            check_kind(&inspection.0, file, file.schema(), path)?;
+            check_kind(&connection, file, file.schema(), path)?;
         }
-        Ok(inspection)
+        Ok(Self(Source::Files(connection)))
     }
 
     /// Runs a closure over one snapshot of both files. The data's is taken first:
@@ -147,16 +167,23 @@ impl Inspection {
     /// # Errors
     /// Those of the closure.
     pub fn read<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let connection = match &self.0 {
+            Source::Files(connection) => connection,
+            Source::Database(session) => return session.borrow_mut().look(work),
+        };
         let begin = "BEGIN; SELECT COUNT(*) FROM main.sqlite_schema; SELECT COUNT(*) FROM keys.sqlite_schema";
-        self.0.execute_batch(begin).map_err(sqlite::error)?;
+        connection.execute_batch(begin).map_err(sqlite::error)?;
         let tail = Tail::default();
-        let done =
-            read_journal(&self.0, &tail).and_then(|()| work(&mut Tx::new(&self.0, &tail, None)));
-        self.0.execute_batch("ROLLBACK").map_err(sqlite::error)?;
+        let done = read_journal(connection, &tail)
+            .and_then(|()| work(&mut Tx::new(connection, &tail, None)));
+        connection
+            .execute_batch("ROLLBACK")
+            .map_err(sqlite::error)?;
         done
     }
 
-    /// What the engine finds wrong with the pages and indexes of a file.
+    /// What the engine finds wrong with the pages and indexes of a file. A database server
+    /// looks after its own.
     ///
     /// # Errors
     /// When the check itself cannot run.
@@ -182,17 +209,23 @@ impl Inspection {
     pub fn schema_versions(&self) -> Result<[SchemaVersion; 2]> {
         let version = |file: StoreFile| {
             let schema = file.schema();
-            Ok(SchemaVersion {
-                file,
-                found: migrate::version(&self.0, schema)?,
-                known: migrate::known(schema),
-            })
+            let (found, known) = match &self.0 {
+                Source::Files(connection) => (
+                    migrate::version(connection, schema)?,
+                    migrate::known(schema),
+                ),
+                Source::Database(session) => postgres::version(&mut session.borrow_mut(), schema)?,
+            };
+            Ok(SchemaVersion { file, found, known })
         };
         Ok([version(StoreFile::Data)?, version(StoreFile::Keys)?])
     }
 
     fn texts(&self, sql: &str) -> Result<Vec<String>> {
-        let mut statement = self.0.prepare(sql).map_err(sqlite::error)?;
+        let Source::Files(connection) = &self.0 else {
+            return Ok(Vec::new());
+        };
+        let mut statement = connection.prepare(sql).map_err(sqlite::error)?;
         let rows = statement.query_map([], |row| row.get(0));
         rows.and_then(Iterator::collect).map_err(sqlite::error)
     }

@@ -25,7 +25,7 @@ pub struct SigningKeyRow {
 pub fn insert_data_keys(tx: &mut Tx<'_>, keys: &[(i64, Vec<u8>)]) -> Result<()> {
     refuse_outdated(tx, keys.iter().map(|(_, wrapped)| wrapped.as_slice()))?;
     for (id, wrapped) in keys {
-        tx.execute(
+        tx.send(
             "INSERT INTO keys.data_keys (id, wrapped) VALUES ($1, $2)",
             &[(*id).into(), wrapped.as_slice().into()],
         )?;

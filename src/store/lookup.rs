@@ -4,37 +4,74 @@
 use std::collections::HashSet;
 
 use super::Tx;
-use super::tail::{Op, Target};
+use super::tail::{Op, Tail, Target};
 use crate::error::Result;
 
 /// Notes that a hash leads to a row.
-pub fn insert(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) {
-    tx.journal(Op {
+pub fn insert(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
+    if tx.is_spread() {
+        return tx.send(
+            "INSERT INTO lookups (hash, target) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            &[hash.into(), target.into()],
+        );
+    }
+    tx.journal.push(Op {
         hash,
         target: *target,
         removes: false,
     });
+    Ok(())
 }
 
 /// Forgets that a hash leads to a row.
-pub fn delete(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) -> Result<()> {
-    tx.journal(Op {
-        hash,
-        target: *target,
-        removes: true,
-    });
-    tx.execute(
+pub fn delete(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
+    if !tx.is_spread() {
+        tx.journal.push(Op {
+            hash,
+            target: *target,
+            removes: true,
+        });
+    }
+    tx.send(
         "DELETE FROM lookups WHERE hash = $1 AND target = $2",
         &[hash.into(), target.into()],
-    )?;
-    Ok(())
+    )
+}
+
+/// The rows that a hash leads to and that are not in the table yet, those of
+/// this commit included.
+fn newest_targets(tx: &Tx<'_>, hash: i64) -> Vec<Target> {
+    let mut found = Vec::new();
+    if let Some(tail) = tx.tail() {
+        tail.find(hash, &mut found);
+    }
+    for op in tx.journal.iter().filter(|op| op.hash == hash) {
+        if op.removes {
+            found.retain(|target| *target != op.target);
+        } else {
+            found.push(op.target);
+        }
+    }
+    found
+}
+
+/// The hashes that lead to a row and that are not in the table yet, those of this
+/// commit included, perhaps more. Slow: it looks at every new look-up.
+fn newest_hashes(tx: &Tx<'_>, target: &Target) -> Vec<i64> {
+    let own = tx.journal.iter().map(|op| (op.hash, op.target));
+    newest(tx)
+        .into_iter()
+        .chain(own)
+        .filter(|lookup| lookup.1 == *target)
+        .map(|lookup| lookup.0)
+        .collect()
 }
 
 /// Forgets every look-up that leads to a row, whatever its hash. Slow: it reads all
 /// look-ups, and is for restored data only.
 pub fn delete_all(tx: &mut Tx<'_>, target: &Target) -> Result<()> {
     // The tail first: what leaves it meanwhile is in the table already.
-    let mut hashes = tx.newest_hashes(target);
+    let mut hashes = newest_hashes(tx, target);
     hashes.extend(tx.all(
         "SELECT hash FROM lookups WHERE target = $1",
         &[target.into()],
@@ -57,7 +94,7 @@ pub fn targets(
     limit: usize,
 ) -> Result<Vec<Target>> {
     // The tail first: what leaves it meanwhile is in the table already.
-    let mut found = tx.newest_lookups(hash);
+    let mut found = newest_targets(tx, hash);
     found.retain(|target| target >= from && target < before);
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     found.extend(tx.all(
@@ -76,7 +113,7 @@ pub fn targets(
 pub const EVERYWHERE: (&[u8; 16], &[u8; 16]) = (&[0; 16], &[0xff; 16]);
 /// Whether a hash leads to a row.
 pub fn leads(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) -> Result<bool> {
-    if tx.newest_lookups(hash).contains(target) {
+    if newest_targets(tx, hash).contains(target) {
         return Ok(true);
     }
     let one = tx.first(
@@ -90,13 +127,14 @@ pub fn leads(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) -> Result<bool> {
 /// How many there are; those that are being folded count twice.
 pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
     let count = tx.first("SELECT COUNT(*) FROM lookups", &[], |row| row.int(0))?;
-    let newest = i64::try_from(tx.tail.all().len()).unwrap_or(i64::MAX);
+    let newest = i64::try_from(newest(tx).len()).unwrap_or(i64::MAX);
     Ok(count.unwrap_or_default() + newest)
 }
 
 /// Those that are not in the table yet.
-pub fn newest(tx: &mut Tx<'_>) -> Vec<(i64, Target)> {
-    tx.tail.all()
+#[must_use]
+pub fn newest(tx: &Tx<'_>) -> Vec<(i64, Target)> {
+    tx.tail().map(Tail::all).unwrap_or_default()
 }
 
 /// The look-ups in the table after one, in their order, to look at every one.

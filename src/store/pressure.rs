@@ -24,6 +24,8 @@ pub(super) struct Pressure {
     job_ns: AtomicU64,
     /// When the running batch began, in nanoseconds since `opened`; 0 when none runs.
     batch_since: AtomicU64,
+    /// Threads that run a batch, where there are several.
+    running: AtomicUsize,
     capacity: usize,
     longest_wait: Duration,
 }
@@ -40,6 +42,7 @@ impl Pressure {
             waiting: AtomicUsize::new(0),
             job_ns: AtomicU64::new(0),
             batch_since: AtomicU64::new(0),
+            running: AtomicUsize::new(0),
             capacity,
             longest_wait,
         })
@@ -78,7 +81,30 @@ impl Pressure {
     /// The batch ended, whatever came of it.
     pub(super) fn batch_ended(&self, jobs: usize) {
         let since = self.batch_since.swap(0, Relaxed);
-        let newest = self.clock().saturating_sub(since) / (jobs as u64).max(1);
+        self.note(jobs, self.clock().saturating_sub(since));
+    }
+
+    /// One of several threads begins a batch.
+    pub(super) fn one_begins(&self, jobs: usize) {
+        metrics::BATCH_SIZE.observe(jobs as u64);
+        if self.running.fetch_add(1, Relaxed) == 0 {
+            self.batch_since.store(self.clock(), Relaxed);
+        }
+    }
+
+    /// One of several threads has ended its batch. While others run, they are given the time
+    /// from here: what matters is that none has ended for long.
+    pub(super) fn one_ended(&self, jobs: usize, took: Duration) {
+        let since = match self.running.fetch_sub(1, Relaxed) {
+            1 => 0,
+            _ => self.clock(),
+        };
+        self.batch_since.store(since, Relaxed);
+        self.note(jobs, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn note(&self, jobs: usize, took_ns: u64) {
+        let newest = took_ns / (jobs as u64).max(1);
         let average = match self.job_ns.load(Relaxed) {
             0 => newest,
             average => (average * (SMOOTHING - 1) + newest) / SMOOTHING,

@@ -35,7 +35,7 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<ProjectRow>> {
 /// A number that changes whenever a project does.
 pub fn generation(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     let found = tx.first(
-        "SELECT COUNT(*), COALESCE(SUM(revision), 0) FROM projects",
+        "SELECT COUNT(*), CAST(COALESCE(SUM(revision), 0) AS BIGINT) FROM projects",
         &[],
         |row| Ok((row.int(0)?, row.int(1)?)),
     )?;

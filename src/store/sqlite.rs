@@ -268,7 +268,7 @@ pub(super) fn path_text(path: &Path) -> Result<&str> {
         .ok_or_else(|| Error::internal(format!("{} is not UTF-8", path.display())))
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     thread::Builder::new()
         .name(name.into())
         .spawn(work)

@@ -4,6 +4,7 @@
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
+use super::postgres::row as postgres;
 use crate::error::{Error, Result};
 
 /// One argument of a statement.
@@ -61,11 +62,37 @@ impl ToSql for Value<'_> {
 }
 
 /// One row of a result; columns count from 0.
-pub struct Row<'a>(&'a rusqlite::Row<'a>);
+pub struct Row<'a>(Source<'a>);
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a postgres::Row<'a>),
+}
+
+/// What stands in one column.
+enum Cell<'a> {
+    Null,
+    Int(i64),
+    Text(&'a [u8]),
+    Bytes(&'a [u8]),
+    Other,
+}
 
 impl<'a> Row<'a> {
     pub(super) const fn new(row: &'a rusqlite::Row<'a>) -> Self {
-        Self(row)
+        Self(Source::Sqlite(row))
+    }
+
+    pub(super) const fn of_postgres(row: &'a postgres::Row<'a>) -> Self {
+        Self(Source::Postgres(row))
+    }
+
+    fn cell(&self, column: usize) -> Result<Cell<'a>> {
+        match self.0 {
+            Source::Sqlite(row) => row.get_ref(column).map_err(Error::internal).map(Cell::from),
+            Source::Postgres(row) => row.value(column).map(Cell::from),
+        }
     }
 
     /// An integer.
@@ -75,26 +102,27 @@ impl<'a> Row<'a> {
 
     /// An integer or NULL.
     pub fn optional_int(&self, column: usize) -> Result<Option<i64>> {
-        match self.0.get_ref(column).map_err(Error::internal)? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Integer(value) => Ok(Some(value)),
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Int(value) => Ok(Some(value)),
             _ => Err(unexpected(column)),
         }
     }
 
     /// Text.
     pub fn text(&self, column: usize) -> Result<String> {
-        match self.0.get_ref(column).map_err(Error::internal)? {
-            ValueRef::Text(value) => String::from_utf8(value.to_vec()).map_err(Error::internal),
-            _ => Err(unexpected(column)),
-        }
+        self.optional_text(column)?
+            .ok_or_else(|| unexpected(column))
     }
 
     /// Text or NULL.
     pub fn optional_text(&self, column: usize) -> Result<Option<String>> {
-        match self.0.get_ref(column).map_err(Error::internal)? {
-            ValueRef::Null => Ok(None),
-            _ => self.text(column).map(Some),
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Text(value) => String::from_utf8(value.to_vec())
+                .map(Some)
+                .map_err(Error::internal),
+            _ => Err(unexpected(column)),
         }
     }
 
@@ -106,18 +134,41 @@ impl<'a> Row<'a> {
 
     /// Bytes or NULL.
     pub fn optional_bytes(&self, column: usize) -> Result<Option<Vec<u8>>> {
-        match self.0.get_ref(column).map_err(Error::internal)? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Blob(value) => Ok(Some(value.to_vec())),
+        match self.cell(column)? {
+            Cell::Null => Ok(None),
+            Cell::Bytes(value) => Ok(Some(value.to_vec())),
             _ => Err(unexpected(column)),
         }
     }
 
     /// A fixed number of bytes, as ids and hashes have.
     pub fn array<const N: usize>(&self, column: usize) -> Result<[u8; N]> {
-        match self.0.get_ref(column).map_err(Error::internal)? {
-            ValueRef::Blob(value) => value.try_into().map_err(|_| unexpected(column)),
+        match self.cell(column)? {
+            Cell::Bytes(value) => value.try_into().map_err(|_| unexpected(column)),
             _ => Err(unexpected(column)),
+        }
+    }
+}
+
+impl<'a> From<ValueRef<'a>> for Cell<'a> {
+    fn from(value: ValueRef<'a>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(value) => Self::Int(value),
+            ValueRef::Text(value) => Self::Text(value),
+            ValueRef::Blob(value) => Self::Bytes(value),
+            ValueRef::Real(_) => Self::Other,
+        }
+    }
+}
+
+impl<'a> From<Value<'a>> for Cell<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Int(value) => Self::Int(value),
+            Value::Text(value) => Self::Text(value.as_bytes()),
+            Value::Bytes(value) => Self::Bytes(value),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rows of verifications: who is to be asked about at the provider, and what became of it.
 
+use super::sql::Sql;
 use super::{Row, Tx};
 use crate::context::Time;
 use crate::error::{Error, Result};
@@ -109,18 +110,20 @@ pub fn insert(
 
 /// Takes the order back; what was decided already stays.
 pub fn supersede(tx: &mut Tx<'_>, id: VerificationId) -> Result<()> {
-    tx.execute(
-        "UPDATE verifications SET state = 2 WHERE id = $1 AND state < 2",
-        &[id.as_bytes().into()],
-    )?;
+    static SUPERSEDE: Sql =
+        Sql::new("UPDATE verifications SET state = 2 WHERE {at verifications.id $1} AND state < 2");
+    tx.execute(SUPERSEDE.of(tx), &[id.as_bytes().into()])?;
     Ok(())
 }
 
 /// Notes the result of an open verification.
 pub fn answer(tx: &mut Tx<'_>, answer: &Answer) -> Result<()> {
-    tx.execute(
+    static ANSWER: Sql = Sql::new(
         "UPDATE verifications SET state = $1, fingerprint = $2, answered_at = $3
-         WHERE id = $4 AND state < 2",
+         WHERE {at verifications.id $4} AND state < 2",
+    );
+    tx.execute(
+        ANSWER.of(tx),
         &[
             (answer.state as i64).into(),
             (&answer.fingerprint).into(),
@@ -133,13 +136,12 @@ pub fn answer(tx: &mut Tx<'_>, answer: &Answer) -> Result<()> {
 
 /// One verification.
 pub fn find(tx: &mut Tx<'_>, id: VerificationId) -> Result<Option<VerificationRow>> {
-    tx.first(
+    static FIND: Sql = Sql::new(
         "SELECT id, project, customer, state, attempts, due_at, accepted_at, trouble,
                 fingerprint, answered_at
-         FROM verifications WHERE id = $1",
-        &[id.as_bytes().into()],
-        read,
-    )
+         FROM verifications WHERE {at verifications.id $1}",
+    );
+    tx.first(FIND.of(tx), &[id.as_bytes().into()], read)
 }
 
 /// Those whose time has come, the longest waiting first.
@@ -156,9 +158,12 @@ pub fn due(tx: &mut Tx<'_>, now: Time, limit: i64) -> Result<Vec<VerificationRow
 /// Takes an attempt for this process until the lease ends; `false` when another
 /// process was faster or the order was taken back.
 pub fn claim(tx: &mut Tx<'_>, attempt: Attempt, lease_ends: Time) -> Result<bool> {
-    let claimed = tx.execute(
+    static CLAIM: Sql = Sql::new(
         "UPDATE verifications SET attempts = $1, due_at = $2
-         WHERE id = $3 AND state = 0 AND attempts = $4",
+         WHERE {at verifications.id $3} AND state = 0 AND attempts = $4",
+    );
+    let claimed = tx.execute(
+        CLAIM.of(tx),
         &[
             attempt.number.into(),
             lease_ends.as_millis().into(),
@@ -171,9 +176,12 @@ pub fn claim(tx: &mut Tx<'_>, attempt: Attempt, lease_ends: Time) -> Result<bool
 
 /// The provider took the request; it is asked again when no result has come by then.
 pub fn accepted(tx: &mut Tx<'_>, attempt: Attempt, now: Time, ask_again: Time) -> Result<()> {
-    tx.execute(
+    static ACCEPTED: Sql = Sql::new(
         "UPDATE verifications SET accepted_at = $1, due_at = $2, trouble = NULL
-         WHERE id = $3 AND state = 0 AND attempts = $4",
+         WHERE {at verifications.id $3} AND state = 0 AND attempts = $4",
+    );
+    tx.execute(
+        ACCEPTED.of(tx),
         &[
             now.as_millis().into(),
             ask_again.as_millis().into(),
@@ -186,9 +194,12 @@ pub fn accepted(tx: &mut Tx<'_>, attempt: Attempt, now: Time, ask_again: Time) -
 
 /// The provider did not take it; it is asked again then.
 pub fn failed(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str, ask_again: Time) -> Result<()> {
-    tx.execute(
+    static FAILED: Sql = Sql::new(
         "UPDATE verifications SET trouble = $1, due_at = $2
-         WHERE id = $3 AND state = 0 AND attempts = $4",
+         WHERE {at verifications.id $3} AND state = 0 AND attempts = $4",
+    );
+    tx.execute(
+        FAILED.of(tx),
         &[
             trouble.into(),
             ask_again.as_millis().into(),
@@ -201,9 +212,12 @@ pub fn failed(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str, ask_again: Time)
 
 /// It is not asked again: a person decides.
 pub fn give_up(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str) -> Result<()> {
-    tx.execute(
+    static GIVE_UP: Sql = Sql::new(
         "UPDATE verifications SET state = 1, trouble = $1
-         WHERE id = $2 AND state = 0 AND attempts = $3",
+         WHERE {at verifications.id $2} AND state = 0 AND attempts = $3",
+    );
+    tx.execute(
+        GIVE_UP.of(tx),
         &[
             trouble.into(),
             attempt.id.as_bytes().into(),
@@ -225,11 +239,18 @@ pub fn ask_again(tx: &mut Tx<'_>, project: i64, now: Time) -> Result<usize> {
 
 /// Forgets verifications from before an id that take no result any more; gives their number.
 pub fn forget(tx: &mut Tx<'_>, before: &[u8; 16], limit: i64) -> Result<usize> {
-    tx.execute(
-        "DELETE FROM verifications WHERE id IN
-            (SELECT id FROM verifications WHERE id < $1 AND state > 1 ORDER BY id LIMIT $2)",
-        &[before.into(), limit.into()],
-    )
+    static OLD: Sql = Sql::new(
+        "SELECT v.id FROM verifications v WHERE {all v} AND v.id < $1 AND v.state > 1
+         ORDER BY v.id LIMIT $2",
+    );
+    static FORGET: Sql = Sql::new("DELETE FROM verifications WHERE {at verifications.id $1}");
+    let old: Vec<[u8; 16]> = tx.all(OLD.of(tx), &[before.into(), limit.into()], |row| {
+        row.array(0)
+    })?;
+    for id in &old {
+        tx.send(FORGET.of(tx), &[id.into()])?;
+    }
+    Ok(old.len())
 }
 
 fn read(row: &Row<'_>) -> Result<VerificationRow> {

@@ -1,6 +1,6 @@
 //! The rows of webhooks: who wants to be told, how far each is, and who works for it.
 
-use super::{Row, Tx};
+use super::{Row, Tx, event, order};
 use crate::context::Time;
 use crate::error::Result;
 use crate::id::WebhookId;
@@ -58,7 +58,10 @@ pub fn insert(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<()> {
             row.target.as_slice().into(),
         ],
     )?;
-    let through = super::event::last_place(tx)?;
+    if tx.is_spread() {
+        order::settle(tx)?;
+    }
+    let through = event::last_place(tx)?;
     tx.execute(
         "INSERT INTO webhook_progress (webhook, through, claimed_by, claimed_until)
          VALUES ($1, $2, 0, 0)",
@@ -150,7 +153,7 @@ pub fn count(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
 /// A number that changes whenever a webhook does.
 pub fn generation(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     let found = tx.first(
-        "SELECT COUNT(*), COALESCE(SUM(version), 0) FROM webhooks",
+        "SELECT COUNT(*), CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM webhooks",
         &[],
         |row| Ok((row.int(0)?, row.int(1)?)),
     )?;

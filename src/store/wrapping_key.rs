@@ -65,7 +65,7 @@ pub fn delete_all_but(tx: &mut Tx<'_>, id: i64, by: i64) -> Result<usize> {
 
 /// How many data keys there are.
 pub fn data_key_count(tx: &mut Tx<'_>) -> Result<u64> {
-    let count = tx.first("SELECT count(*) FROM keys.data_keys", &[], |row| row.int(0))?;
+    let count = tx.first("SELECT COUNT(*) FROM keys.data_keys", &[], |row| row.int(0))?;
     Ok(count.unwrap_or(0).unsigned_abs())
 }
 

@@ -409,7 +409,7 @@ mod tests {
             if removes {
                 lookup::delete(tx, pair.0, &pair.1)?;
             } else {
-                lookup::insert(tx, pair.0, &pair.1);
+                lookup::insert(tx, pair.0, &pair.1)?;
             }
             if refuse {
                 Err(Error::internal("on purpose"))
@@ -484,7 +484,7 @@ mod tests {
             }
         }
         let forgotten = store.write(|tx| {
-            lookup::insert(tx, 100, &[1; 16]);
+            lookup::insert(tx, 100, &[1; 16])?;
             lookup::delete_all(tx, &[1; 16])
         });
         forgotten.await.unwrap();

@@ -14,7 +14,7 @@ mod transit;
 pub use audit::{ChainKey, LINK_LENGTH, Signer};
 pub use master::{MASTER_KEY_FILE, MasterKey};
 pub use message::MessageKeys;
-pub use pool::{DataKeyPool, PooledKey, WrappedKey, fresh_data_key};
+pub use pool::{DataKeyPool, IdOrder, PooledKey, WrappedKey, fresh_data_key};
 pub use ring::{KeyRing, WrappedWrappingKey, WrappingKey, wrapper_of};
 pub use secrets::Secrets;
 

@@ -28,6 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A new data key as the key register stores it: id and wrapped bytes.
 pub type WrappedKey = (i64, Vec<u8>);
 
+/// Where new ids go among those that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdOrder {
+    /// Behind all others, as a file in the order of ids likes it.
+    Rising,
+    /// Each batch to one of eight places, so that no range of a distributed table is hot.
+    Spread,
+}
+
 /// The pool and the thread that fills it.
 pub struct DataKeyPool {
     ready: Receiver<SealingKey>,
@@ -53,7 +62,7 @@ impl DataKeyPool {
     /// Starts the filling thread. `register` makes new keys durable.
     pub fn start(
         ring: Arc<KeyRing>,
-        context: Context,
+        (context, order): (Context, IdOrder),
         register: impl Fn(&[WrappedKey]) -> Result<()> + Send + 'static,
     ) -> Result<Self> {
         let (back, ready) = bounded(2 * LARGEST_BATCH);
@@ -63,7 +72,7 @@ impl DataKeyPool {
             let (keys, seen, shared) = (back.clone(), ready.clone(), Arc::clone(&shared));
             thread::Builder::new()
                 .name("data-keys".into())
-                .spawn(move || fill(&ring, &context, &register, &keys, &seen, &shared))
+                .spawn(move || fill(&ring, (&context, order), &register, &keys, &seen, &shared))
                 .map_err(Error::internal)?
         };
         Ok(Self {
@@ -125,7 +134,7 @@ impl DataKeyPool {
 
 fn fill(
     ring: &KeyRing,
-    context: &Context,
+    (context, order): (&Context, IdOrder),
     register: &impl Fn(&[WrappedKey]) -> Result<()>,
     keys: &Sender<SealingKey>,
     seen: &Receiver<SealingKey>,
@@ -143,7 +152,7 @@ fn fill(
                 .store((batch * 2).min(LARGEST_BATCH), Ordering::Relaxed);
         }
         let by = ring.current();
-        let (fresh, wrapped) = make(batch, &by, context);
+        let (fresh, wrapped) = make(batch, &by, context, order);
         match register(&wrapped) {
             Ok(()) => {
                 // The channel holds two of the largest batches, so only a flood
@@ -162,10 +171,14 @@ fn fill(
     }
 }
 
-/// New keys under ids that rise with time and are never used again.
-fn make(count: usize, by: &WrappingKey, context: &Context) -> (Vec<SealingKey>, Vec<WrappedKey>) {
-    let start = u32::from_be_bytes(context.random.bytes()) >> 13;
-    let first = (context.now().as_millis() << 20) | i64::from(start);
+/// New keys under ids that are never used again.
+fn make(
+    count: usize,
+    by: &WrappingKey,
+    context: &Context,
+    order: IdOrder,
+) -> (Vec<SealingKey>, Vec<WrappedKey>) {
+    let first = first_id(context, order);
     (first..)
         .take(count)
         .map(|id| {
@@ -176,11 +189,22 @@ fn make(count: usize, by: &WrappingKey, context: &Context) -> (Vec<SealingKey>, 
         .unzip()
 }
 
+/// An id with room behind it: the time, and a start by chance.
+fn first_id(context: &Context, order: IdOrder) -> i64 {
+    let now = context.now().as_millis();
+    let chance = i64::from(u32::from_be_bytes(context.random.bytes()));
+    match order {
+        IdOrder::Rising => (now << 20) | (chance >> 13),
+        // 3 bits by chance, 42 of the time, 18 for the start and what follows.
+        IdOrder::Spread => ((chance & 7) << 60) | (now << 18) | (chance >> 15),
+    }
+}
+
 /// One new data key, for whoever has no pool. It must be stored before anything is
 /// sealed with it.
 #[must_use]
 pub fn fresh_data_key(by: &WrappingKey, context: &Context) -> Option<(SealingKey, WrappedKey)> {
-    let (mut keys, mut wrapped) = make(1, by, context);
+    let (mut keys, mut wrapped) = make(1, by, context, IdOrder::Rising);
     keys.pop().zip(wrapped.pop())
 }
 

@@ -1,12 +1,15 @@
 //! Personal values stand in no answer that must not have them, and nowhere in
 //! the clear: not in the database, its log of changes, the server's log.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Mode, Server, eventually, files_under, fresh_name};
+use crate::support::{
+    Api, Cluster, Mode, Server, eventually, files_under, fresh_name, on_postgres,
+};
 
 /// What stands in one customer: values that occur nowhere by chance.
 struct Person {
@@ -72,11 +75,13 @@ fn person(mark: &str, digits: &str) -> Person {
 /// Where one of the values stands, in any of three cases.
 fn found(files: &[(PathBuf, Vec<u8>)], canaries: &[String]) -> Vec<String> {
     let mut found = Vec::new();
-    for canary in canaries {
-        for spelling in [canary.clone(), canary.to_lowercase(), canary.to_uppercase()] {
-            let wanted = spelling.as_bytes();
-            for (path, bytes) in files {
-                if bytes.windows(wanted.len()).any(|window| window == wanted) {
+    for (path, bytes) in files {
+        // Whatever is no text stays none.
+        let text = String::from_utf8_lossy(bytes);
+        for canary in canaries {
+            let spellings = [canary.clone(), canary.to_lowercase(), canary.to_uppercase()];
+            for spelling in BTreeSet::from(spellings) {
+                if text.contains(&spelling) {
                     found.push(format!("{spelling} in {}", path.display()));
                 }
             }
@@ -85,9 +90,13 @@ fn found(files: &[(PathBuf, Vec<u8>)], canaries: &[String]) -> Vec<String> {
     found
 }
 
-/// The data folder and the log beside it.
+/// The data folder and the log beside it; the files and logs of the database as well.
 fn everything_kept(server: &Server) -> Vec<(PathBuf, Vec<u8>)> {
-    files_under(server.data.parent().expect("a folder"))
+    let mut files = files_under(server.data.parent().expect("a folder"));
+    if on_postgres() {
+        files.extend(Cluster::shared().files_of(&server.data));
+    }
+    files
 }
 
 /// Everything that a client can do with a person's values, well or badly.
@@ -160,14 +169,13 @@ fn check_nothing_is_kept_in_the_clear(settings: &[(&str, &str)]) {
         .iter()
         .map(|(path, _)| path.display().to_string())
         .collect();
+    let is_of_a_database = |(path, bytes): &(PathBuf, Vec<u8>)| {
+        bytes.starts_with(b"SQLite format 3") || path.ends_with("global/pg_control")
+    };
+    assert!(while_running.iter().any(is_of_a_database), "{names:?}");
+    let is_of_a_log = |name: &String| name.ends_with("-wal") || name.contains("/pg_wal/0");
     assert!(
-        while_running
-            .iter()
-            .any(|(_, bytes)| bytes.starts_with(b"SQLite format 3")),
-        "{names:?}"
-    );
-    assert!(
-        names.iter().any(|name| name.ends_with("-wal")),
+        names.iter().any(is_of_a_log),
         "the log of changes is searched too: {names:?}"
     );
     assert_eq!(found(&while_running, &values), [""; 0]);

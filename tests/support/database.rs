@@ -1,16 +1,28 @@
 //! Takes the store away from a running server and gives it back.
 
 use std::path::Path;
+use std::process::{Child, ChildStdin};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::cluster::{Cluster, on_postgres};
+
 /// While this lives, nobody else can write to the store.
-pub struct WriteLock(Connection);
+pub enum WriteLock {
+    /// The write lock of a file.
+    File(Connection),
+    /// Locks of a session of `psql`, which ends with its input.
+    Tables(Child, ChildStdin),
+}
 
 impl WriteLock {
     /// Takes the write lock of the database under a data folder.
     pub fn take(data: &Path) -> Self {
+        if on_postgres() {
+            let (child, input) = Cluster::shared().lock_tables(data);
+            return Self::Tables(child, input);
+        }
         let path = data.join("oms.db");
         let connection = Connection::open(path).expect("the database opens");
         connection
@@ -19,13 +31,19 @@ impl WriteLock {
         connection
             .execute_batch("BEGIN IMMEDIATE")
             .expect("the write lock is to be had");
-        Self(connection)
+        Self::File(connection)
     }
 
     /// Gives it back with nothing changed.
     pub fn release(self) {
-        self.0
-            .execute_batch("ROLLBACK")
-            .expect("nothing was written");
+        match self {
+            Self::File(connection) => connection
+                .execute_batch("ROLLBACK")
+                .expect("nothing was written"),
+            Self::Tables(mut session, input) => {
+                drop(input);
+                drop(session.wait());
+            }
+        }
     }
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use oms::config::Config;
+use oms::config::{Config, Database};
 use oms::context::{Clock, Context, Random, Time};
 use oms::server::Server;
 
 use super::api::{Api, Key, Mode, fresh_name};
+use super::cluster::database_setting;
 use super::folder::Folder;
 use super::http::{Call, Client};
 use super::server::oms;
@@ -31,6 +32,8 @@ impl InProcess {
         let folder = Folder::new();
         let mut config = Config::for_data(&folder.path().join("data"));
         config.allow_live_with_generated_master_key = true;
+        config.database = database_setting(&config.data)
+            .map(|(_, url)| Database::parse(&url).expect("the tests' own URL is one"));
         change(&mut config);
         let clock = Arc::new(AtomicI64::new(MOMENT_MS));
         let context = Context::new(Clock::Manual(Arc::clone(&clock)), Random::System);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::api::{Api, Key, Mode, fresh_name};
+use super::cluster::database_setting;
 use super::folder::Folder;
 use super::http::{Call, Client};
 use super::wait::eventually;
@@ -41,7 +42,13 @@ pub struct Output {
 /// Runs `oms` with these arguments and only these settings, to its end, which
 /// must come within a minute.
 pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    let named = arguments.iter().position(|one| *one == "--data");
+    let by_variable = || settings.iter().find(|(name, _)| *name == "OMS_DATA");
+    let data = named
+        .and_then(|place| arguments.get(place + 1).copied())
+        .or_else(|| by_variable().map(|(_, data)| *data));
     let child = command(Path::new(PROGRAM), settings)
+        .envs(data.and_then(|data| database_setting(Path::new(data))))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -136,6 +143,7 @@ impl Server {
             .open(&log)
             .expect("the log can be written");
         let mut child = command
+            .envs(database_setting(&data))
             .args([
                 "serve",
                 "--listen",

@@ -1,5 +1,7 @@
 //! The rules of the house that a program can check. ARCHITECTURE.md, CONTRIBUTING.md.
 
+mod statements;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -99,7 +99,7 @@ const RETURNED: usize = 15;
 /// # Errors
 /// When there is no such project, or the output cannot be written.
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
-    must_exist(&config.data)?;
+    must_exist(config)?;
     let reason = arguments.reason.as_deref().map(str::trim);
     if reason.is_some_and(|reason| reason.is_empty() || reason.chars().count() > LONGEST_REASON) {
         return Err(Error::internal("a reason has 1 to 500 characters"));

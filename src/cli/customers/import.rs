@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments, config: Config) -> Result<()> {
             overload_wait: Duration::from_mins(1),
             ..config
         };
-        must_exist(&config.data)?;
+        must_exist(&config)?;
         let store = Opened::open(&config, &context, arguments)?;
         let imported =
             shared(&config, Some(store.target())).and_then(|shared| carry_out(shared, rows));

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::RequestId;
 use crate::store::Head;
 use crate::store::audit::{self as checkpoints, CheckpointRow};
-use crate::store::event::{self as event_rows, LinkedRow};
+use crate::store::event::{self as event_rows, Edge, LinkedRow};
 use crate::vault::{ChainKey, LINK_LENGTH, Signer};
 
 /// What is wrong with a record.
@@ -89,7 +89,7 @@ pub async fn verify(
     let (end, newest, noted) = store
         .read(|tx| {
             let newest = checkpoints::newest(tx)?.map_or(0, |newest| newest.number);
-            Ok((event_rows::last_place(tx)?, newest, checkpoints::noted(tx)?))
+            Ok((event_rows::end(tx)?, newest, checkpoints::noted(tx)?))
         })
         .await?;
     let mut number = 0;
@@ -103,17 +103,17 @@ pub async fn verify(
             check.checkpoint(row);
         }
     }
-    let mut place = 0;
-    while place < end {
+    let mut edge = Edge::START;
+    while !end.is_reached(edge) {
         let page = store
-            .read(move |tx| event_rows::behind(tx, place, PAGE))
+            .read(move |tx| event_rows::behind(tx, edge, PAGE))
             .await?;
         let Some(last) = page.last() else { break };
-        place = last.place;
-        for row in page.iter().filter(|row| row.place <= end) {
+        edge = last.edge();
+        for row in page.iter().filter(|row| end.holds(row)) {
             check.row(row);
         }
-        progress(check.report.records, end);
+        progress(check.report.records, end.rows());
     }
     Ok(check.end(
         noted

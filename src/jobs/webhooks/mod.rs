@@ -193,7 +193,9 @@ impl Dispatcher {
             return Ok(());
         }
         let seen = self.seen;
-        let read = self.app.installation.store.read(move |tx| {
+        let store = &self.app.installation.store;
+        store.settle_order().await?;
+        let read = store.read(move |tx| {
             let last = event::last_place(tx)?;
             let Some(seen) = seen.filter(|seen| *seen < last) else {
                 return Ok((last, Vec::new()));

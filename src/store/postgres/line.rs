@@ -1,0 +1,153 @@
+//! A connection that comes back: opened when it is wanted, given up when it broke, and not
+//! asked for again at once while nobody answers.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::queue::now;
+use super::session::{Session, Trouble};
+use super::wire::Failure;
+use crate::config::Database;
+use crate::context::Random;
+use crate::error::{Error, Result};
+
+/// How long nobody is asked for a connection after one could not be had.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The shortest wait before a second try; the next are longer, each by chance.
+const SHORTEST_WAIT_MS: u64 = 2;
+
+/// The longest wait before another try.
+const LONGEST_WAIT_MS: u64 = 250;
+
+/// A connection, or the wish for one.
+pub(super) struct Line {
+    database: Arc<Database>,
+    session: Option<Session>,
+    away_until: Option<Instant>,
+}
+
+/// What to do about trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Others were in the way: the same again may go well.
+    Again,
+    /// Another connection may do better.
+    Reconnect,
+    /// The server cannot do it now.
+    Later,
+    /// The statement is wrong.
+    Never,
+}
+
+impl Line {
+    pub(super) const fn new(database: Arc<Database>) -> Self {
+        Self {
+            database,
+            session: None,
+            away_until: None,
+        }
+    }
+
+    /// The connection, opened if there is none.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when there is none to be had.
+    pub(super) fn session(&mut self) -> Result<&mut Session> {
+        if self.session.is_none() {
+            if self.away_until.is_some_and(|until| now() < until) {
+                return Err(away());
+            }
+            match Session::open(&self.database) {
+                Ok(session) => {
+                    if self.away_until.take().is_some() {
+                        tracing::info!(database = %self.database, "the database is back");
+                    }
+                    self.session = Some(session);
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, database = %self.database, "the database is away");
+                    self.away_until = Some(now() + PAUSE);
+                }
+            }
+        }
+        self.session.as_mut().ok_or_else(away)
+    }
+
+    /// Gives the connection up.
+    pub(super) fn hang_up(&mut self) {
+        self.session = None;
+    }
+}
+
+fn away() -> Error {
+    Error::unavailable("the store is away", 1)
+}
+
+impl Trouble {
+    /// What to do about it.
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Lost(_) => Remedy::Reconnect,
+            Self::Refused(failure) => remedy(failure),
+        }
+    }
+
+    /// What the one who asked is told when nothing helps.
+    pub(super) fn error(&self) -> Error {
+        match self {
+            Self::Lost(cause) => {
+                tracing::warn!(%cause, "a connection to the database broke");
+                away()
+            }
+            Self::Refused(failure) => match remedy(failure) {
+                Remedy::Never => Error::internal(failure.clone()),
+                Remedy::Again => Error::unavailable("others keep changing the same data", 1),
+                Remedy::Reconnect | Remedy::Later => {
+                    tracing::error!(cause = %failure, "the database refused a statement");
+                    Error::unavailable("the store is away", 5)
+                }
+            },
+        }
+    }
+}
+
+/// By SQLSTATE (appendix A of PostgreSQL's manual; CockroachDB and YugabyteDB use the same).
+fn remedy(failure: &Failure) -> Remedy {
+    match failure.code.as_str() {
+        // Serialization, deadlock, and somebody else took what a constraint guards.
+        "40001" | "40P01" | "23505" => Remedy::Again,
+        // It shuts down or starts, takes no writes any more, forgot what was prepared or
+        // cannot use it any more, or has too many connections.
+        "57P01" | "57P02" | "57P03" | "25006" | "26000" | "0A000" | "53300" => Remedy::Reconnect,
+        // A statement or a lock took too long.
+        "57014" | "55P03" => Remedy::Later,
+        code if code.starts_with("08") => Remedy::Reconnect,
+        // Disk full, memory out.
+        code if code.starts_with("53") || code.starts_with("58") => Remedy::Later,
+        _ => Remedy::Never,
+    }
+}
+
+impl Failure {
+    /// Whether the server itself does not know what came of a commit (CockroachDB).
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.code == "40003"
+    }
+
+    /// Whether somebody else has what a constraint guards.
+    pub(super) fn is_taken(&self) -> bool {
+        self.code == "23505"
+    }
+}
+
+/// Waits before another try, so that those who met do not meet again.
+pub(super) fn wait(tries: u32) {
+    let most = (SHORTEST_WAIT_MS << tries.min(16)).min(LONGEST_WAIT_MS);
+    let [chance] = Random::System.bytes::<1>();
+    let waited = most / 2 + most * u64::from(chance) / 512;
+    thread::sleep(Duration::from_millis(waited));
+}

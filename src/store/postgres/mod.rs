@@ -1,0 +1,186 @@
+//! The second engine: PostgreSQL, and the distributed databases that speak like it.
+//!
+//! Threads that own a connection each take work from the same bounded queues as the
+//! embedded engine has. Nothing is used that CockroachDB, YugabyteDB or Aurora lack, and
+//! nothing but the database is shared between servers.
+
+mod line;
+mod login;
+mod migrate;
+pub(super) mod row;
+mod session;
+mod stream;
+mod turn;
+mod wire;
+mod writer;
+
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Receiver;
+
+use super::chain::Audit;
+use super::queue::{Depth, Job, Queue, gone, now};
+use super::sqlite::spawn;
+use super::tx::Tx;
+use crate::config::{Config, Database};
+use crate::error::{Error, Result};
+use line::{Line, Remedy, wait};
+use writer::Writer;
+
+pub(super) use migrate::version;
+pub(super) use session::Session;
+
+/// How often a read is tried on another connection or another snapshot.
+const READ_TRIES: u32 = 5;
+
+/// The engine and its threads.
+pub(super) struct Postgres {
+    writes: Queue,
+    reads: Queue,
+    audit: Arc<OnceLock<Audit>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Postgres {
+    /// Whether the database holds a store already.
+    pub(super) fn exists(database: &Database) -> Result<bool> {
+        migrate::has_tables(&mut open(database)?)
+    }
+
+    pub(super) fn open(config: &Config, database: &Database) -> Result<Self> {
+        migrate::run(database)?;
+        let database = Arc::new(database.clone());
+        let wait = config.overload_wait;
+        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
+        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
+        let audit = Arc::new(OnceLock::new());
+        let mut threads = Vec::new();
+        for number in 0..database.write_connections {
+            let writer = Writer::new(
+                Line::new(Arc::clone(&database)),
+                number,
+                Arc::clone(&audit),
+                (config.write_batch, wait),
+                Arc::clone(writes.pressure()),
+            );
+            let jobs = write_jobs.clone();
+            threads.push(spawn("store-write", move || writer.run(&jobs))?);
+        }
+        for _ in 0..config.read_threads {
+            let line = Line::new(Arc::clone(&database));
+            let jobs = read_jobs.clone();
+            threads.push(spawn("store-read", move || read_loop(line, &jobs))?);
+        }
+        Ok(Self {
+            writes,
+            reads,
+            audit,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.reads.submit(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    pub(super) fn read_blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.reads.call_blocking(work)
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.writes.submit(work)?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.writes.pressure().is_too_high()
+    }
+
+    /// The first to tell wins; there is one key and one writer number for each opening.
+    pub(super) fn begin_audit(&self, audit: Audit) {
+        let _ = self.audit.set(audit);
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        Depth {
+            writes: self.writes.len(),
+            reads: self.reads.len(),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+        let threads = std::mem::take(
+            &mut *self
+                .threads
+                .lock()
+                .expect("no code panics while it holds this lock"),
+        );
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A connection for a start or a command line, whose words are for a person.
+pub(super) fn open(database: &Database) -> Result<Session> {
+    Session::open(database)
+        .map_err(|cause| Error::internal(format!("{database} cannot be used: {cause}")))
+}
+
+impl Session {
+    /// Runs a closure over one snapshot, once.
+    pub(super) fn look<T>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.begin_reading()?;
+        let done = work(&mut Tx::on_postgres(self, None));
+        self.roll_back();
+        done
+    }
+}
+
+fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {
+    for job in jobs {
+        if job.waited(now()).is_some() {
+            read(&mut line, job);
+        }
+    }
+}
+
+/// Runs a closure over a snapshot, again on another connection when one broke.
+fn read(line: &mut Line, mut job: Box<dyn Job>) {
+    for tries in 0.. {
+        let session = match line.session() {
+            Ok(session) => session,
+            Err(error) => return job.finish(Err(error)),
+        };
+        let _ = session.begin_reading();
+        job.run(&mut Tx::on_postgres(session, None));
+        if session.trouble().is_none() {
+            session.end_reading();
+            return job.finish(Ok(()));
+        }
+        session.roll_back();
+        let trouble = session.take_trouble();
+        match trouble.remedy() {
+            Remedy::Reconnect => line.hang_up(),
+            Remedy::Again => {}
+            Remedy::Later | Remedy::Never => return job.finish(Err(trouble.error())),
+        }
+        if tries >= READ_TRIES {
+            return job.finish(Err(trouble.error()));
+        }
+        wait(tries);
+    }
+}

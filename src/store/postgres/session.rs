@@ -1,0 +1,439 @@
+//! One connection: its prepared statements, and the statements on their way.
+//!
+//! What costs is not the statements but the waiting for their answers. So a statement of
+//! whose outcome only a failure matters is merely gathered; the next one that is read, or
+//! the end of the transaction, takes all of them to the server together.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{Row, Value};
+use super::login::log_in;
+use super::row::{Kind, Row as Cells};
+use super::stream::Stream;
+use super::wire::{Failure, Inbox, Outbox};
+use crate::config::{Database, Host};
+use crate::error::{Error, Result};
+
+/// Bytes that are gathered before they are sent; below what fits into a socket while the
+/// other side is still writing.
+const GATHERED_BYTES: usize = 48 << 10;
+
+/// Statements that are gathered before they are sent.
+const GATHERED_STATEMENTS: usize = 256;
+
+/// How much longer than the server itself to wait for the end of a statement.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a statement waits for what another transaction holds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+/// Why a transaction goes no further.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The server refused a statement.
+    Refused(Failure),
+    /// The connection broke; whether in a commit is known to whoever waited for it.
+    Lost(io::Error),
+}
+
+/// A statement that the server knows by a number.
+struct Statement {
+    number: u32,
+    arguments: Vec<Kind>,
+    columns: Arc<[Kind]>,
+}
+
+/// A connection.
+pub(in crate::store) struct Session {
+    stream: Stream,
+    outbox: Outbox,
+    inbox: Inbox,
+    statements: HashMap<(usize, usize), Statement>,
+    /// Statements gathered or sent whose results were not read.
+    pending: usize,
+    /// What the last of them gives.
+    columns: Arc<[Kind]>,
+    /// Answers that nobody waits for and that come before all others.
+    owed: usize,
+    trouble: Option<Trouble>,
+    has_written: bool,
+    trusts_constraints: bool,
+}
+
+impl Session {
+    /// Connects to the first host that takes writes.
+    pub(super) fn open(database: &Database) -> io::Result<Self> {
+        let mut last = None;
+        for host in &database.hosts {
+            match Self::open_at(host, database) {
+                Ok(session) => return Ok(session),
+                Err(cause) => last = Some(io::Error::new(cause.kind(), format!("{host}: {cause}"))),
+            }
+        }
+        Err(last.unwrap_or_else(|| io::Error::other("no host is named")))
+    }
+
+    fn open_at(host: &Host, database: &Database) -> io::Result<Self> {
+        let patience = database.statement_timeout + GRACE;
+        let mut session = Self {
+            stream: Stream::connect(host, database, patience)?,
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            statements: HashMap::new(),
+            pending: 0,
+            columns: Arc::default(),
+            owed: 0,
+            trouble: None,
+            has_written: false,
+            trusts_constraints: false,
+        };
+        session.outbox.start(&[
+            ("user", &database.user),
+            ("database", &database.name),
+            ("application_name", "oms"),
+            ("client_encoding", "UTF8"),
+        ]);
+        session.outbox.send(&mut session.stream)?;
+        log_in(
+            database,
+            &mut session.stream,
+            &mut session.outbox,
+            &mut session.inbox,
+        )?;
+        session.owed = 1;
+        let limit = database.statement_timeout;
+        session.simple(&format!(
+            "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; \
+             SET lock_timeout = {1}",
+            limit.as_millis(),
+            limit.min(LOCK_TIMEOUT).as_millis(),
+        ))?;
+        if session.is_read_only()? {
+            return Err(io::Error::other("it takes no writes: it is a standby"));
+        }
+        for sql in [BEGIN_WRITE, BEGIN_READ, COMMIT, ROLLBACK] {
+            session.prepare(sql).map_err(io::Error::other)?;
+        }
+        Ok(session)
+    }
+
+    /// A standby says so, and so does a server that was set to take no writes.
+    fn is_read_only(&mut self) -> io::Result<bool> {
+        let read = self.simple("SHOW transaction_read_only")?;
+        Ok(read.as_deref() == Some("on"))
+    }
+
+    /// Runs text without arguments; gives the first column of the last row.
+    pub(super) fn simple(&mut self, sql: &str) -> io::Result<Option<String>> {
+        self.outbox.simple(sql);
+        self.outbox.send(&mut self.stream)?;
+        self.settle()?;
+        let (mut found, mut failure) = (None, None);
+        loop {
+            let (tag, place) = self.inbox.next(&mut self.stream)?;
+            let body = self.inbox.body(place);
+            match tag {
+                b'D' => found = first_text(body),
+                b'E' => failure = Some(Failure::read(body)),
+                b'Z' => break,
+                _ => {}
+            }
+        }
+        failure.map_or(Ok(found), |failure| Err(io::Error::other(failure)))
+    }
+
+    /// Begins a transaction that writes. The first statement takes this along.
+    pub(super) fn begin(&mut self, trusts_constraints: bool) -> Result<()> {
+        self.reset();
+        self.trusts_constraints = trusts_constraints;
+        self.gather(BEGIN_WRITE, &[])
+    }
+
+    /// Begins a transaction over a snapshot.
+    pub(super) fn begin_reading(&mut self) -> Result<()> {
+        self.reset();
+        self.gather(BEGIN_READ, &[])
+    }
+
+    /// Commits; when this gives an error and [`Self::trouble`] is `Lost`, nobody knows.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.gather(COMMIT, &[])?;
+        self.exchange(&mut |_| Ok(())).map(drop)
+    }
+
+    /// Ends a transaction over a snapshot without waiting for the answer.
+    pub(super) fn end_reading(&mut self) {
+        if self.trouble.is_some() {
+            self.roll_back();
+            return;
+        }
+        if self.pending == 1 {
+            // Nothing but its beginning, which was not sent.
+            self.outbox = Outbox::default();
+            self.pending = 0;
+            return;
+        }
+        if self.gather(COMMIT, &[]).is_ok() {
+            self.outbox.sync();
+            if let Err(cause) = self.outbox.send(&mut self.stream) {
+                self.trouble = Some(Trouble::Lost(cause));
+            }
+            self.owed += 1;
+            self.pending = 0;
+        }
+    }
+
+    /// Undoes the transaction; a connection that cannot even do that is lost.
+    pub(super) fn roll_back(&mut self) {
+        self.outbox = Outbox::default();
+        self.pending = 0;
+        if matches!(self.trouble, Some(Trouble::Lost(_))) {
+            return;
+        }
+        if let Err(cause) = self.simple(ROLLBACK) {
+            self.trouble = Some(Trouble::Lost(cause));
+        }
+    }
+
+    /// What went wrong in the transaction, if the server or the connection did.
+    pub(super) const fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// What went wrong, for whoever ends the transaction.
+    pub(super) fn take_trouble(&mut self) -> Trouble {
+        let none = || Trouble::Lost(io::Error::other("a statement was not sent"));
+        self.trouble.take().unwrap_or_else(none)
+    }
+
+    /// Whether a commit that failed may have taken place all the same.
+    pub(super) fn may_have_committed(&self) -> bool {
+        match &self.trouble {
+            Some(Trouble::Lost(_)) => true,
+            Some(Trouble::Refused(failure)) => failure.is_ambiguous(),
+            None => false,
+        }
+    }
+
+    /// Whether a statement was run that may have changed something.
+    pub(super) const fn has_written(&self) -> bool {
+        self.has_written
+    }
+
+    /// Whether nothing was asked since the transaction began.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.pending == 1 && !self.has_written
+    }
+
+    pub(super) const fn forget_written(&mut self) {
+        self.has_written = false;
+    }
+
+    /// Whether this is the first try of a closure, which takes for granted that nobody else
+    /// has what a constraint guards. When that was wrong, it runs again and looks.
+    pub(in crate::store) const fn trusts_constraints(&self) -> bool {
+        self.trusts_constraints
+    }
+
+    /// Runs a statement with the next one that is read.
+    pub(in crate::store) fn send(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<()> {
+        self.has_written = true;
+        self.gather(sql, values)?;
+        if self.outbox.len() > GATHERED_BYTES || self.pending >= GATHERED_STATEMENTS {
+            self.exchange(&mut |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement and gives the number of rows it changed.
+    pub(in crate::store) fn execute(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<usize> {
+        self.has_written = true;
+        self.gather(sql, values)?;
+        self.exchange(&mut |_| Ok(()))
+    }
+
+    /// Runs a statement and shows each row.
+    pub(in crate::store) fn query(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        show: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.gather(sql, values)?;
+        self.exchange(show).map(drop)
+    }
+
+    fn reset(&mut self) {
+        self.trouble = None;
+        self.has_written = false;
+        self.trusts_constraints = false;
+    }
+
+    fn gather(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<()> {
+        if self.trouble.is_some() {
+            return Err(Error::internal("the transaction has failed already"));
+        }
+        let key = (sql.as_ptr().addr(), sql.len());
+        if !self.statements.contains_key(&key) {
+            if self.pending > 0 {
+                self.exchange(&mut |_| Ok(()))?;
+            }
+            self.prepare(sql)?;
+        }
+        let statement = &self.statements[&key];
+        self.outbox
+            .run(statement.number, &statement.arguments, values)?;
+        self.pending += 1;
+        self.columns = Arc::clone(&statement.columns);
+        Ok(())
+    }
+
+    /// Has a statement prepared, and learns what it takes and gives.
+    fn prepare(&mut self, sql: &'static str) -> Result<()> {
+        let number = u32::try_from(self.statements.len()).map_err(Error::internal)?;
+        self.outbox.prepare(number, sql);
+        self.outbox.sync();
+        let (mut arguments, mut columns) = (Vec::new(), Vec::new());
+        self.converse(|tag, body| match tag {
+            b't' => arguments = kinds_of_arguments(body),
+            b'T' => columns = kinds_of_columns(body),
+            _ => {}
+        })?;
+        let statement = Statement {
+            number,
+            arguments,
+            columns: columns.into(),
+        };
+        self.statements
+            .insert((sql.as_ptr().addr(), sql.len()), statement);
+        Ok(())
+    }
+
+    /// Sends what was gathered and reads every result; shows the rows of the last one and
+    /// gives the number of rows that it changed.
+    fn exchange(&mut self, show: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<usize> {
+        self.outbox.sync();
+        let mut left = std::mem::take(&mut self.pending);
+        let (mut changed, mut shown) = (0, Ok(()));
+        let columns = std::mem::take(&mut self.columns);
+        self.converse(|tag, body| match tag {
+            b'D' if left == 1 && shown.is_ok() => {
+                shown = Cells::read(&columns, body)
+                    .ok_or_else(|| Error::internal("a row cannot be read"))
+                    .and_then(|row| show(&Row::of_postgres(&row)));
+            }
+            b'C' | b'I' => {
+                left = left.saturating_sub(1);
+                changed = rows_of_tag(body);
+            }
+            _ => {}
+        })?;
+        shown.map(|()| changed)
+    }
+
+    /// Sends what was gathered and shows each message up to the end of the answer.
+    fn converse(&mut self, mut look: impl FnMut(u8, &[u8])) -> Result<()> {
+        match self.try_converse(&mut look) {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => {
+                let error = Error::internal(failure.clone());
+                self.trouble = Some(Trouble::Refused(failure));
+                Err(error)
+            }
+            Err(cause) => {
+                let error = Error::internal(format!("the connection broke: {cause}"));
+                self.trouble = Some(Trouble::Lost(cause));
+                Err(error)
+            }
+        }
+    }
+
+    fn try_converse(&mut self, look: &mut dyn FnMut(u8, &[u8])) -> io::Result<Option<Failure>> {
+        self.outbox.send(&mut self.stream)?;
+        self.settle()?;
+        let mut failure = None;
+        loop {
+            let (tag, place) = self.inbox.next(&mut self.stream)?;
+            let body = self.inbox.body(place);
+            match tag {
+                b'Z' => return Ok(failure),
+                b'E' => failure = failure.or_else(|| Some(Failure::read(body))),
+                _ => look(tag, body),
+            }
+        }
+    }
+
+    /// Reads the answers that nobody waited for. None of them can refuse anything.
+    fn settle(&mut self) -> io::Result<()> {
+        while self.owed > 0 {
+            let (tag, place) = self.inbox.next(&mut self.stream)?;
+            match tag {
+                b'E' => return Err(io::Error::other(Failure::read(self.inbox.body(place)))),
+                b'Z' => self.owed -= 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.outbox = Outbox::default();
+        self.outbox.end();
+        // A courtesy: a server that is gone needs no good-bye.
+        let _ = self.outbox.send(&mut self.stream);
+    }
+}
+
+fn kinds_of_arguments(body: &[u8]) -> Vec<Kind> {
+    let oids = body.get(2..).unwrap_or_default().chunks_exact(4);
+    oids.map(|oid| Kind::of(u32::from_be_bytes(oid.try_into().expect("four bytes"))))
+        .collect()
+}
+
+/// Each column is its name, a zero, and 18 bytes of which the seventh begins the type.
+fn kinds_of_columns(body: &[u8]) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    let mut rest = body.get(2..).unwrap_or_default();
+    while let Some(end) = rest.iter().position(|byte| *byte == 0) {
+        let Some(oid) = rest.get(end + 7..end + 11) else {
+            break;
+        };
+        kinds.push(Kind::of(u32::from_be_bytes(
+            oid.try_into().expect("four bytes"),
+        )));
+        rest = rest.get(end + 19..).unwrap_or_default();
+    }
+    kinds
+}
+
+/// The number that ends a tag like `UPDATE 3`; 0 where there is none.
+fn rows_of_tag(body: &[u8]) -> usize {
+    let text = body.strip_suffix(&[0]).unwrap_or(body);
+    let digits = text.rsplit(|byte| *byte == b' ').next();
+    digits
+        .and_then(|digits| std::str::from_utf8(digits).ok())
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}
+
+fn first_text(body: &[u8]) -> Option<String> {
+    let (_, rest) = body.split_first_chunk::<2>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+    let bytes = rest.get(..length)?;
+    String::from_utf8(bytes.to_vec()).ok()
+}

@@ -1,0 +1,249 @@
+//! A PostgreSQL server of the tests' own: in a temporary folder, on a free port, run by an
+//! ordinary user, and gone when the test process is. One database for each data folder.
+//!
+//! `OMS_TEST_DATABASE=postgres` makes every server of the tests keep its data there.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::api::fresh_name;
+use super::folder::files_under;
+use super::wait::eventually;
+
+/// Where Debian keeps its versions.
+const VERSIONS: &str = "/usr/lib/postgresql";
+
+/// The user and group that everybody has and nobody uses.
+const NOBODY: u32 = 65_534;
+
+/// Holds the URL of a data folder's database.
+const URL_FILE: &str = "database-url";
+
+/// Ends the server and removes its folder when this end of the pipe closes.
+const UNTIL_STDIN_CLOSES: &str = r#""$@" >"$FOLDER/log" 2>&1 & server=$!; exec >&-
+cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$FOLDER""#;
+
+/// A server, whose databases anybody on this machine may use.
+pub struct Cluster {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    /// Its end of the pipe keeps the server alive.
+    keeper: Child,
+}
+
+/// Whether the tests' servers keep their data in PostgreSQL.
+pub fn on_postgres() -> bool {
+    std::env::var("OMS_TEST_DATABASE").is_ok_and(|text| text == "postgres")
+}
+
+/// The setting that names the database of a data folder, where there is one.
+pub fn database_setting(data: &Path) -> Option<(String, String)> {
+    if !on_postgres() {
+        return None;
+    }
+    let beside = data.parent()?.join(URL_FILE);
+    let url = fs::read_to_string(&beside).unwrap_or_else(|_| {
+        let url = Cluster::shared().new_database();
+        if beside.parent().is_some_and(Path::is_dir) {
+            fs::write(&beside, &url).expect("the URL can be noted");
+        }
+        url
+    });
+    Some(("OMS_DATABASE".into(), url))
+}
+
+impl Cluster {
+    /// The server that the tests of this process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            Self::start(&[]).expect("apt-get install postgresql, or unset OMS_TEST_DATABASE")
+        })
+    }
+
+    /// A server with settings, if the machine has PostgreSQL.
+    pub fn start(settings: &[(&str, &str)]) -> Option<Self> {
+        let programs = newest_programs()?;
+        let folder = std::env::temp_dir().join(fresh_name("oms-postgres"));
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        if is_root() {
+            chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
+        }
+        let made = unprivileged(&programs.join("initdb"))
+            .args(["-U", "oms", "-A", "trust", "-E", "UTF8", "--locale=C"])
+            .args(["--wal-segsize", "4", "-D"])
+            .arg(folder.join("data"))
+            .output()
+            .expect("initdb runs");
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Some(Self::run(programs, folder, settings))
+    }
+
+    fn run(programs: PathBuf, folder: PathBuf, settings: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        let mut command = unprivileged(Path::new("/bin/sh"));
+        command
+            .args(["-c", UNTIL_STDIN_CLOSES, "sh"])
+            .arg(programs.join("postgres"))
+            .arg("-D")
+            .arg(folder.join("data"));
+        let port_text = port.to_string();
+        let folder_text = folder.to_str().expect("a path of plain text");
+        let own = [
+            ("port", port_text.as_str()),
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", folder_text),
+            ("max_connections", "600"),
+            ("shared_buffers", "64MB"),
+            ("min_wal_size", "8MB"),
+            ("max_wal_size", "32MB"),
+        ];
+        for (name, value) in own.iter().chain(settings) {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        let keeper = command
+            .env("FOLDER", &folder)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("postgres can be started");
+        let cluster = Self {
+            programs,
+            folder,
+            port,
+            keeper,
+        };
+        eventually(Duration::from_mins(1), "postgres takes connections", || {
+            cluster.sql("postgres", "SELECT 1").ok()
+        });
+        cluster
+    }
+
+    /// Makes an empty database and gives its URL.
+    pub fn new_database(&self) -> String {
+        let name = fresh_name("db").replace('-', "_");
+        self.sql("postgres", &format!("CREATE DATABASE {name}"))
+            .expect("a database can be made");
+        self.url(&name)
+    }
+
+    /// The URL of one of its databases.
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres://oms@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Runs SQL in one of its databases and gives what psql prints.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String, String> {
+        let output = Command::new(self.programs.join("psql"))
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .arg(self.url(database))
+            .output()
+            .map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// Keeps everybody from writing to the database of a data folder until the input ends.
+    pub fn lock_tables(&self, data: &Path) -> (Child, ChildStdin) {
+        let (_, url) = database_setting(data).expect("the folder has a database");
+        let mut session = Command::new(self.programs.join("psql"))
+            .args(["-X", "-A", "-t", "-q", &url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
+        let mut input = session.stdin.take().expect("stdin is piped");
+        writeln!(
+            input,
+            "BEGIN; LOCK TABLE customers, writers IN EXCLUSIVE MODE; SELECT 'held';"
+        )
+        .expect("psql reads");
+        let mut said = String::new();
+        let output = session.stdout.take().expect("stdout is piped");
+        BufReader::new(output)
+            .read_line(&mut said)
+            .expect("psql answers");
+        assert_eq!(said.trim(), "held");
+        (session, input)
+    }
+
+    /// What the server keeps of the database of a data folder, and its logs.
+    pub fn files_of(&self, data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let (_, url) = database_setting(data).expect("the folder has a database");
+        let name = url.rsplit('/').next().expect("a URL has a path");
+        let number = "SELECT oid FROM pg_database WHERE datname = current_database()";
+        self.sql(name, "CHECKPOINT").expect("it is done");
+        let number = self.sql(name, number).expect("it has a number");
+        let folder = self.folder.join("data");
+        let mut files = files_under(&folder.join("base").join(number));
+        // Smaller numbers are those of the catalogue, which is large and holds no rows of ours.
+        files.retain(|(path, _)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().is_ok_and(|number: u32| number >= 16_384)
+        });
+        files.extend(files_under(&folder.join("global")));
+        files.extend(files_under(&folder.join("pg_wal")));
+        let log = self.folder.join("log");
+        files.push((log.clone(), fs::read(log).expect("there is a log")));
+        files
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
+    }
+}
+
+/// The programs of the newest version that is installed.
+pub fn newest_programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(VERSIONS).ok()?;
+    let number = |path: &PathBuf| -> Option<u32> { path.file_name()?.to_str()?.parse().ok() };
+    versions
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .max_by_key(number)
+        .map(|version| version.join("bin"))
+        .filter(|programs| programs.join("initdb").exists())
+}
+
+/// A command that runs as an ordinary user: PostgreSQL refuses to be run by root.
+fn unprivileged(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    let nobody = NOBODY.to_string();
+    command
+        .args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"])
+        .arg(program)
+        .current_dir("/");
+    command
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
+}
