@@ -419,6 +419,12 @@ pub struct EventFilter {
 
 /// Rows of a page by time, the newest first.
 pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
+    static OF_PROJECT: Sql = Sql::new(
+        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
+                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
+         WHERE {all e} AND e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
+    );
     if let Some(resource) = &filter.resource {
         static OF_RESOURCE: Sql = Sql::new(
             "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor,
@@ -440,12 +446,6 @@ pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedR
             read_linked,
         );
     }
-    static OF_PROJECT: Sql = Sql::new(
-        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
-         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-         WHERE {all e} AND e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
-    );
     tx.all(
         OF_PROJECT.of(tx),
         &[
