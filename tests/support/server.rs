@@ -79,6 +79,26 @@ fn command(program: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// A subcommand that runs until it is dropped.
+pub struct Background {
+    child: Child,
+    printed: Arc<Mutex<String>>,
+}
+
+impl Background {
+    /// What it printed so far.
+    pub fn printed(&self) -> String {
+        self.printed.lock().expect("no panic holds this").clone()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 /// A running server.
 pub struct Server {
     /// `http://127.0.0.1:PORT` of the public listener.
@@ -239,6 +259,31 @@ impl Server {
         let data = self.data.to_str().expect("a path of plain text");
         let all: Vec<&str> = arguments.iter().copied().chain(["--data", data]).collect();
         oms(&all, &SETTINGS)
+    }
+
+    /// Starts a subcommand on the data of this server; it ends when it is dropped.
+    pub fn background(&self, arguments: &[&str]) -> Background {
+        let mut child = command(Path::new(PROGRAM), &SETTINGS)
+            .envs(database_setting(&self.data))
+            .args(arguments)
+            .arg("--data")
+            .arg(&self.data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stdout = child.stdout.take().expect("it is piped");
+        let printed = Arc::new(Mutex::new(String::new()));
+        let lines = Arc::clone(&printed);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                lines
+                    .lock()
+                    .expect("no panic holds this")
+                    .push_str(&(line + "\n"));
+            }
+        });
+        Background { child, printed }
     }
 
     /// Makes a key while the server runs.

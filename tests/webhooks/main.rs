@@ -7,3 +7,4 @@ mod api;
 mod delivery;
 mod outbound;
 mod receiver;
+mod terminal;
