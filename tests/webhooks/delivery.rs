@@ -130,6 +130,30 @@ fn a_dead_receiver_delays_nobody_else() {
 }
 
 #[test]
+fn a_project_whose_receivers_all_hang_delays_no_other_project() {
+    let (dead, alive) = (
+        Receiver::always(Act::Hang),
+        Receiver::always(Act::Answer(200)),
+    );
+    let (crowded, other) = (Server::shared().sandbox(), Server::shared().sandbox());
+    for _ in 0..20 {
+        webhook(&crowded, &dead);
+    }
+    webhook(&other, &alive);
+    for _ in 0..20 {
+        crowded.create(&full_customer());
+    }
+    eventually(Duration::from_secs(20), "somebody hangs", || {
+        (dead.count() > 0).then_some(())
+    });
+    // One attempt hangs for 15 seconds: whoever waited for one would come too late.
+    other.create(&full_customer());
+    eventually(Duration::from_secs(10), "the other has all", || {
+        (alive.count() >= 4).then_some(())
+    });
+}
+
+#[test]
 fn failures_are_tried_again_until_taken_and_a_stream_without_end_is_a_success() {
     let acts = [
         Act::Answer(500),
