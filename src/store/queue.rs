@@ -99,6 +99,14 @@ impl Queue {
         &self.pressure
     }
 
+    /// Queues work and waits for its result.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        result(self.submit(work)?).await
+    }
+
     /// Queues work and holds up its caller until the result is there.
     pub(super) fn call_blocking<T: Send + 'static>(
         &self,
@@ -170,8 +178,12 @@ impl Queue {
     }
 }
 
-/// Why no answer comes.
-pub(super) fn gone() -> Error {
+/// Waits for what arrives.
+pub(super) async fn result<T>(receipt: Receipt<T>) -> Result<T> {
+    receipt.await.unwrap_or_else(|_| Err(gone()))
+}
+
+fn gone() -> Error {
     Error::unavailable("the store is away", 5)
 }
 

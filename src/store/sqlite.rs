@@ -17,7 +17,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::chain::Audit;
-use super::queue::{Depth, Job, Queue, Receipt, gone, now};
+use super::queue::{self, Depth, Job, Queue, Receipt, now};
 use super::tail::Tail;
 use super::wal::{self, Log};
 use super::writer::Writer;
@@ -118,8 +118,7 @@ impl Sqlite {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.reads.submit(work)?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        self.reads.call(work).await
     }
 
     pub(super) fn read_blocking<T: Send + 'static>(
@@ -133,8 +132,7 @@ impl Sqlite {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.start_write(work)?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        queue::result(self.start_write(work)?).await
     }
 
     fn start_write<T: Send + 'static>(

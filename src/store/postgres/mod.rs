@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Receiver;
 
 use super::chain::Audit;
-use super::queue::{Depth, Job, Queue, gone, now};
+use super::queue::{Depth, Job, Queue, now};
 use super::sqlite::spawn;
 use super::tx::Tx;
 use crate::config::{Config, Database};
@@ -84,8 +84,7 @@ impl Postgres {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.reads.submit(work)?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        self.reads.call(work).await
     }
 
     pub(super) fn read_blocking<T: Send + 'static>(
@@ -99,8 +98,7 @@ impl Postgres {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let answer = self.writes.submit(work)?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        self.writes.call(work).await
     }
 
     pub(super) fn is_overloaded(&self) -> bool {
