@@ -191,7 +191,7 @@ pub fn run(
     })?;
     if source.store.mark()? != mark {
         return Err(Error::internal(format!(
-            "somebody wrote to {} meanwhile; stop what uses it, empty the target and move again",
+            "somebody wrote to {} meanwhile; stop what uses it. Empty the target and move again",
             source.address
         )));
     }
