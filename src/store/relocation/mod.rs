@@ -5,6 +5,7 @@
 //! far it is, so that the same command goes on after a kill. Rows travel sealed as they are.
 
 mod field;
+mod folder;
 mod reader;
 pub mod table;
 mod target;
