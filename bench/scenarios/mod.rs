@@ -6,6 +6,7 @@ mod baseline;
 mod create;
 mod million;
 mod overload;
+mod postgres;
 mod reads;
 mod replay;
 mod rig;
@@ -47,6 +48,7 @@ fn measure(scenario: Scenario, rig: &mut Rig) -> Result<()> {
         Scenario::Create => create::measure(rig),
         Scenario::Sqlite => baseline::sqlite(rig),
         Scenario::Replay => replay::measure(rig),
+        Scenario::Postgres => postgres::measure(rig),
         Scenario::Get => reads::get(rig),
         Scenario::List => reads::list(rig),
         Scenario::Filter => reads::filter(rig),

@@ -11,6 +11,7 @@ use super::failures::Failures;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
+use super::retries::Retries;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub key_limit: Option<RateLimit>,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
+    /// Whether many calls repeat what was done long ago.
+    pub late_retries: Arc<Retries>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The client for requests that leave the server.
@@ -118,6 +121,7 @@ impl App {
                 config.rate_limit_per_key_burst,
             ),
             in_flight: InFlight::default(),
+            late_retries: Arc::default(),
             metrics: Arc::default(),
             outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,

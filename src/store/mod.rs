@@ -43,13 +43,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use chain::Head;
+pub use pressure::Admission;
+use pressure::Pressure;
 pub use queue::Depth;
 pub use trail::TARGET as TRACE_TARGET;
 pub use tx::Tx;
 pub use value::{Row, Value};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::metrics::Refusal;
 use crate::vault::ChainKey;
 use chain::Audit;
 use postgres::Postgres;
@@ -160,13 +163,29 @@ impl Store {
         }
     }
 
+    /// Lets a request in, when it is its turn, to be made ready and written. So few are in at
+    /// once that there is always a batch to commit and never more work than helps it.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when its turn does not come in time.
+    pub async fn admit(&self) -> Result<Admission> {
+        self.pressure().admit().await.ok_or_else(|| {
+            Refusal::Waited.add();
+            Error::unavailable("too many requests are waiting", 1)
+        })
+    }
+
     /// Whether a write that came now would be refused or wait too long. Cheap
     /// enough to be asked before anything else is done for a request.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
+        self.pressure().is_too_high()
+    }
+
+    fn pressure(&self) -> &Arc<Pressure> {
         match &self.0 {
-            Engine::Sqlite(engine) => engine.is_overloaded(),
-            Engine::Postgres(engine) => engine.is_overloaded(),
+            Engine::Sqlite(engine) => engine.pressure(),
+            Engine::Postgres(engine) => engine.pressure(),
         }
     }
 

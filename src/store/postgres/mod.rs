@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Receiver;
 
 use super::chain::Audit;
+use super::pressure::{Limits, Pressure};
 use super::queue::{Depth, Job, Queue, now};
 use super::sqlite::spawn;
 use super::tx::Tx;
@@ -51,9 +52,8 @@ impl Postgres {
     pub(super) fn open(config: &Config, database: &Database) -> Result<Self> {
         migrate::run(database)?;
         let database = Arc::new(database.clone());
-        let wait = config.overload_wait;
-        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
-        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
+        let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
+        let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
@@ -61,7 +61,7 @@ impl Postgres {
                 Line::new(Arc::clone(&database)),
                 number,
                 Arc::clone(&audit),
-                (config.write_batch, wait),
+                config.write_batch,
                 Arc::clone(writes.pressure()),
             );
             let jobs = write_jobs.clone();
@@ -101,8 +101,8 @@ impl Postgres {
         self.writes.call(work).await
     }
 
-    pub(super) fn is_overloaded(&self) -> bool {
-        self.writes.pressure().is_too_high()
+    pub(super) fn pressure(&self) -> &Arc<Pressure> {
+        self.writes.pressure()
     }
 
     /// The first to tell wins; there is one key and one writer number for each opening.
