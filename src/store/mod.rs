@@ -23,6 +23,7 @@ mod postgres;
 mod pressure;
 pub mod project;
 mod queue;
+pub mod relocation;
 pub mod rescreening;
 mod sql;
 mod sqlite;
@@ -71,12 +72,21 @@ impl Store {
     /// Opens the store, making or migrating it as needed.
     ///
     /// # Errors
-    /// When the files or the database cannot be used, or a newer version wrote them.
+    /// When the files or the database cannot be used, a newer version wrote them, or a move
+    /// into them is not finished.
     pub fn open(config: &Config) -> Result<Self> {
-        Ok(Self(match &config.database {
+        let store = Self(match &config.database {
             None => Engine::Sqlite(Arc::new(Sqlite::open(config)?)),
             Some(database) => Engine::Postgres(Arc::new(Postgres::open(config, database)?)),
-        }))
+        });
+        let unfinished = store.read_blocking(relocation::unfinished);
+        let refusal = match unfinished {
+            Ok(None) => return Ok(store),
+            Ok(Some(unfinished)) => unfinished.refusal(config),
+            Err(error) => error,
+        };
+        store.close();
+        Err(refusal)
     }
 
     /// Makes the data folder, readable by its owner only.

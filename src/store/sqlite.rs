@@ -215,12 +215,12 @@ pub(super) fn create_private(data: &Path) -> Result<()> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Access {
+pub(super) enum Access {
     Read,
     Write,
 }
 
-fn connect(data: &Path, access: Access) -> Result<Connection> {
+pub(super) fn connect(data: &Path, access: Access) -> Result<Connection> {
     let flags = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
 use writer::Writer;
 
-pub(super) use migrate::version;
+pub(super) use migrate::{run as migrate, version};
 pub(super) use session::Session;
 
 /// How often a read is tried on another connection or another snapshot.
@@ -145,6 +145,28 @@ impl Session {
         let done = work(&mut Tx::on_postgres(self, None));
         self.roll_back();
         done
+    }
+
+    /// Runs a closure in a transaction of its own, again when others were in the way.
+    pub(super) fn change<T>(&mut self, work: impl Fn(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        for tries in 0.. {
+            self.begin(false)?;
+            let mut done = work(&mut Tx::on_postgres(self, None));
+            if done.is_ok() {
+                done = self.commit().and(done);
+            }
+            if done.is_ok() {
+                return done;
+            }
+            self.roll_back();
+            let was_refused = self.trouble().is_some();
+            if !was_refused || self.take_trouble().remedy() != Remedy::Again || tries >= READ_TRIES
+            {
+                return done;
+            }
+            wait(tries);
+        }
+        unreachable!("the number of tries is bounded")
     }
 }
 
