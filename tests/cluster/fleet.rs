@@ -116,9 +116,9 @@ impl Fleet {
             .collect()
     }
 
-    /// One that lives.
-    pub fn server(&self, place: usize) -> &Server {
-        self.servers[place].as_ref().expect("it lives")
+    /// Their database.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Every one that lives.
@@ -144,19 +144,15 @@ impl Fleet {
     /// Runs a command on the database, as on a machine that has no server.
     pub fn run(&self, arguments: &[&str]) -> Output {
         let data = text(self.own.path().join("data"));
-        let all: Vec<&str> = arguments
-            .iter()
-            .copied()
-            .chain(["--data", &data])
-            .collect();
+        let all: Vec<&str> = arguments.iter().copied().chain(["--data", &data]).collect();
         oms(&all, &self.settings())
     }
 
-    /// Makes a sandbox key at the command line.
+    /// Makes a key of a new project at the command line.
     #[track_caller]
-    pub fn key(&self) -> Key {
+    pub fn key(&self, mode: Mode) -> Key {
         let project = fresh_name("project");
-        let mode = Mode::Sandbox.name();
+        let mode = mode.name();
         let arguments = ["keys", "create", "--project", &project, "--mode", mode];
         let output = self.run(&[&arguments[..], &["--json"]].concat());
         assert!(output.status.success(), "{output:?}");
@@ -166,7 +162,7 @@ impl Fleet {
     /// A client with a token that one of the servers gave, in a project of its own.
     #[track_caller]
     pub fn sandbox(&self) -> Api {
-        let key = self.key();
+        let key = self.key(Mode::Sandbox);
         let server = self.living().next().expect("one lives");
         Api::connect(&server.base, &Client::new(), &key)
     }

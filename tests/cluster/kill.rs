@@ -28,7 +28,10 @@ fn of_three_servers_that_are_killed_at_random_none_loses_or_doubles_anything() {
             thread::sleep(Duration::from_micros(random.between(0, 4000)));
             let victim = fleet.any(random);
             fleet.kill(victim);
-            println!("round {round}: killed {victim} after {}", seen.acknowledged());
+            println!(
+                "round {round}: killed {victim} after {}",
+                seen.acknowledged()
+            );
             seen.wait_for_more(some(random));
             fleet.replace(victim);
         }

@@ -156,7 +156,9 @@ impl Asking<'_> {
         if random.between(0, 4) > 0 {
             body["endorsements"] = json!([]);
         }
-        let first = self.until(201, |api| keyed(api, "POST", "/customers", &key).json(&body));
+        let first = self.until(201, |api| {
+            keyed(api, "POST", "/customers", &key).json(&body)
+        });
         self.seen.acknowledged.fetch_add(1, Ordering::SeqCst);
         Made {
             key,
@@ -206,7 +208,10 @@ impl Asking<'_> {
             answer.problem(409, "idempotencyInProgress");
         }
         let wait = answer.wants_header("retry-after").parse();
-        assert!(wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)), "{answer}");
+        assert!(
+            wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)),
+            "{answer}"
+        );
     }
 }
 

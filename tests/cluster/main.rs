@@ -10,8 +10,14 @@ mod support;
 mod check;
 mod failover;
 mod fleet;
+mod jobs;
 mod kill;
 mod load;
+#[path = "../webhooks/receiver.rs"]
+mod receiver;
+mod shared;
+mod starting;
+mod tls;
 
 use std::io::Write;
 use std::sync::OnceLock;
