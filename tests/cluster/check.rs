@@ -42,7 +42,12 @@ fn check_each_exactly_once(api: &Api, made: &[Made]) {
     }
     for one in made {
         let customers = found.remove(&one.key).unwrap_or_default();
-        assert_eq!(customers, [one.last.clone()], "key {}", one.key);
+        assert_eq!(
+            customers,
+            std::slice::from_ref(&one.last),
+            "key {}",
+            one.key
+        );
     }
     assert!(found.is_empty(), "nobody asked for these: {found:#?}");
 }

@@ -111,7 +111,7 @@ pub fn run(
         let over = Over(&seen);
         during(&seen, random);
         drop(over);
-        let made = clients.into_iter().map(|client| client.join());
+        let made = clients.into_iter().map(thread::ScopedJoinHandle::join);
         made.flat_map(|made| made.expect("a client sees only what it may see"))
             .collect()
     })

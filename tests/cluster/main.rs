@@ -13,6 +13,7 @@ mod fleet;
 mod jobs;
 mod kill;
 mod load;
+mod plans;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod shared;

@@ -125,6 +125,7 @@ impl Session {
             limit.as_millis(),
             limit.min(LOCK_TIMEOUT).as_millis(),
         ))?;
+        session.look_up_by_key()?;
         if session.is_read_only()? {
             return Err(io::Error::other("it takes no writes: it is a standby"));
         }
@@ -134,6 +135,23 @@ impl Session {
             }
         }
         Ok(session)
+    }
+
+    /// Has rows found by their keys in tables however small. PostgreSQL reads a table of one
+    /// page whole, and a transaction that did conflicts with every writer of any of its rows:
+    /// those of `writers` would, in each commit. What has no key to go by is read whole all
+    /// the same, at a pretended cost for which it must not be compiled. An engine that knows
+    /// no such setting plans by rules of its own, and its connection is as good.
+    fn look_up_by_key(&mut self) -> io::Result<()> {
+        let refused =
+            |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<Failure>());
+        for setting in ["SET enable_seqscan = off", "SET jit = off"] {
+            match self.simple(setting) {
+                Err(cause) if !refused(&cause) => return Err(cause),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// A standby says so, and so does a server that was set to take no writes.
