@@ -162,3 +162,53 @@ fn a_password_is_shown_to_whom_it_belongs_and_never_said() {
     let right = migrate(&folder, &with("open%20sesame", &secured));
     assert!(right.status.success(), "{right:?}");
 }
+
+#[test]
+fn a_login_that_others_could_listen_to_or_undo_is_refused() {
+    let rules = "host all oms all trust
+                 host all teller all scram-sha-256
+                 host all plain all password
+                 host all old all md5
+                 host all slow all scram-sha-256\n";
+    let files = [("rules.conf", rules)];
+    let Some(cluster) = start(&files, &[("hba_file", "{folder}/rules.conf")]) else {
+        return;
+    };
+    let make = "CREATE ROLE teller SUPERUSER LOGIN PASSWORD 'ope\u{301}n \u{2168}';
+                CREATE ROLE plain SUPERUSER LOGIN PASSWORD 'open sesame';
+                SET password_encryption = md5;
+                CREATE ROLE old SUPERUSER LOGIN PASSWORD 'open sesame'";
+    cluster.sql("postgres", make).expect("roles can be made");
+    // The server's own word for a password that it hashed a million times.
+    let hashed = "SCRAM-SHA-256$1000000:W22ZaJ0SNY7soEsUEjb6gQ==\
+                  $WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=\
+                  :wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    let make = format!("CREATE ROLE slow LOGIN PASSWORD '{hashed}'");
+    cluster.sql("postgres", &make).expect("a role can be made");
+    let folder = Folder::new();
+    let as_role = |role: &str| {
+        let url = cluster.new_database();
+        migrate(&folder, &url.replace("oms@", &format!("{role}@")))
+    };
+    for role in [
+        // As it was set, and as SASLprep makes it.
+        "teller:ope%CC%81n%20%E2%85%A8",
+        "teller:op%C3%A9n%20IX",
+        // Nobody listens on the way to the machine itself.
+        "plain:open%20sesame",
+    ] {
+        let accepted = as_role(role);
+        assert!(accepted.status.success(), "{role}: {accepted:?}");
+    }
+    for (role, words) in [
+        ("teller:open%20sesame", "password authentication failed"),
+        ("teller", "none is set"),
+        ("plain:open%20barley", "password authentication failed"),
+        ("old:open%20sesame", "other than SCRAM-SHA-256"),
+        ("slow:pencil", "iteration count"),
+    ] {
+        let refused = as_role(role);
+        check_refused(&refused, words);
+        assert!(!refused.stderr.contains("sesame"), "{refused:?}");
+    }
+}

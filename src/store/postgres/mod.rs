@@ -4,6 +4,8 @@
 //! embedded engine has. Nothing is used that CockroachDB, YugabyteDB or Aurora lack, and
 //! nothing but the database is shared between servers.
 
+#[cfg(test)]
+mod garbled;
 mod line;
 mod login;
 mod migrate;

@@ -9,8 +9,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::{DataRowBody, Message};
+
 use super::super::{Row, Value};
-use super::login::log_in;
+use super::login::Login;
 use super::row::{Kind, Row as Cells};
 use super::stream::Stream;
 use super::wire::{Failure, Inbox, Outbox};
@@ -53,9 +56,9 @@ impl From<Trouble> for io::Error {
     }
 }
 
-/// A statement that the server knows by a number.
+/// A statement that the server knows by a name.
 struct Statement {
-    number: u32,
+    name: String,
     arguments: Vec<Kind>,
     columns: Arc<[Kind]>,
 }
@@ -92,8 +95,13 @@ impl Session {
 
     fn open_at(host: &Host, database: &Database) -> io::Result<Self> {
         let patience = database.statement_timeout + GRACE;
+        Self::over(Stream::connect(host, database, patience)?, database)
+    }
+
+    /// Logs in and makes the connection what it shall be.
+    pub(super) fn over(stream: Stream, database: &Database) -> io::Result<Self> {
         let mut session = Self {
-            stream: Stream::connect(host, database, patience)?,
+            stream,
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             statements: HashMap::new(),
@@ -109,14 +117,15 @@ impl Session {
             ("database", &database.name),
             ("application_name", "oms"),
             ("client_encoding", "UTF8"),
-        ]);
+        ])?;
         session.outbox.send(&mut session.stream)?;
-        log_in(
+        let login = Login {
             database,
-            &mut session.stream,
-            &mut session.outbox,
-            &mut session.inbox,
-        )?;
+            stream: &mut session.stream,
+            outbox: &mut session.outbox,
+            inbox: &mut session.inbox,
+        };
+        login.log_in()?;
         session.owed = 1;
         let limit = database.statement_timeout;
         session.simple(&format!(
@@ -144,11 +153,8 @@ impl Session {
     /// no such setting plans by rules of its own, and its connection is as good.
     fn look_up_by_key(&mut self) -> io::Result<()> {
         let refused = |cause: &io::Error| {
-            cause.get_ref().is_some_and(
-                <(dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static)>::is::<
-                    Failure,
-                >,
-            )
+            let inner = cause.get_ref();
+            inner.is_some_and(|inner| inner.downcast_ref::<Failure>().is_some())
         };
         for setting in ["SET enable_seqscan = off", "SET jit = off"] {
             match self.simple(setting) {
@@ -167,17 +173,15 @@ impl Session {
 
     /// Runs text without arguments; gives the first column of the last row.
     pub(super) fn simple(&mut self, sql: &str) -> io::Result<Option<String>> {
-        self.outbox.simple(sql);
+        self.outbox.simple(sql)?;
         self.outbox.send(&mut self.stream)?;
         self.settle()?;
         let (mut found, mut failure) = (None, None);
         loop {
-            let (tag, place) = self.inbox.next(&mut self.stream)?;
-            let body = self.inbox.body(place);
-            match tag {
-                b'D' => found = first_text(body),
-                b'E' => failure = Some(Failure::read(body)),
-                b'Z' => break,
+            match self.inbox.next(&mut self.stream)? {
+                Message::DataRow(body) => found = first_text(&body),
+                Message::ErrorResponse(body) => failure = Some(Failure::read(&body)),
+                Message::ReadyForQuery(_) => break,
                 _ => {}
             }
         }
@@ -328,7 +332,7 @@ impl Session {
         }
         let statement = &self.statements[&key];
         self.outbox
-            .run(statement.number, &statement.arguments, values)?;
+            .run(&statement.name, &statement.arguments, values)?;
         self.pending += 1;
         self.columns = Arc::clone(&statement.columns);
         Ok(())
@@ -336,17 +340,25 @@ impl Session {
 
     /// Has a statement prepared, and learns what it takes and gives.
     fn prepare(&mut self, sql: &'static str) -> Result<()> {
-        let number = u32::try_from(self.statements.len()).map_err(Error::internal)?;
-        self.outbox.prepare(number, sql);
+        let name = format!("s{}", self.statements.len());
+        self.outbox.prepare(&name, sql).map_err(Error::internal)?;
         self.outbox.sync();
         let (mut arguments, mut columns) = (Vec::new(), Vec::new());
-        self.converse(|tag, body| match tag {
-            b't' => arguments = kinds_of_arguments(body),
-            b'T' => columns = kinds_of_columns(body),
-            _ => {}
+        self.converse(|message| {
+            match message {
+                Message::ParameterDescription(body) => {
+                    arguments = body.parameters().map(|oid| Ok(Kind::of(oid))).collect()?;
+                }
+                Message::RowDescription(body) => {
+                    let kinds = body.fields().map(|field| Ok(Kind::of(field.type_oid())));
+                    columns = kinds.collect()?;
+                }
+                _ => {}
+            }
+            Ok(())
         })?;
         let statement = Statement {
-            number,
+            name,
             arguments,
             columns: columns.into(),
         };
@@ -362,23 +374,25 @@ impl Session {
         let mut left = std::mem::take(&mut self.pending);
         let (mut changed, mut shown) = (0, Ok(()));
         let columns = std::mem::take(&mut self.columns);
-        self.converse(|tag, body| match tag {
-            b'D' if left == 1 && shown.is_ok() => {
-                shown = Cells::read(&columns, body)
-                    .ok_or_else(|| Error::internal("a row cannot be read"))
-                    .and_then(|row| show(&Row::of_postgres(&row)));
+        self.converse(|message| {
+            match message {
+                Message::DataRow(body) if left == 1 && shown.is_ok() => {
+                    shown =
+                        Cells::read(&columns, &body).and_then(|row| show(&Row::of_postgres(&row)));
+                }
+                Message::CommandComplete(body) => {
+                    left = left.saturating_sub(1);
+                    changed = rows_of_tag(body.tag()?);
+                }
+                _ => {}
             }
-            b'C' | b'I' => {
-                left = left.saturating_sub(1);
-                changed = rows_of_tag(body);
-            }
-            _ => {}
+            Ok(())
         })?;
         shown.map(|()| changed)
     }
 
     /// Sends what was gathered and shows each message up to the end of the answer.
-    fn converse(&mut self, mut look: impl FnMut(u8, &[u8])) -> Result<()> {
+    fn converse(&mut self, mut look: impl FnMut(Message) -> io::Result<()>) -> Result<()> {
         let trouble = match self.try_converse(&mut look) {
             Ok(None) => return Ok(()),
             Ok(Some(failure)) => Trouble::Refused(failure),
@@ -390,17 +404,20 @@ impl Session {
         Err(error)
     }
 
-    fn try_converse(&mut self, look: &mut dyn FnMut(u8, &[u8])) -> io::Result<Option<Failure>> {
+    fn try_converse(
+        &mut self,
+        look: &mut dyn FnMut(Message) -> io::Result<()>,
+    ) -> io::Result<Option<Failure>> {
         self.outbox.send(&mut self.stream)?;
         self.settle()?;
         let mut failure = None;
         loop {
-            let (tag, place) = self.inbox.next(&mut self.stream)?;
-            let body = self.inbox.body(place);
-            match tag {
-                b'Z' => return Ok(failure),
-                b'E' => failure = failure.or_else(|| Some(Failure::read(body))),
-                _ => look(tag, body),
+            match self.inbox.next(&mut self.stream)? {
+                Message::ReadyForQuery(_) => return Ok(failure),
+                Message::ErrorResponse(body) => {
+                    failure = failure.or_else(|| Some(Failure::read(&body)));
+                }
+                message => look(message)?,
             }
         }
     }
@@ -408,10 +425,11 @@ impl Session {
     /// Reads the answers that nobody waited for. None of them can refuse anything.
     fn settle(&mut self) -> io::Result<()> {
         while self.owed > 0 {
-            let (tag, place) = self.inbox.next(&mut self.stream)?;
-            match tag {
-                b'E' => return Err(io::Error::other(Failure::read(self.inbox.body(place)))),
-                b'Z' => self.owed -= 1,
+            match self.inbox.next(&mut self.stream)? {
+                Message::ErrorResponse(body) => {
+                    return Err(io::Error::other(Failure::read(&body)));
+                }
+                Message::ReadyForQuery(_) => self.owed -= 1,
                 _ => {}
             }
         }
@@ -428,42 +446,13 @@ impl Drop for Session {
     }
 }
 
-fn kinds_of_arguments(body: &[u8]) -> Vec<Kind> {
-    let oids = body.get(2..).unwrap_or_default().chunks_exact(4);
-    oids.map(|oid| Kind::of(u32::from_be_bytes(oid.try_into().expect("four bytes"))))
-        .collect()
-}
-
-/// Each column is its name, a zero, and 18 bytes of which the seventh begins the type.
-fn kinds_of_columns(body: &[u8]) -> Vec<Kind> {
-    let mut kinds = Vec::new();
-    let mut rest = body.get(2..).unwrap_or_default();
-    while let Some(end) = rest.iter().position(|byte| *byte == 0) {
-        let Some(oid) = rest.get(end + 7..end + 11) else {
-            break;
-        };
-        kinds.push(Kind::of(u32::from_be_bytes(
-            oid.try_into().expect("four bytes"),
-        )));
-        rest = rest.get(end + 19..).unwrap_or_default();
-    }
-    kinds
-}
-
 /// The number that ends a tag like `UPDATE 3`; 0 where there is none.
-fn rows_of_tag(body: &[u8]) -> usize {
-    let text = body.strip_suffix(&[0]).unwrap_or(body);
-    let digits = text.rsplit(|byte| *byte == b' ').next();
-    digits
-        .and_then(|digits| std::str::from_utf8(digits).ok())
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(0)
+fn rows_of_tag(tag: &str) -> usize {
+    let number = tag.rsplit(' ').next();
+    number.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-fn first_text(body: &[u8]) -> Option<String> {
-    let (_, rest) = body.split_first_chunk::<2>()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
-    let bytes = rest.get(..length)?;
-    String::from_utf8(bytes.to_vec()).ok()
+fn first_text(row: &DataRowBody) -> Option<String> {
+    let range = row.ranges().next().ok()???;
+    String::from_utf8(row.buffer()[range].to_vec()).ok()
 }

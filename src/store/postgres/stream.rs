@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::wire::Outbox;
 use crate::config::{Database, Host, Tls};
 
 /// Silence after which a connection is tested.
@@ -106,9 +107,9 @@ fn client_config(roots: Option<&Path>) -> io::Result<ClientConfig> {
 
 /// Asks for TLS, and goes no further without.
 fn secure(mut stream: TcpStream, name: &str, config: ClientConfig) -> io::Result<Stream> {
-    let mut outbox = Outbox::default();
-    outbox.ask_for_tls();
-    outbox.send(&mut stream)?;
+    let mut question = BytesMut::new();
+    frontend::ssl_request(&mut question);
+    stream.write_all(&question)?;
     let mut answer = [0];
     stream.read_exact(&mut answer)?;
     if answer != *b"S" {
