@@ -35,6 +35,7 @@ pub mod requirements;
 pub mod router;
 pub mod sandbox;
 pub mod server;
+pub mod tally;
 mod trace;
 pub mod verification;
 pub mod webhooks;

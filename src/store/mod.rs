@@ -16,6 +16,7 @@ pub mod event;
 pub mod idempotency;
 pub mod inspect;
 pub mod key_register;
+pub mod limit_use;
 pub mod lookup;
 mod migrate;
 mod order;

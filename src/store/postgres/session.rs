@@ -143,11 +143,15 @@ impl Session {
     /// the same, at a pretended cost for which it must not be compiled. An engine that knows
     /// no such setting plans by rules of its own, and its connection is as good.
     fn look_up_by_key(&mut self) -> io::Result<()> {
-        let refused =
-            |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<Failure>());
+        let is_refusal = |cause: &io::Error| {
+            let cause = cause
+                .get_ref()
+                .and_then(|cause| cause.downcast_ref::<Failure>());
+            cause.is_some()
+        };
         for setting in ["SET enable_seqscan = off", "SET jit = off"] {
             match self.simple(setting) {
-                Err(cause) if !refused(&cause) => return Err(cause),
+                Err(cause) if !is_refusal(&cause) => return Err(cause),
                 _ => {}
             }
         }
