@@ -131,7 +131,8 @@ impl Tally {
             .get_or_insert_with(|| format!("a connection broke: {error}"));
     }
 
-    fn add(&mut self, other: Self) -> Result<()> {
+    /// Adds what another load brought at the same time.
+    pub fn add(&mut self, other: Self) -> Result<()> {
         self.good.add(other.good)?;
         self.refused.add(other.refused)?;
         self.wrong += other.wrong;

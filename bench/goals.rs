@@ -16,8 +16,8 @@ enum Bound {
     AtMost(f64),
 }
 
-/// Issues 2 and 3; `million.*` exists only in a run that stored at least a million customers.
-const GOALS: [Goal; 18] = [
+/// `million.*` exists only in a run that stored at least a million customers.
+const GOALS: [Goal; 24] = [
     goal(
         "creates/s at 64 connections, first milestone",
         "create.64.rate",
@@ -78,6 +78,42 @@ const GOALS: [Goal; 18] = [
         "overload.refused.p99_ms",
         None,
         Bound::AtMost(25.0),
+    ),
+    goal(
+        "GET /customers/{id} while everybody is screened again ÷ otherwise",
+        "rescreen.get.ratio",
+        None,
+        Bound::AtLeast(0.9),
+    ),
+    goal(
+        "creates while everybody is screened again ÷ otherwise",
+        "rescreen.create.ratio",
+        None,
+        Bound::AtLeast(0.9),
+    ),
+    goal(
+        "creates on PostgreSQL ÷ pgbench with the same inserts",
+        "postgres.create.64.rate",
+        Some("pgbench.rate"),
+        Bound::AtLeast(0.8),
+    ),
+    goal(
+        "creates of three servers on one database ÷ of one",
+        "postgres.three.rate",
+        Some("postgres.create.64.rate"),
+        Bound::AtLeast(1.0),
+    ),
+    goal(
+        "GET /customers/{id} on PostgreSQL ÷ embedded",
+        "postgres.get.rate",
+        Some("get.rate"),
+        Bound::AtLeast(0.5),
+    ),
+    goal(
+        "lists on PostgreSQL ÷ embedded",
+        "postgres.list.first.rate",
+        Some("list.first.rate"),
+        Bound::AtLeast(0.5),
     ),
     goal(
         "creates/s at a million customers",

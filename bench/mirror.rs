@@ -5,11 +5,13 @@
 use std::path::Path;
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use crate::Result;
 use crate::people::{Dice, scatter};
+use crate::report::ms;
 use crate::shape::{Shape, compare, is_dated, size};
 
 /// Real rows that are looked at, and repeated, per table.
@@ -18,7 +20,7 @@ const SAMPLE_ROWS: usize = 512;
 const SAMPLE_ROWS_MIN: i64 = 64;
 /// A table that grows less than so many rows a create is bookkeeping.
 const ROWS_PER_CREATE_MIN: f64 = 0.05;
-/// Creates in one commit.
+/// Creates in one commit, as many a server groups.
 pub const BATCH: u64 = 128;
 
 /// What a create leaves in the database.
@@ -47,6 +49,8 @@ pub struct Batches {
     pub rows: f64,
     /// Bytes of values in a create.
     pub bytes: f64,
+    /// Milliseconds from the begin of a transaction to its commit, the median.
+    pub p50_ms: f64,
 }
 
 impl Mirror {
@@ -88,8 +92,9 @@ impl Mirror {
         self.tables.iter().map(table).collect::<Vec<_>>().join(", ")
     }
 
-    /// Inserts into `database`, which is made when it is not there, for some seconds.
-    pub fn insert(&self, database: &Path, seconds: f64, seed: u64) -> Result<Batches> {
+    /// Inserts into `database`, which is made when it is not there, for some seconds, so many
+    /// creates a commit.
+    pub fn insert(&self, database: &Path, batch: u64, seconds: f64, seed: u64) -> Result<Batches> {
         let fresh = !database.exists();
         let db = Connection::open(database)?;
         db.pragma_update(None, "page_size", self.page_size)?;
@@ -106,10 +111,12 @@ impl Mirror {
         }
         let mut dice = Dice::new(seed);
         let (mut creates, mut rows, mut stored, mut bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
+        let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
         let start = Instant::now();
         while start.elapsed().as_secs_f64() < seconds {
+            let begun = Instant::now();
             db.execute_batch("BEGIN IMMEDIATE")?;
-            for number in creates..creates + BATCH {
+            for number in creates..creates + batch {
                 for (table, statement) in self.tables.iter().zip(&mut statements) {
                     for index in table.rows_of(number) {
                         let row = table.row(index, &mut dice);
@@ -120,7 +127,8 @@ impl Mirror {
                 }
             }
             db.execute_batch("COMMIT")?;
-            creates += BATCH;
+            times.saturating_record(begun.elapsed().as_micros() as u64);
+            creates += batch;
         }
         let rate = creates as f64 / start.elapsed().as_secs_f64();
         if (stored as f64) < 0.99 * rows as f64 {
@@ -135,6 +143,7 @@ impl Mirror {
             rate,
             rows: per_create(rows),
             bytes: per_create(bytes),
+            p50_ms: ms(&times, 0.5),
         })
     }
 }

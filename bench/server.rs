@@ -1,10 +1,11 @@
 //! A server as a child process: started on a data folder, asked for its address, stopped cleanly,
 //! and killed when the benchmark gives up.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,38 @@ const START_MAX: Duration = Duration::from_mins(3);
 /// `oms serve` promises to stop within 10 s.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
+/// Where a server keeps its data: a folder, or a database with only the master key in the folder.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder.
+    pub data: PathBuf,
+    /// The URL of the database, if there is one.
+    pub database: Option<String>,
+}
+
+impl Place {
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec!["--data".into(), self.data.clone().into()];
+        if let Some(url) = &self.database {
+            arguments.extend(["--database".into(), url.into()]);
+        }
+        arguments
+    }
+
+    /// Runs another command of the program where the data is, and gives what it prints.
+    pub fn run(&self, options: &Options, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&options.server);
+        command.args(arguments).args(self.arguments());
+        forget_settings(&mut command);
+        let output = command.output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        let trouble = String::from_utf8_lossy(&output.stderr);
+        Err(format!("oms {}: {trouble}", arguments.join(" ")).into())
+    }
+}
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -30,10 +63,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `oms serve` on a data folder.
-    pub fn start(options: &Options, data: &Path) -> Result<Self> {
+    /// Starts `oms serve` where its data is.
+    pub fn start(options: &Options, place: &Place) -> Result<Self> {
         let mut command = Command::new(&options.server);
-        command.arg("serve").arg("--data").arg(data);
+        command.arg("serve").args(place.arguments());
         command.args([
             "--listen",
             "127.0.0.1:0",
@@ -157,20 +190,17 @@ pub struct Credentials {
 
 impl Credentials {
     /// Makes a sandbox key of the project `bench`.
-    pub fn create(options: &Options, data: &Path) -> Result<Self> {
-        let mut command = Command::new(&options.server);
-        command.args(["keys", "create", "--data"]).arg(data);
-        command.args(["--project", "bench", "--mode", "sandbox", "--json"]);
-        forget_settings(&mut command);
-        let output = command.output()?;
-        if !output.status.success() {
-            return Err(format!(
-                "oms keys create: {}",
-                String::from_utf8_lossy(&output.stderr)
-            )
-            .into());
-        }
-        let printed: Value = serde_json::from_slice(&output.stdout)?;
+    pub fn create(options: &Options, place: &Place) -> Result<Self> {
+        let command = [
+            "keys",
+            "create",
+            "--project",
+            "bench",
+            "--mode",
+            "sandbox",
+            "--json",
+        ];
+        let printed: Value = serde_json::from_str(&place.run(options, &command)?)?;
         Ok(Self {
             api_key: text(&printed, "apiKey")?,
             api_secret: text(&printed, "apiSecret")?,

@@ -68,16 +68,20 @@ pub fn echo(rig: &mut Rig) -> Result<()> {
     // As long as a real token, since the headers are read and parsed, too.
     let target = Target::new(&server, &"t".repeat(500));
     let customers = Arc::new(Customers::new(rig.options.seed));
-    let step = rig.step(&target, "echo", CONNECTIONS, || {
-        Box::new(Echo {
-            target: target.clone(),
-            customers: Arc::clone(&customers),
-            body: Vec::new(),
-        })
-    })?;
-    rig.report.step_facts("echo", &step);
+    let mut steps = Vec::new();
+    for (fact, connections) in [("echo.1", 1), ("echo", CONNECTIONS)] {
+        let step = rig.step(&target, "echo", connections, || {
+            Box::new(Echo {
+                target: target.clone(),
+                customers: Arc::clone(&customers),
+                body: Vec::new(),
+            })
+        })?;
+        rig.report.step_facts(fact, &step);
+        steps.push(step);
+    }
     let note = "The create's request, read as JSON and answered back by axum with two worker threads; nothing stored.";
-    rig.report.steps("Bare echo", note, &[step]);
+    rig.report.steps("Bare echo", note, &steps);
     Ok(())
 }
 
@@ -115,22 +119,26 @@ pub fn sqlite(rig: &mut Rig) -> Result<()> {
     let mirror = Mirror::read(&rig.data().join("oms.db"), rig.customers.count())?;
     let (seconds, seed) = (rig.options.seconds, rig.options.seed);
     let path = rig.scratch("mirror.db");
-    let same = mirror.insert(&path, seconds, seed_of(seed, 1))?;
+    let same = mirror.insert(&path, BATCH, seconds, seed_of(seed, 1))?;
+    remove_database(&path)?;
+    let alone = mirror.insert(&path, 1, seconds, seed_of(seed, 4))?;
     remove_database(&path)?;
     let path = rig.scratch("plain.db");
     let plain = plain(&path, seconds, seed_of(seed, 2))?;
     remove_database(&path)?;
     rig.report.fact("sqlite.same.rate", same.rate);
     rig.report.fact("sqlite.plain.rate", plain.rate);
+    rig.report.fact("sqlite.alone.p50_ms", alone.p50_ms);
     let rows = vec![
         row("rows and indexes of the server", &same),
+        row("the same, one create a commit", &alone),
         row(
             "plain: a customer row by rising id, an idempotency row of 1 KiB by random key",
             &plain,
         ),
     ];
     let note = format!(
-        "Without HTTP, `synchronous=FULL` in WAL mode, {BATCH} creates a commit, into an empty file. Rows a create leaves: {}.",
+        "Without HTTP, `synchronous=FULL` in WAL mode, {BATCH} creates a commit where nothing else is said, into an empty file. Rows a create leaves: {}.",
         mirror.describe()
     );
     rig.report
@@ -139,13 +147,20 @@ pub fn sqlite(rig: &mut Rig) -> Result<()> {
 }
 
 /// Headings of the rows that `row` makes.
-pub const HEADINGS: [&str; 4] = ["rows", "creates/s", "rows a create", "bytes a create"];
+pub const HEADINGS: [&str; 5] = [
+    "rows",
+    "creates/s",
+    "p50 of a commit, ms",
+    "rows a create",
+    "bytes a create",
+];
 
 /// One line about a run of batches.
 pub fn row(name: &str, batches: &Batches) -> Vec<String> {
     vec![
         name.to_owned(),
         thousands(batches.rate),
+        format!("{:.3}", batches.p50_ms),
         decimals(batches.rows),
         thousands(batches.bytes),
     ]
@@ -176,8 +191,10 @@ fn plain(path: &Path, seconds: f64, seed: u64) -> Result<Batches> {
     let mut dice = Dice::new(seed);
     let (mut id, mut body, mut key, mut answer) = ([0; 16], [0; 600], [0; 32], [0; 992]);
     let mut creates = 0;
+    let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
     let start = Instant::now();
     while start.elapsed().as_secs_f64() < seconds {
+        let begun = Instant::now();
         db.execute_batch("BEGIN IMMEDIATE")?;
         for number in creates..creates + BATCH {
             for bytes in [&mut id[..], &mut body, &mut key, &mut answer] {
@@ -188,6 +205,7 @@ fn plain(path: &Path, seconds: f64, seed: u64) -> Result<Batches> {
             idempotency.execute(params![key, answer])?;
         }
         db.execute_batch("COMMIT")?;
+        times.saturating_record(begun.elapsed().as_micros() as u64);
         creates += BATCH;
     }
     let rate = creates as f64 / start.elapsed().as_secs_f64();
@@ -196,5 +214,6 @@ fn plain(path: &Path, seconds: f64, seed: u64) -> Result<Batches> {
         rate,
         rows: 2.0,
         bytes,
+        p50_ms: ms(&times, 0.5),
     })
 }

@@ -8,7 +8,7 @@ use super::rig::{CONNECTIONS, Length, Rig};
 use super::{reads, replay};
 use crate::Result;
 use crate::machine::{disk_bytes, memory};
-use crate::mirror::{Mirror, seed_of};
+use crate::mirror::{BATCH, Mirror, seed_of};
 use crate::report::{decimals, thousands};
 
 /// Parts of the way whose rates are shown apart.
@@ -117,7 +117,12 @@ fn batches(rig: &mut Rig, name: &str, stored: &str) -> Result<()> {
     let mirror = Mirror::read(&full, rig.customers.count())?;
     let copy = rig.scratch("copy.db");
     copy_durably(&full, &copy)?;
-    let batches = mirror.insert(&copy, rig.options.seconds, seed_of(rig.options.seed, 3))?;
+    let batches = mirror.insert(
+        &copy,
+        BATCH,
+        rig.options.seconds,
+        seed_of(rig.options.seed, 3),
+    )?;
     remove_database(&copy)?;
     rig.report.fact(format!("{name}.sqlite.rate"), batches.rate);
     let title = format!("Bare batches onto {stored} customers");

@@ -6,8 +6,10 @@ mod baseline;
 mod create;
 mod million;
 mod overload;
+mod postgres;
 mod reads;
 mod replay;
+mod rescreen;
 mod rig;
 
 use rig::Rig;
@@ -47,6 +49,8 @@ fn measure(scenario: Scenario, rig: &mut Rig) -> Result<()> {
         Scenario::Create => create::measure(rig),
         Scenario::Sqlite => baseline::sqlite(rig),
         Scenario::Replay => replay::measure(rig),
+        Scenario::Postgres => postgres::measure(rig),
+        Scenario::Rescreen => rescreen::measure(rig),
         Scenario::Get => reads::get(rig),
         Scenario::List => reads::list(rig),
         Scenario::Filter => reads::filter(rig),

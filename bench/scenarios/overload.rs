@@ -8,7 +8,7 @@ use crate::client::Load;
 use crate::machine::open_files_limit;
 use crate::report::{decimals, ms, thousands};
 
-/// Connections, so many that one is free whenever a request is due.
+/// Connections: so many that most requests find one free when they are due.
 const CONNECTIONS_MAX: usize = 1024;
 /// Files that server and generator need besides their connections.
 const FILES_RESERVED: usize = 64;

@@ -14,7 +14,7 @@ use crate::client::{Load, Talk, drive};
 use crate::http::find;
 use crate::people::{People, put, scatter};
 use crate::report::{Report, Step, thousands};
-use crate::server::{Credentials, Server};
+use crate::server::{Credentials, Place, Server};
 use crate::{Options, Result, machine};
 
 /// Connections of every step that is compared with a goal.
@@ -35,6 +35,8 @@ pub struct Rig<'a> {
     folder: Folder,
     /// Counts the data folders of this run.
     turn: u32,
+    /// The URL of the database, unless the data lies in the folder.
+    database: Option<String>,
     /// The key, once the server has run.
     pub credentials: Option<Credentials>,
     /// Whom this run has created in the data folder.
@@ -72,6 +74,7 @@ impl<'a> Rig<'a> {
             report,
             folder,
             turn: 0,
+            database: None,
             running: None,
             credentials: None,
             customers,
@@ -98,18 +101,53 @@ impl<'a> Rig<'a> {
 
     /// Starts the server; also the time until it was ready.
     pub fn start(&mut self) -> Result<(Target, Duration)> {
-        let data = self.data();
-        let server = Server::start(self.options, &data)?;
+        let place = self.place();
+        let server = Server::start(self.options, &place)?;
         let ready = server.wait_ready()?;
         let credentials = match self.credentials.take() {
             Some(credentials) => credentials,
-            None => Credentials::create(self.options, &data)?,
+            None => Credentials::create(self.options, &place)?,
         };
         let token = credentials.token(server.address)?;
         self.credentials = Some(credentials);
         let target = Target::new(&server, &token);
         self.running = Some((server, target.clone()));
         Ok((target, ready))
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            data: self.data(),
+            database: self.database.clone(),
+        }
+    }
+
+    /// From the next start on the data lies in this database, or in the folder again.
+    pub fn keep_in(&mut self, database: Option<String>) {
+        self.database = database;
+    }
+
+    /// Runs another command of the program where the data is, and gives what it prints.
+    pub fn run_oms(&self, arguments: &[&str]) -> Result<String> {
+        self.place().run(self.options, arguments)
+    }
+
+    /// Makes the tables of another database.
+    pub fn migrate(&self, database: &str) -> Result<()> {
+        let place = Place {
+            database: Some(database.to_owned()),
+            ..self.place()
+        };
+        place.run(self.options, &["migrate"]).map(drop)
+    }
+
+    /// One more server where the data is.
+    pub fn another(&self) -> Result<(Server, Target)> {
+        let server = Server::start(self.options, &self.place())?;
+        server.wait_ready()?;
+        let credentials = self.credentials.as_ref().ok_or("no server has run yet")?;
+        let target = Target::new(&server, &credentials.token(server.address)?);
+        Ok((server, target))
     }
 
     /// Stops the server cleanly.

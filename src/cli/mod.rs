@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod backup;
 pub mod customers;
+pub mod data;
 pub mod doctor;
 pub mod events;
 pub mod keys;
@@ -66,6 +67,8 @@ enum Command {
     BackupKeys(backup::KeysArguments),
     /// Make a store of a copy of the data and the newest key register, in an empty folder.
     Restore(restore::Arguments),
+    /// Move a store from a folder to a database or back.
+    Data(data::Arguments),
     /// Check everything, change nothing, and say what to do about each finding.
     Doctor(doctor::Arguments),
     /// Verify and read out the audit log, also while the server runs.
@@ -78,6 +81,7 @@ impl Arguments {
     /// # Errors
     /// What the subcommand met, in words for the person at the terminal.
     pub fn run(self) -> Result<()> {
+        let settings = self.settings.clone();
         let config = self.settings.resolve().map_err(Error::internal)?;
         match self.command {
             Command::Serve => serve::run(config),
@@ -93,6 +97,7 @@ impl Arguments {
             Command::Backup(arguments) => backup::run(&arguments, &config),
             Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
             Command::Restore(arguments) => restore::run(&arguments, &config),
+            Command::Data(arguments) => data::run(&arguments, &settings),
             Command::Doctor(arguments) => doctor::run(&arguments, &config),
             Command::Audit(arguments) => audit::run(&arguments, &config),
         }

@@ -1,6 +1,6 @@
 //! Where the database is and how to get in: a `postgres://` URL, as libpq reads it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -101,6 +101,39 @@ impl Database {
             database.name.clone_from(&database.user);
         }
         Ok(database)
+    }
+
+    /// A URL that leads here, without the password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut url = form_urlencoded::Serializer::new(String::new());
+        let mut hosts = Vec::new();
+        for host in &self.hosts {
+            match host {
+                Host::Tcp { name, port } if name.contains(':') => {
+                    hosts.push(format!("[{name}]:{port}"));
+                }
+                Host::Tcp { name, port } => hosts.push(format!("{name}:{port}")),
+                Host::Socket { folder, port } => {
+                    url.append_pair("host", &folder.to_string_lossy());
+                    if *port != DEFAULT_PORT {
+                        url.append_pair("port", &port.to_string());
+                    }
+                }
+            }
+        }
+        match &self.tls {
+            Tls::Off if self.hosts.iter().all(Host::is_here) => {}
+            Tls::Off => drop(url.append_pair("sslmode", "disable")),
+            Tls::Verified { roots: Some(roots) } => {
+                url.append_pair("sslrootcert", &roots.to_string_lossy());
+            }
+            Tls::Verified { roots: None } => {}
+        }
+        let query = url.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let (user, name) = (encode(&self.user), encode(&self.name));
+        format!("postgres://{user}@{}/{name}{mark}{query}", hosts.join(","))
     }
 
     fn read_query(&mut self, query: &str) -> Result<(), String> {
@@ -219,6 +252,18 @@ fn host_of(name: String, port: u16) -> Host {
     }
 }
 
+/// Percent-encodes what is more than a name.
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 /// Undoes percent-encoding.
 fn decode(text: &str) -> Result<String, String> {
     let wrong = "a URL whose special characters are written like %40";
@@ -266,6 +311,28 @@ mod tests {
         let hosts = vec![tcp("db-1", 6432), tcp("::1", 5432), tcp("db.example", 5432)];
         assert_eq!(database.hosts, hosts);
         assert!(!format!("{database:?} {database}").contains("p:w"));
+    }
+
+    #[test]
+    fn a_url_without_the_password_leads_to_the_same_place() {
+        for url in [
+            "postgres://o%40ms:p%3Aw@db-1:6432,[::1],db.example/mo%20ney",
+            "postgres://oms@/oms?host=/var/run/postgresql&port=6000",
+            "postgres://oms:hush@elsewhere/oms?sslmode=disable",
+            "postgres://oms@127.0.0.1/oms?sslrootcert=/ca.pem",
+        ] {
+            let database = parse(url);
+            let again = parse(&database.url());
+            assert!(!database.url().contains("hush"), "{}", database.url());
+            assert_eq!(
+                again,
+                Database {
+                    password: None,
+                    ..database
+                },
+                "{url}"
+            );
+        }
     }
 
     #[test]

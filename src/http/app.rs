@@ -11,6 +11,7 @@ use super::failures::Failures;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
+use super::retries::Retries;
 use super::tally::Tally;
 use crate::config::Config;
 use crate::context::Context;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub address_limit: Option<Arc<RateLimit>>,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
+    /// Whether many calls repeat what was done long ago.
+    pub late_retries: Arc<Retries>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The client for requests that leave the server.
@@ -141,6 +144,7 @@ impl App {
             )
             .map(Arc::new),
             in_flight: InFlight::default(),
+            late_retries: Arc::default(),
             metrics: Arc::default(),
             outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,

@@ -8,16 +8,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
-use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
-use axum::http::{HeaderValue, Request, Version};
+use axum::body::{Body, HttpBody};
+use axum::http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
+use axum::http::{HeaderValue, Request, StatusCode, Version};
 use axum::response::Response;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -26,6 +27,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::body::{BodyLimits, read_body};
 use super::limits::Slot;
 use super::request_id::Edge;
 use super::server::Peer;
@@ -43,6 +45,7 @@ pub(super) struct Patience {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub edge: Edge,
+    pub body: BodyLimits,
     pub http: Builder<TokioExecutor>,
     pub patience: Patience,
 }
@@ -63,10 +66,10 @@ pub(super) async fn run(
     });
     let service = service_fn(|request: Request<Incoming>| {
         let running = Running::begin(&activity, request.version());
-        let edge = shared.edge.clone();
+        let shared = Arc::clone(&shared);
         async move {
             let _running = running;
-            Ok::<_, std::convert::Infallible>(answer(&edge, request, peer).await)
+            Ok::<_, std::convert::Infallible>(answer(&shared, request, peer).await)
         }
     });
     let mut connection = pin!(shared.http.serve_connection(io, service));
@@ -97,25 +100,81 @@ pub(super) async fn run(
     }
 }
 
-/// Bytes of the largest unread body that is surely in hyper's hands already.
-const DRAINED_BYTES: u64 = 4096;
-
-async fn answer(edge: &Edge, request: Request<Incoming>, peer: SocketAddr) -> Response {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer));
+async fn answer(shared: &Shared, request: Request<Incoming>, peer: SocketAddr) -> Response {
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
-    let large = request.body().size_hint().lower() > DRAINED_BYTES;
-    let mut response = edge.answer(request).await;
+    let expecting = request.headers().contains_key(EXPECT);
+    let (parts, incoming) = request.into_parts();
+    let (body, rest) = Rest::of(incoming);
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(Peer(peer));
+    let mut response = shared.edge.answer(request).await;
+    // A client that is still sending while hyper ends the connection may never
+    // read its answer. One that expects a word before it sends has sent nothing.
+    let read = match rest {
+        Some(rest) if !rest.is_read() => {
+            !expecting && rest.read(response.status(), &shared.body).await
+        }
+        _ => true,
+    };
     // hyper follows the chunks and drops a Content-Length beside them. A proxy
     // that followed the length would take the rest for the next request, so
     // there is no next one (RFC 9112 section 6.1). Nor is there one behind a
-    // large body that a refusal left unread: hyper ends the connection, and
-    // the client must hear of it.
-    if chunked || (large && response.status().is_client_error()) {
+    // body that was left unread, and the client must hear of it.
+    if chunked || !read {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
     response
+}
+
+/// What whoever answers leaves of a body.
+#[derive(Clone)]
+struct Rest(Arc<Mutex<Incoming>>);
+
+impl Rest {
+    /// A body, and what will be left of it; `None` where there is none to read.
+    fn of(incoming: Incoming) -> (Body, Option<Self>) {
+        if incoming.is_end_stream() {
+            return (Body::empty(), None);
+        }
+        let rest = Self(Arc::new(Mutex::new(incoming)));
+        (Body::new(rest.clone()), Some(rest))
+    }
+
+    fn is_read(&self) -> bool {
+        self.is_end_stream()
+    }
+
+    /// Reads it to its end within the limits of every body, unless the answer is
+    /// that it passed them.
+    async fn read(self, answer: StatusCode, limits: &BodyLimits) -> bool {
+        let passed = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+        !passed.contains(&answer) && read_body(Body::new(self), limits).await.is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpBody for Rest {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        Pin::new(&mut *self.lock()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lock().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.lock().size_hint()
+    }
 }
 
 /// What a connection is doing. Times are milliseconds since it opened.

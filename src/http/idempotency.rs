@@ -242,6 +242,8 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     claim: Option<Claim>,
     prepare: impl Fn() -> F + Send,
 ) -> Result<Response> {
+    // The body has been read: nobody is kept waiting by a client that is slow to send it.
+    let _turn = app.installation.store.admit().await?;
     let Some(claim) = claim else {
         return without_key(app, prepare).await;
     };
@@ -251,9 +253,13 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     let oldest = oldest_kept(app);
     let recall = move |tx: &mut Tx<'_>| known(tx, &claim, hash, &oldest);
     // Most retries come soon. The transaction looks again, and at all keys.
-    if store.may_know_lookup(hash)
+    let is_soon = store.may_know_lookup(hash);
+    if (is_soon || app.late_retries.are_common())
         && let Some((record, key)) = store.read(recall).await?
     {
+        if !is_soon {
+            app.late_retries.note(true);
+        }
         return replay(app, claim, record, key);
     }
     for _ in 0..ATTEMPTS {
@@ -279,10 +285,14 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
             .write(move |tx| write_once(tx, &record, hash, &oldest, &write))
             .await?;
         match outcome {
-            Outcome::Done => return Ok(answer_of(effect.status, effect.body, false)),
+            Outcome::Done => {
+                app.late_retries.note(false);
+                return Ok(answer_of(effect.status, effect.body, false));
+            }
             Outcome::Stale => effect.key.unused(),
             Outcome::Known(record, key) => {
                 effect.key.unused();
+                app.late_retries.note(true);
                 return replay(app, claim, *record, key);
             }
         }

@@ -32,6 +32,7 @@ pub mod rate;
 pub mod request_body;
 pub mod request_id;
 pub mod requirements;
+mod retries;
 pub mod router;
 pub mod sandbox;
 pub mod server;

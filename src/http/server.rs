@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::body::BodyLimits;
 use super::connection::{self, Patience, Shared};
 use super::limits::{Connections, Slot};
 use super::request_id::{Edge, too_many_connections};
@@ -54,6 +55,8 @@ pub struct ServerLimits {
     pub max_connections_per_address: usize,
     /// Concurrent streams of one HTTP/2 connection.
     pub max_streams_per_connection: u32,
+    /// How large and how slow a body may be.
+    pub body: BodyLimits,
     /// From the first byte of a head to its end.
     pub header_read_timeout: Duration,
     /// Between two requests of one connection.
@@ -65,6 +68,7 @@ pub struct ServerLimits {
 impl From<&Config> for ServerLimits {
     fn from(config: &Config) -> Self {
         Self {
+            body: BodyLimits::from(config),
             max_header_bytes: config.max_header_bytes,
             max_headers: config.max_headers,
             max_connections: config.max_connections,
@@ -96,6 +100,7 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         http: protocol(&limits),
         edge,
+        body: limits.body,
         patience: Patience {
             head: limits.header_read_timeout,
             idle: limits.idle_timeout,

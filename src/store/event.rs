@@ -279,6 +279,9 @@ pub fn fresh_heads(tx: &mut Tx<'_>, through: i64) -> Result<(Vec<Head>, i64)> {
         let through = newest.unwrap_or(through).max(through);
         return Ok((heads.into_iter().map(|(head, _)| head).collect(), through));
     }
+    // What was moved here from an engine without places has a time there, and lists nothing.
+    let last = last_place(tx)?;
+    let through = if through > last { 0 } else { through };
     let heads = tx.all(
         "SELECT writer, position, hash FROM events
          WHERE place IN (SELECT MAX(place) FROM events WHERE place > $1 GROUP BY writer)
@@ -286,7 +289,7 @@ pub fn fresh_heads(tx: &mut Tx<'_>, through: i64) -> Result<(Vec<Head>, i64)> {
         &[through.into()],
         |row| read_head(row, 0),
     )?;
-    Ok((heads, last_place(tx)?))
+    Ok((heads, last))
 }
 
 fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {

@@ -6,15 +6,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::postgres::{self, Session};
 use super::tail::{Op, Tail};
-use super::{Tx, migrate, sqlite};
+use super::{Tx, migrate, relocation, sqlite};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
 /// Complaints of the engine that are told of each file.
 const MOST_COMPLAINTS: i64 = 20;
+
+/// Where SQLite locks bytes of a file while it has it open (its file `os.h`).
+const LOCK_START: u64 = 0x4000_0000;
+
+/// How many bytes.
+const LOCK_LENGTH: u64 = 512;
 
 /// One of the two files of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,11 +129,15 @@ impl Inspection {
     /// # Errors
     /// When it cannot be reached or is none.
     pub fn of_store(config: &Config) -> Result<Self> {
-        let Some(database) = &config.database else {
-            return Self::open(&Files::in_folder(&config.data));
+        let store = match &config.database {
+            None => Self::open(&Files::in_folder(&config.data))?,
+            Some(database) => Self(Source::Database(RefCell::new(postgres::open(database)?))),
         };
-        let session = postgres::open(database)?;
-        Ok(Self(Source::Database(RefCell::new(session))))
+        // A store of another schema may not even have the table.
+        match store.read(relocation::unfinished) {
+            Ok(Some(unfinished)) => Err(unfinished.refusal(config)),
+            Ok(None) | Err(_) => Ok(store),
+        }
     }
 
     /// Opens both files.
@@ -182,6 +193,29 @@ impl Inspection {
         done
     }
 
+    /// A number that another one follows whenever anybody else commits something.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn mark(&self) -> Result<(i64, i64)> {
+        let Source::Files(connection) = &self.0 else {
+            let turns = self.read(|tx| {
+                tx.first(
+                    "SELECT COUNT(*), CAST(COALESCE(SUM(turn), 0) AS BIGINT) FROM writers",
+                    &[],
+                    |row| Ok((row.int(0)?, row.int(1)?)),
+                )
+            });
+            return Ok(turns?.unwrap_or_default());
+        };
+        let version = |file: StoreFile| {
+            let sql = format!("PRAGMA {}.data_version", file.schema());
+            let version = connection.query_row(&sql, [], |row| row.get(0));
+            version.map_err(sqlite::error)
+        };
+        Ok((version(StoreFile::Data)?, version(StoreFile::Keys)?))
+    }
+
     /// What the engine finds wrong with the pages and indexes of a file. A database server
     /// looks after its own.
     ///
@@ -229,6 +263,19 @@ impl Inspection {
         let rows = statement.query_map([], |row| row.get(0));
         rows.and_then(Iterator::collect).map_err(sqlite::error)
     }
+}
+
+/// The number of a process that has a folder's store open, if there is one. It must be asked
+/// before this process opens the files: a look at a file gives up all its locks.
+pub(super) fn process_on(data: &Path) -> Option<i32> {
+    let file = fs::File::open(StoreFile::Data.in_folder(data)).ok()?;
+    let lock = Flock {
+        start: LOCK_START,
+        length: LOCK_LENGTH,
+        ..Flock::from(FlockType::WriteLock)
+    };
+    let held = fcntl_getlk(&file, &lock).ok()??;
+    Some(held.pid.map_or(0, |pid| pid.as_raw_nonzero().get()))
 }
 
 /// Opens one file for reading only.

@@ -28,6 +28,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0007_rescreening.sql"),
             include_str!("../../migrations/sqlite/data/0008_lookup_journal.sql"),
             include_str!("../../migrations/sqlite/data/0009_webhooks.sql"),
+            include_str!("../../migrations/sqlite/data/0010_moves.sql"),
         ],
     ),
 ];

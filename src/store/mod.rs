@@ -24,6 +24,7 @@ mod postgres;
 mod pressure;
 pub mod project;
 mod queue;
+pub mod relocation;
 pub mod rescreening;
 mod sql;
 mod sqlite;
@@ -43,13 +44,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use chain::Head;
+pub use pressure::Admission;
+use pressure::Pressure;
 pub use queue::Depth;
 pub use trail::TARGET as TRACE_TARGET;
 pub use tx::Tx;
 pub use value::{Row, Value};
 
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::metrics::Refusal;
 use crate::vault::ChainKey;
 use chain::Audit;
 use postgres::Postgres;
@@ -69,12 +73,21 @@ impl Store {
     /// Opens the store, making or migrating it as needed.
     ///
     /// # Errors
-    /// When the files or the database cannot be used, or a newer version wrote them.
+    /// When the files or the database cannot be used, a newer version wrote them, or a move
+    /// into them is not finished.
     pub fn open(config: &Config) -> Result<Self> {
-        Ok(Self(match &config.database {
+        let store = Self(match &config.database {
             None => Engine::Sqlite(Arc::new(Sqlite::open(config)?)),
             Some(database) => Engine::Postgres(Arc::new(Postgres::open(config, database)?)),
-        }))
+        });
+        let unfinished = store.read_blocking(relocation::unfinished);
+        let refusal = match unfinished {
+            Ok(None) => return Ok(store),
+            Ok(Some(unfinished)) => unfinished.refusal(config),
+            Err(error) => error,
+        };
+        store.close();
+        Err(refusal)
     }
 
     /// Makes the data folder, readable by its owner only.
@@ -151,13 +164,29 @@ impl Store {
         }
     }
 
+    /// Lets a request in, when it is its turn, to be made ready and written. So few are in at
+    /// once that there is always a batch to commit and never more work than helps it.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when its turn does not come in time.
+    pub async fn admit(&self) -> Result<Admission> {
+        self.pressure().admit().await.ok_or_else(|| {
+            Refusal::Waited.add();
+            Error::unavailable("too many requests are waiting", 1)
+        })
+    }
+
     /// Whether a write that came now would be refused or wait too long. Cheap
     /// enough to be asked before anything else is done for a request.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
+        self.pressure().is_too_high()
+    }
+
+    fn pressure(&self) -> &Arc<Pressure> {
         match &self.0 {
-            Engine::Sqlite(engine) => engine.is_overloaded(),
-            Engine::Postgres(engine) => engine.is_overloaded(),
+            Engine::Sqlite(engine) => engine.pressure(),
+            Engine::Postgres(engine) => engine.pressure(),
         }
     }
 

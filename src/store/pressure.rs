@@ -5,117 +5,182 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 use super::queue::now;
+use crate::config::Config;
 use crate::metrics;
 
-/// The share of the newest batch in the average time of a job: one eighth.
-const SMOOTHING: u64 = 8;
+/// Batches of writes that are under way at once: one that is committed and one that is made
+/// ready meanwhile. More would only take the processors from everybody else.
+const BATCHES_UNDER_WAY: usize = 2;
 
-/// What waits in front of the writer and how fast it works. Relaxed atomics:
-/// an estimate that is a moment old refuses a request more or less, no harm.
+/// The average time of a write remembers about as many.
+const MEMORY: u64 = 256;
+
+/// What is under way and how fast it is done. Relaxed atomics: an estimate that is a moment
+/// old refuses a request more or less, no harm.
 #[derive(Debug)]
 pub(super) struct Pressure {
     opened: Instant,
+    limits: Limits,
+    /// Where requests wait for their turn, first come, first served.
+    door: Arc<Semaphore>,
+    /// Requests that wait there or were let in.
+    admitted: AtomicUsize,
     /// Jobs that were queued and have not run.
     waiting: AtomicUsize,
-    /// Nanoseconds per job, averaged over the last batches.
-    job_ns: AtomicU64,
-    /// When the running batch began, in nanoseconds since `opened`; 0 when none runs.
-    batch_since: AtomicU64,
-    /// Threads that run a batch, where there are several.
-    running: AtomicUsize,
-    capacity: usize,
-    longest_wait: Duration,
+    /// Nanoseconds that a write takes from the time of all, averaged while there is work.
+    pace_ns: AtomicU64,
+    /// When a batch ended last, or work came after a pause, in nanoseconds since `opened`.
+    moved_at: AtomicU64,
 }
+
+/// What is too much.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Jobs that the queue holds.
+    pub queue: usize,
+    /// Jobs of the largest batch.
+    pub batch: usize,
+    /// The longest that a write should wait for those ahead of it.
+    pub wait: Duration,
+}
+
+impl Limits {
+    /// Those of the queue of writes.
+    pub(super) fn of_writes(config: &Config) -> Self {
+        Self {
+            queue: config.write_queue,
+            batch: config.write_batch,
+            wait: config.overload_wait,
+        }
+    }
+
+    /// Writes that are under way at once. So few are taken whatever they would take: a pace
+    /// that was measured on single writes says little of what a batch can do.
+    const fn under_way(&self) -> usize {
+        BATCHES_UNDER_WAY * self.batch
+    }
+
+    /// Those of the queue of reads, each of which runs by itself.
+    pub(super) fn of_reads(config: &Config) -> Self {
+        Self {
+            queue: config.read_queue,
+            batch: 1,
+            wait: config.overload_wait,
+        }
+    }
+}
+
+/// A request that was let in to be made ready and written, until this is dropped.
+#[derive(Debug)]
+pub struct Admission {
+    _one: Counted,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A request that wants to write; it is counted until it is dropped.
+#[derive(Debug)]
+struct Counted(Arc<Pressure>);
 
 /// One job that waits; it is counted until it is dropped.
 #[derive(Debug)]
 pub(super) struct Waiting(Arc<Pressure>);
 
 impl Pressure {
-    /// No pressure, in front of a queue of this length.
-    pub(super) fn new(capacity: usize, longest_wait: Duration) -> Arc<Self> {
+    /// No pressure.
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             opened: now(),
+            door: Arc::new(Semaphore::new(limits.under_way())),
+            limits,
+            admitted: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
-            job_ns: AtomicU64::new(0),
-            batch_since: AtomicU64::new(0),
-            running: AtomicUsize::new(0),
-            capacity,
-            longest_wait,
+            pace_ns: AtomicU64::new(0),
+            moved_at: AtomicU64::new(0),
+        })
+    }
+
+    /// Lets a request in when it is its turn; `None` when that takes too long.
+    pub(super) async fn admit(self: &Arc<Self>) -> Option<Admission> {
+        self.count(&self.admitted);
+        let one = Counted(Arc::clone(self));
+        let door = Arc::clone(&self.door);
+        let permit = match Arc::clone(&door).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => timeout(self.limits.wait, door.acquire_owned())
+                .await
+                .ok()?
+                .ok()?,
+        };
+        Some(Admission {
+            _one: one,
+            _permit: permit,
         })
     }
 
     /// Counts a job that is being queued.
     pub(super) fn enter(self: &Arc<Self>) -> Waiting {
-        self.waiting.fetch_add(1, Relaxed);
+        self.count(&self.waiting);
         Waiting(Arc::clone(self))
     }
 
-    /// Whether one more job would be refused or wait too long.
-    pub(super) fn is_too_high(&self) -> bool {
-        let waiting = self.waiting.load(Relaxed);
-        // An idle writer takes whatever comes, without a look at the clock.
-        waiting > 0 && (waiting >= self.capacity || self.wait(waiting) > self.longest_wait)
-    }
-
-    /// The longer of two estimates: what the waiting jobs take at the writer's
-    /// pace, and what the running batch has taken, which tells of a stuck disk.
-    fn wait(&self, waiting: usize) -> Duration {
-        let ahead = self.job_ns.load(Relaxed).saturating_mul(waiting as u64);
-        let running = match self.batch_since.load(Relaxed) {
-            0 => 0,
-            since => self.clock().saturating_sub(since),
-        };
-        Duration::from_nanos(ahead.max(running))
-    }
-
-    /// A batch begins.
-    pub(super) fn batch_begins(&self, jobs: usize) {
-        metrics::BATCH_SIZE.observe(jobs as u64);
-        self.batch_since.store(self.clock(), Relaxed);
-    }
-
-    /// The batch ended, whatever came of it.
-    pub(super) fn batch_ended(&self, jobs: usize) {
-        let since = self.batch_since.swap(0, Relaxed);
-        self.note(jobs, self.clock().saturating_sub(since));
-    }
-
-    /// One of several threads begins a batch.
-    pub(super) fn one_begins(&self, jobs: usize) {
-        metrics::BATCH_SIZE.observe(jobs as u64);
-        if self.running.fetch_add(1, Relaxed) == 0 {
-            self.batch_since.store(self.clock(), Relaxed);
+    fn count(&self, one: &AtomicUsize) {
+        if one.fetch_add(1, Relaxed) == 0 && self.ahead() == 1 {
+            self.moved_at.store(self.clock(), Relaxed);
         }
     }
 
-    /// One of several threads has ended its batch. While others run, they are given the time
-    /// from here: what matters is that none has ended for long.
-    pub(super) fn one_ended(&self, jobs: usize, took: Duration) {
-        let since = match self.running.fetch_sub(1, Relaxed) {
-            1 => 0,
-            _ => self.clock(),
-        };
-        self.batch_since.store(since, Relaxed);
-        self.note(jobs, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    fn ahead(&self) -> usize {
+        let admitted = self.admitted.load(Relaxed);
+        admitted.max(self.waiting.load(Relaxed))
     }
 
-    fn note(&self, jobs: usize, took_ns: u64) {
-        let newest = took_ns / (jobs as u64).max(1);
-        let average = match self.job_ns.load(Relaxed) {
-            0 => newest,
-            average => (average * (SMOOTHING - 1) + newest) / SMOOTHING,
-        };
-        self.job_ns.store(average, Relaxed);
+    /// Whether one more write would be refused later or wait too long.
+    pub(super) fn is_too_high(&self) -> bool {
+        let ahead = self.ahead();
+        // An idle store takes whatever comes, without a look at the clock.
+        ahead > 0
+            && (self.waiting.load(Relaxed) >= self.limits.queue
+                || self.is_too_long(self.stood_still())
+                || (ahead > self.limits.under_way() && self.estimate(ahead) > self.limits.wait))
+    }
+
+    /// Whether a write that waited this long is answered too late to help anybody.
+    pub(super) fn is_too_long(&self, waited: Duration) -> bool {
+        waited > self.limits.wait
+    }
+
+    fn estimate(&self, ahead: usize) -> Duration {
+        Duration::from_nanos(self.pace_ns.load(Relaxed).saturating_mul(ahead as u64))
+    }
+
+    /// How long no batch has ended, although there is work.
+    fn stood_still(&self) -> Duration {
+        let since = self.moved_at.load(Relaxed);
+        Duration::from_nanos(self.clock().saturating_sub(since))
+    }
+
+    /// A batch ended, whatever came of it.
+    pub(super) fn batch_ended(&self, jobs: usize) {
+        metrics::BATCH_SIZE.observe(jobs as u64);
+        let clock = self.clock();
+        let took = clock.saturating_sub(self.moved_at.swap(clock, Relaxed));
+        let average = self.pace_ns.load(Relaxed).saturating_mul(MEMORY);
+        let pace = average.saturating_add(took) / (MEMORY + jobs as u64);
+        self.pace_ns.store(pace, Relaxed);
     }
 
     fn clock(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1)
+        u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.admitted.fetch_sub(1, Relaxed);
     }
 }
 
@@ -129,49 +194,75 @@ impl Drop for Waiting {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_estimate_is_the_queue_at_the_writers_pace() {
-        let pressure = Pressure::new(10, Duration::from_millis(4));
-        pressure.job_ns.store(1_000_000, Relaxed);
-        let mut waiting: Vec<_> = (0..4).map(|_| pressure.enter()).collect();
-        assert!(!pressure.is_too_high());
-        waiting.push(pressure.enter());
+    fn pressure(wait: Duration) -> Arc<Pressure> {
+        Pressure::new(Limits {
+            queue: 10,
+            batch: 2,
+            wait,
+        })
+    }
+
+    #[tokio::test]
+    async fn the_estimate_is_what_is_under_way_at_the_pace_of_all() {
+        let pressure = pressure(Duration::from_millis(5));
+        pressure.pace_ns.store(1_000_000, Relaxed);
+        let mut inside = Vec::new();
+        for _ in 0..4 {
+            inside.push(pressure.admit().await.unwrap());
+        }
+        assert!(!pressure.is_too_high(), "two batches");
+        let at_the_door = pressure.admit();
+        let waiting: Vec<_> = (0..6).map(|_| pressure.enter()).collect();
         assert!(pressure.is_too_high());
-        waiting.clear();
+        drop(waiting);
+        drop(at_the_door);
         assert!(!pressure.is_too_high());
+    }
+
+    #[tokio::test]
+    async fn what_fits_into_two_batches_is_let_in_however_slow_single_writes_were() {
+        let pressure = pressure(Duration::from_millis(5));
+        pressure.pace_ns.store(1_000_000_000, Relaxed);
+        let mut inside = Vec::new();
+        for _ in 0..4 {
+            assert!(!pressure.is_too_high());
+            inside.push(pressure.admit().await.unwrap());
+        }
+        assert!(pressure.admit().await.is_none(), "it waited in vain");
+        inside.pop();
+        assert!(pressure.admit().await.is_some());
     }
 
     #[test]
     fn a_full_queue_is_too_much_however_fast_the_writer() {
-        let pressure = Pressure::new(2, Duration::from_mins(1));
-        let _first = pressure.enter();
-        assert!(!pressure.is_too_high());
-        let _second = pressure.enter();
+        let pressure = pressure(Duration::from_mins(1));
+        let mut waiting: Vec<_> = (0..10).map(|_| pressure.enter()).collect();
         assert!(pressure.is_too_high());
+        waiting.pop();
+        assert!(!pressure.is_too_high());
     }
 
-    #[test]
-    fn a_stuck_batch_is_seen_while_it_runs() {
-        let pressure = Pressure::new(10, Duration::ZERO);
-        pressure.batch_begins(1);
-        assert!(!pressure.is_too_high(), "nobody waits behind it");
-        let _waiting = pressure.enter();
+    #[tokio::test]
+    async fn a_store_that_stands_still_is_seen_before_its_batch_ends() {
+        let pressure = pressure(Duration::ZERO);
+        assert!(!pressure.is_too_high(), "nobody waits for it");
+        let inside = pressure.admit().await;
         assert!(pressure.is_too_high());
+        drop(inside);
+        assert!(!pressure.is_too_high());
+    }
+
+    #[tokio::test]
+    async fn the_pace_follows_the_last_writes_and_not_one_that_was_slow() {
+        let pressure = pressure(Duration::from_secs(1));
+        pressure.pace_ns.store(1_000_000, Relaxed);
+        let _inside = pressure.admit().await;
+        pressure.batch_ended(1_000_000);
+        assert!(pressure.pace_ns.load(Relaxed) < 10_000, "many fast ones");
+        pressure.pace_ns.store(1_000_000, Relaxed);
+        pressure.moved_at.store(0, Relaxed);
         pressure.batch_ended(1);
-        pressure.job_ns.store(0, Relaxed);
-        assert!(!pressure.is_too_high());
-    }
-
-    #[test]
-    fn the_pace_follows_the_last_batches() {
-        let pressure = Pressure::new(10, Duration::from_secs(1));
-        pressure.job_ns.store(8_000_000_000, Relaxed);
-        pressure.batch_begins(1_000);
-        pressure.batch_ended(1_000);
-        let average = pressure.job_ns.load(Relaxed);
-        assert!(
-            (7_000_000_000..7_100_000_000).contains(&average),
-            "{average}"
-        );
+        let pace = pressure.pace_ns.load(Relaxed);
+        assert!((900_000..2_000_000).contains(&pace), "{pace}");
     }
 }

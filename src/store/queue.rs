@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Tx;
-use super::pressure::{Pressure, Waiting};
+use super::pressure::{Limits, Pressure, Waiting};
 use super::trail::Trail;
 use crate::error::{Error, Result};
 use crate::metrics::Refusal;
@@ -80,15 +80,11 @@ pub(super) struct Queue {
 
 impl Queue {
     /// A queue of a fixed length and its receiving side. `name` is that of its spans.
-    pub(super) fn new(
-        name: &'static str,
-        length: usize,
-        longest_wait: Duration,
-    ) -> (Self, Receiver<Box<dyn Job>>) {
-        let (sender, receiver) = bounded(length);
+    pub(super) fn new(name: &'static str, limits: Limits) -> (Self, Receiver<Box<dyn Job>>) {
+        let (sender, receiver) = bounded(limits.queue);
         let queue = Self {
             name,
-            pressure: Pressure::new(length, longest_wait),
+            pressure: Pressure::new(limits),
             sender: Mutex::new(Some(sender)),
         };
         (queue, receiver)

@@ -17,6 +17,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::chain::Audit;
+use super::pressure::{Limits, Pressure};
 use super::queue::{self, Depth, Job, Queue, Receipt, now};
 use super::tail::Tail;
 use super::wal::{self, Log};
@@ -71,9 +72,8 @@ impl Sqlite {
         let log = Log::watch(&mut writer, data)?;
         let length = log.length();
 
-        let wait = config.overload_wait;
-        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
-        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
+        let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
+        let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let (stop_checkpoints, stopped) = bounded(1);
         let tail = Arc::new(Tail::default());
         let mut threads = Vec::new();
@@ -91,7 +91,6 @@ impl Sqlite {
             Arc::clone(&tail),
             Arc::clone(&audit),
             config.write_batch,
-            wait,
             Arc::clone(writes.pressure()),
         )?;
         let writer = Arc::new(Mutex::new(writer));
@@ -158,8 +157,8 @@ impl Sqlite {
         self.tail.contains(hash)
     }
 
-    pub(super) fn is_overloaded(&self) -> bool {
-        self.writes.pressure().is_too_high()
+    pub(super) fn pressure(&self) -> &Arc<Pressure> {
+        self.writes.pressure()
     }
 
     /// The first to tell wins; there is one key and one writer number for each opening.
@@ -216,12 +215,12 @@ pub(super) fn create_private(data: &Path) -> Result<()> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Access {
+pub(super) enum Access {
     Read,
     Write,
 }
 
-fn connect(data: &Path, access: Access) -> Result<Connection> {
+pub(super) fn connect(data: &Path, access: Access) -> Result<Connection> {
     let flags = match access {
         Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,

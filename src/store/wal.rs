@@ -2,8 +2,9 @@
 //! ahead of its end.
 //!
 //! A sync of a file that grew must also write where the new blocks lie, which costs as
-//! much again as the data. So a log that is used is lengthened by zeros once, and SQLite
-//! overwrites them: a frame of zeros has no valid salt, which is where recovery stops.
+//! much again as the data. So a log that is used is lengthened by zeros, a step ahead of
+//! its end, and SQLite overwrites them: a frame of zeros has no valid salt, which is where
+//! recovery stops.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -25,13 +26,19 @@ use crate::metrics;
 const CHECKPOINT_PAGES: u32 = 1_000;
 
 /// The length from which the writer itself copies the rest, so that the log starts anew.
-const RESTART_PAGES: u32 = 4_000;
+const RESTART_PAGES: u32 = 16_000;
 
-/// The room that is made: until the log starts anew it grows by what is written meanwhile.
-const ROOM_PAGES: u32 = 2 * RESTART_PAGES;
+/// The most room that is made: until the log starts anew it grows by what is written meanwhile.
+const ROOM_PAGES: u32 = RESTART_PAGES + RESTART_PAGES / 4;
 
-/// The length at which room is made: a folder that is hardly used needs none.
+/// The room that is made at a time: more would hold up a writer that waits for it.
+const ROOM_STEP: u32 = 1_000;
+
+/// The room that there should be ahead of the end.
 const NARROW_PAGES: u32 = 256;
+
+/// A log of no more pages needs none: the folder is hardly used.
+const SHORT_PAGES: u32 = 256;
 
 /// Bytes of a frame: its header and a page.
 const FRAME_BYTES: u64 = 24 + 4096;
@@ -42,8 +49,10 @@ const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
 /// Both files' logs, as this process writes them.
 pub(super) struct Log {
     length: Length,
-    /// The log of the data, until there is room ahead of its end.
-    narrow: Option<PathBuf>,
+    /// The log of the data.
+    file: PathBuf,
+    /// How many pages it has room for.
+    room: u32,
 }
 
 /// What the writer and the thread that copies pages back tell each other.
@@ -73,7 +82,8 @@ impl Log {
             .map_err(error)?;
         Ok(Self {
             length,
-            narrow: Some(data.join(format!("{DATA_FILE}-wal"))),
+            file: data.join(format!("{DATA_FILE}-wal")),
+            room: SHORT_PAGES + NARROW_PAGES,
         })
     }
 
@@ -84,11 +94,13 @@ impl Log {
 
     /// What the writer does for the log between two commits.
     pub(super) fn tend(&mut self, connection: &Connection) {
-        if self.length.pages.load(Ordering::Relaxed) >= NARROW_PAGES
-            && let Some(log) = self.narrow.take()
-            && let Err(cause) = make_room(connection, &log)
-        {
-            tracing::warn!(%cause, "no room could be made ahead of the log; it grows as it is written");
+        let pages = self.length.pages.load(Ordering::Relaxed);
+        if pages + NARROW_PAGES > self.room && self.room < ROOM_PAGES {
+            self.room = pages + ROOM_STEP;
+            if let Err(cause) = make_room(connection, &self.file, self.room) {
+                tracing::warn!(%cause, "no room could be made ahead of the log; it grows as it is written");
+                self.room = ROOM_PAGES;
+            }
         }
         if self.length.restart.swap(false, Ordering::AcqRel) {
             // What is left was written during the last copying; with nobody writing,
@@ -99,17 +111,17 @@ impl Log {
 }
 
 /// Lengthens a log by zeros while nobody can write it.
-fn make_room(connection: &Connection, log: &Path) -> Result<()> {
+fn make_room(connection: &Connection, log: &Path, pages: u32) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(error)?;
-    let made = write_zeros(log).map_err(Error::internal);
+    let made = write_zeros(log, pages).map_err(Error::internal);
     connection.execute_batch("ROLLBACK").map_err(error)?;
     made
 }
 
-fn write_zeros(log: &Path) -> io::Result<()> {
+fn write_zeros(log: &Path, pages: u32) -> io::Result<()> {
     let zeros = vec![0; 1 << 20];
     let file = OpenOptions::new().write(true).open(log)?;
-    let end = u64::from(ROOM_PAGES) * FRAME_BYTES;
+    let end = u64::from(pages) * FRAME_BYTES;
     let mut at = file.metadata()?.len();
     while at < end {
         file.write_all_at(&zeros, at)?;

@@ -34,7 +34,6 @@ pub(super) struct Writer {
     log: Log,
     tail: Arc<Tail>,
     largest_batch: usize,
-    longest_wait: Duration,
     pressure: Arc<Pressure>,
     /// How many of the last commits had one job.
     lone_commits: usize,
@@ -68,7 +67,6 @@ impl Writer {
         tail: Arc<Tail>,
         audit: Arc<OnceLock<Audit>>,
         largest_batch: usize,
-        longest_wait: Duration,
         pressure: Arc<Pressure>,
     ) -> Result<Self> {
         let mut writer = Self {
@@ -76,7 +74,6 @@ impl Writer {
             log,
             tail,
             largest_batch,
-            longest_wait,
             pressure,
             lone_commits: 0,
             audit,
@@ -138,7 +135,7 @@ impl Writer {
     fn admit(&self, job: Box<dyn Job>, batch: &mut Vec<Box<dyn Job>>) {
         match job.waited(now()) {
             None => {}
-            Some(waited) if waited > self.longest_wait => {
+            Some(waited) if self.pressure.is_too_long(waited) => {
                 Refusal::Waited.add();
                 job.finish(Err(Error::unavailable("too many requests are waiting", 1)));
             }
@@ -164,7 +161,6 @@ impl Writer {
         } else {
             self.lone_commits + jobs
         };
-        self.pressure.batch_begins(jobs);
         let outcome = self.run_batch(&mut batch, step);
         self.pressure.batch_ended(jobs);
         match outcome {

@@ -172,6 +172,29 @@ fn the_first_answer_comes_again_after_a_restart() {
     assert_eq!(api.listed(""), [first.id()]);
 }
 
+/// After an outage everybody repeats what was done before it: then keys are looked up first.
+#[test]
+fn when_many_repeat_themselves_each_gets_its_own_first_answer_and_a_new_one_is_made() {
+    let server = Server::start(&[]);
+    let api = server.sandbox();
+    let keys: Vec<String> = (0..3).map(|_| fresh_name("key")).collect();
+    let post = |key: &String, api: &Api| api.post_keyed("/customers", key, &minimal_customer());
+    let firsts: Vec<Answer> = keys.iter().map(|key| post(key, &api).wants(201)).collect();
+    let server = Server::start_owning(server.into_folder());
+    let api = api.at(&server.base);
+    for round in 0..20 {
+        for (key, first) in keys.iter().zip(&firsts) {
+            check_replayed(&post(key, &api), first);
+        }
+        if round == 15 {
+            check_first(&post(&fresh_name("key"), &api).wants(201));
+            api.post_keyed("/customers", &keys[0], &full_customer())
+                .problem(422, "idempotencyKeyReused");
+        }
+    }
+    assert_eq!(api.listed("").len(), keys.len() + 1);
+}
+
 #[test]
 fn json_is_compared_by_value_and_not_by_spelling() {
     let api = Server::shared().sandbox();

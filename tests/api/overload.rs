@@ -131,3 +131,25 @@ fn readiness_ends_while_the_store_takes_no_write_and_comes_back() {
         (server.call("GET", "/readyz").send().status == 200).then_some(())
     });
 }
+
+/// Two are let in at once; the others wait for their turn.
+#[test]
+fn more_writers_than_are_let_in_at_once_are_all_served() {
+    let server = Server::start(&[("OMS_WRITE_BATCH", "1")]);
+    let api = server.sandbox();
+    let calls: Vec<_> = (0..24)
+        .map(|_| {
+            let call = api.posting("/customers", &minimal_customer());
+            thread::spawn(move || call.send())
+        })
+        .collect();
+    let ids: Vec<String> = calls
+        .into_iter()
+        .map(|call| call.join().expect("it was answered").wants(201).id())
+        .collect();
+    let mut listed = api.listed("?limit=100");
+    listed.sort_unstable();
+    let mut made = ids;
+    made.sort_unstable();
+    assert_eq!(listed, made);
+}

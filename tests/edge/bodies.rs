@@ -92,3 +92,30 @@ fn a_body_that_nobody_reads_does_not_hang_the_connection() {
     assert_eq!(status(&answer), 405);
     assert_problem(&answer, "methodNotAllowed");
 }
+
+/// A client that writes head and body apart must not lose its answer, nor the connection.
+#[test]
+fn a_refusal_reads_the_body_that_comes_after_it() {
+    let server = Server::start(&patient());
+    for _ in 0..20 {
+        let mut socket = server.connect();
+        socket.send("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n");
+        // By the time that another one was answered, the head has been read.
+        let other =
+            server.exchange("GET /counted HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_eq!(status(&other), 200, "{other}");
+        socket.send("abc");
+        socket.send("GET /counted HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answers = socket.read_to_end();
+        assert_eq!(status(&answers), 405, "{answers}");
+        assert!(answers.ends_with("counted"), "{answers}");
+    }
+}
+
+#[test]
+fn a_refused_body_that_never_comes_ends_with_a_word() {
+    let answer =
+        Server::start(&quick()).exchange("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n");
+    assert_eq!(status(&answer), 405);
+    assert!(answer.contains("connection: close"), "{answer}");
+}

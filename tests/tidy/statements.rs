@@ -16,6 +16,7 @@ const EMBEDDED_ONLY: &[&str] = &[
     "store/migrate.rs",
     "store/inspect.rs",
     "store/backup.rs",
+    "relocation/folder.rs",
 ];
 
 /// Words with which a statement begins.

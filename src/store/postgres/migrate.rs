@@ -31,6 +31,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0006_verifications.sql"),
             include_str!("../../../migrations/postgres/data/0007_rescreening.sql"),
             include_str!("../../../migrations/postgres/data/0009_webhooks.sql"),
+            include_str!("../../../migrations/postgres/data/0010_moves.sql"),
             include_str!("../../../migrations/postgres/data/0011_limit_uses.sql"),
         ],
     ),
@@ -60,7 +61,7 @@ pub(super) fn has_tables(session: &mut Session) -> Result<bool> {
 }
 
 /// Takes every step that the database has not seen.
-pub(super) fn run(database: &Database) -> Result<()> {
+pub(in crate::store) fn run(database: &Database) -> Result<()> {
     let patient = Database {
         statement_timeout: STEP_TIMEOUT,
         ..database.clone()

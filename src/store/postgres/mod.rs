@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Receiver;
 
 use super::chain::Audit;
+use super::pressure::{Limits, Pressure};
 use super::queue::{Depth, Job, Queue, now};
 use super::sqlite::spawn;
 use super::tx::Tx;
@@ -28,7 +29,7 @@ use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
 use writer::Writer;
 
-pub(super) use migrate::version;
+pub(super) use migrate::{run as migrate, version};
 pub(super) use session::Session;
 
 /// How often a read is tried on another connection or another snapshot.
@@ -51,9 +52,8 @@ impl Postgres {
     pub(super) fn open(config: &Config, database: &Database) -> Result<Self> {
         migrate::run(database)?;
         let database = Arc::new(database.clone());
-        let wait = config.overload_wait;
-        let (writes, write_jobs) = Queue::new("write", config.write_queue, wait);
-        let (reads, read_jobs) = Queue::new("read", config.read_queue, wait);
+        let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
+        let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
@@ -61,7 +61,7 @@ impl Postgres {
                 Line::new(Arc::clone(&database)),
                 number,
                 Arc::clone(&audit),
-                (config.write_batch, wait),
+                config.write_batch,
                 Arc::clone(writes.pressure()),
             );
             let jobs = write_jobs.clone();
@@ -101,8 +101,8 @@ impl Postgres {
         self.writes.call(work).await
     }
 
-    pub(super) fn is_overloaded(&self) -> bool {
-        self.writes.pressure().is_too_high()
+    pub(super) fn pressure(&self) -> &Arc<Pressure> {
+        self.writes.pressure()
     }
 
     /// The first to tell wins; there is one key and one writer number for each opening.
@@ -145,6 +145,28 @@ impl Session {
         let done = work(&mut Tx::on_postgres(self, None));
         self.roll_back();
         done
+    }
+
+    /// Runs a closure in a transaction of its own, again when others were in the way.
+    pub(super) fn change<T>(&mut self, work: impl Fn(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        for tries in 0.. {
+            self.begin(false)?;
+            let mut done = work(&mut Tx::on_postgres(self, None));
+            if done.is_ok() {
+                done = self.commit().and(done);
+            }
+            if done.is_ok() {
+                return done;
+            }
+            self.roll_back();
+            let was_refused = self.trouble().is_some();
+            if !was_refused || self.take_trouble().remedy() != Remedy::Again || tries >= READ_TRIES
+            {
+                return done;
+            }
+            wait(tries);
+        }
+        unreachable!("the number of tries is bounded")
     }
 }
 

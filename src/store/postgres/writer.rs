@@ -6,7 +6,6 @@
 //! a try that was not committed stays.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
@@ -33,7 +32,6 @@ pub(super) struct Writer {
     pub number: usize,
     pub audit: Arc<OnceLock<Audit>>,
     pub largest_batch: usize,
-    pub longest_wait: Duration,
     pub pressure: Arc<Pressure>,
     turn: Option<Turn>,
     careful: u32,
@@ -60,7 +58,7 @@ impl Writer {
         line: Line,
         number: usize,
         audit: Arc<OnceLock<Audit>>,
-        (largest_batch, longest_wait): (usize, Duration),
+        largest_batch: usize,
         pressure: Arc<Pressure>,
     ) -> Self {
         Self {
@@ -68,7 +66,6 @@ impl Writer {
             number,
             audit,
             largest_batch,
-            longest_wait,
             pressure,
             turn: None,
             careful: 0,
@@ -87,10 +84,9 @@ impl Writer {
             if batch.is_empty() {
                 continue;
             }
-            let (began, count) = (now(), batch.len());
-            self.pressure.one_begins(count);
+            let jobs = batch.len();
             self.carry_out(batch);
-            self.pressure.one_ended(count, began.elapsed());
+            self.pressure.batch_ended(jobs);
         }
     }
 
@@ -98,7 +94,7 @@ impl Writer {
     fn admit(&self, job: Box<dyn Job>, batch: &mut Batch) {
         match job.waited(now()) {
             None => {}
-            Some(waited) if waited > self.longest_wait => {
+            Some(waited) if self.pressure.is_too_long(waited) => {
                 Refusal::Waited.add();
                 job.finish(Err(Error::unavailable("too many requests are waiting", 1)));
             }
