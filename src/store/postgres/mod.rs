@@ -7,6 +7,7 @@
 mod line;
 mod login;
 mod migrate;
+mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -27,6 +28,7 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
+use recent::Recent;
 use writer::Writer;
 
 pub(super) use migrate::{run as migrate, version};
@@ -40,6 +42,7 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
+    recent: Arc<Recent>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -55,6 +58,7 @@ impl Postgres {
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
+        let recent = Arc::new(Recent::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
             let writer = Writer::new(
@@ -63,6 +67,7 @@ impl Postgres {
                 Arc::clone(&audit),
                 config.write_batch,
                 Arc::clone(writes.pressure()),
+                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -76,6 +81,7 @@ impl Postgres {
             writes,
             reads,
             audit,
+            recent,
             threads: Mutex::new(threads),
         })
     }
@@ -99,6 +105,10 @@ impl Postgres {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
+        self.recent.contains(hash)
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {

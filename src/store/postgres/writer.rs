@@ -14,6 +14,7 @@ use super::super::pressure::Pressure;
 use super::super::queue::{Job, now};
 use super::super::tx::Tx;
 use super::line::{Line, Remedy, wait};
+use super::recent::Recent;
 use super::session::Trouble;
 use super::turn::{Fate, Turn};
 use crate::error::{Error, Result};
@@ -33,6 +34,7 @@ pub(super) struct Writer {
     pub audit: Arc<OnceLock<Audit>>,
     pub largest_batch: usize,
     pub pressure: Arc<Pressure>,
+    pub recent: Arc<Recent>,
     turn: Option<Turn>,
     careful: u32,
 }
@@ -60,6 +62,7 @@ impl Writer {
         audit: Arc<OnceLock<Audit>>,
         largest_batch: usize,
         pressure: Arc<Pressure>,
+        recent: Arc<Recent>,
     ) -> Self {
         Self {
             line,
@@ -67,6 +70,7 @@ impl Writer {
             audit,
             largest_batch,
             pressure,
+            recent,
             turn: None,
             careful: 0,
         }
@@ -204,11 +208,13 @@ impl Writer {
         let mut head = self.turn.map(|turn| turn.head);
         let _ = session.begin(trusts_constraints);
         let (mut has_written, mut spoilt) = (false, false);
+        let mut used_keys = Vec::new();
         for job in batch.iter_mut() {
             session.forget_written();
             let mut tx = Tx::on_postgres(session, audit.zip(head));
             let well = job.run(&mut tx);
             head = tx.chain.map(|(_, head)| head);
+            used_keys.append(&mut tx.used_keys);
             has_written |= session.has_written();
             spoilt = !well && session.has_written();
             if spoilt || session.trouble().is_some() {
@@ -229,6 +235,7 @@ impl Writer {
             if noted.is_ok() && session.commit().is_ok() {
                 metrics::COMMIT_TIME.observe_time(began.elapsed());
                 self.turn = next;
+                self.recent.note(&used_keys);
                 return Tried::Done;
             }
             if noted.is_ok() && session.may_have_committed() {
