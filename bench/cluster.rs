@@ -112,8 +112,12 @@ impl Cluster {
             rest.split(' ').next()?.parse().ok()
         });
         rate.ok_or_else(|| {
-            let trouble = String::from_utf8_lossy(&output.stderr);
-            format!("pgbench: {}", trouble.lines().last().unwrap_or_default()).into()
+            let said = String::from_utf8_lossy(&output.stderr);
+            let trouble = said
+                .lines()
+                .find(|line| line.contains("ERROR"))
+                .unwrap_or(&said);
+            format!("pgbench: {trouble}").into()
         })
     }
 }

@@ -17,7 +17,7 @@ enum Bound {
 }
 
 /// `million.*` exists only in a run that stored at least a million customers.
-const GOALS: [Goal; 22] = [
+const GOALS: [Goal; 24] = [
     goal(
         "creates/s at 64 connections, first milestone",
         "create.64.rate",
@@ -78,6 +78,18 @@ const GOALS: [Goal; 22] = [
         "overload.refused.p99_ms",
         None,
         Bound::AtMost(25.0),
+    ),
+    goal(
+        "GET /customers/{id} while everybody is screened again ÷ otherwise",
+        "rescreen.get.ratio",
+        None,
+        Bound::AtLeast(0.9),
+    ),
+    goal(
+        "creates while everybody is screened again ÷ otherwise",
+        "rescreen.create.ratio",
+        None,
+        Bound::AtLeast(0.9),
     ),
     goal(
         "creates on PostgreSQL ÷ pgbench with the same inserts",

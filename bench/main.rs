@@ -61,6 +61,8 @@ enum Scenario {
     Filter,
     /// Twice the load that the server can carry.
     Overload,
+    /// Requests while everybody is screened again by a new watch list; long, so only when named or with --full.
+    Rescreen,
     /// The second engine beside pgbench and the embedded one; needs PostgreSQL, so only when named or with --full.
     Postgres,
     /// Everything again with --customers customers stored; long, so only when named or with --full.
@@ -75,7 +77,7 @@ enum Scenario {
     reason = "these are flags of a command line"
 )]
 struct Options {
-    /// The scenarios to run [default: all but postgres and million]
+    /// The scenarios to run [default: all but rescreen, postgres and million]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// Run every scenario, million too
@@ -124,7 +126,11 @@ impl Options {
     fn scenarios(&self) -> Vec<Scenario> {
         let chosen = |scenario: &Scenario| {
             if self.only.is_empty() {
-                self.full || !matches!(scenario, Scenario::Million | Scenario::Postgres)
+                self.full
+                    || !matches!(
+                        scenario,
+                        Scenario::Million | Scenario::Postgres | Scenario::Rescreen
+                    )
             } else {
                 self.only.contains(scenario)
             }

@@ -38,16 +38,17 @@ impl Place {
         arguments
     }
 
-    /// Makes the tables of the database.
-    pub fn migrate(&self, options: &Options) -> Result<()> {
+    /// Runs another command of the program where the data is, and gives what it prints.
+    pub fn run(&self, options: &Options, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&options.server);
-        command.arg("migrate").args(self.arguments());
+        command.args(arguments).args(self.arguments());
         forget_settings(&mut command);
         let output = command.output()?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8(output.stdout)?);
         }
-        Err(format!("oms migrate: {}", String::from_utf8_lossy(&output.stderr)).into())
+        let trouble = String::from_utf8_lossy(&output.stderr);
+        Err(format!("oms {}: {trouble}", arguments.join(" ")).into())
     }
 }
 
@@ -190,19 +191,16 @@ pub struct Credentials {
 impl Credentials {
     /// Makes a sandbox key of the project `bench`.
     pub fn create(options: &Options, place: &Place) -> Result<Self> {
-        let mut command = Command::new(&options.server);
-        command.args(["keys", "create"]).args(place.arguments());
-        command.args(["--project", "bench", "--mode", "sandbox", "--json"]);
-        forget_settings(&mut command);
-        let output = command.output()?;
-        if !output.status.success() {
-            return Err(format!(
-                "oms keys create: {}",
-                String::from_utf8_lossy(&output.stderr)
-            )
-            .into());
-        }
-        let printed: Value = serde_json::from_slice(&output.stdout)?;
+        let command = [
+            "keys",
+            "create",
+            "--project",
+            "bench",
+            "--mode",
+            "sandbox",
+            "--json",
+        ];
+        let printed: Value = serde_json::from_str(&place.run(options, &command)?)?;
         Ok(Self {
             api_key: text(&printed, "apiKey")?,
             api_secret: text(&printed, "apiSecret")?,

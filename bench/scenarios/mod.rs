@@ -9,6 +9,7 @@ mod overload;
 mod postgres;
 mod reads;
 mod replay;
+mod rescreen;
 mod rig;
 
 use rig::Rig;
@@ -49,6 +50,7 @@ fn measure(scenario: Scenario, rig: &mut Rig) -> Result<()> {
         Scenario::Sqlite => baseline::sqlite(rig),
         Scenario::Replay => replay::measure(rig),
         Scenario::Postgres => postgres::measure(rig),
+        Scenario::Rescreen => rescreen::measure(rig),
         Scenario::Get => reads::get(rig),
         Scenario::List => reads::list(rig),
         Scenario::Filter => reads::filter(rig),

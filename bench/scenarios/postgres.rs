@@ -163,7 +163,7 @@ INSERT INTO idempotency (id, project, key_hash, fingerprint, resource, data_key,
     for number in 0..lookups {
         writeln!(
             script,
-            "INSERT INTO lookups (hash, target) VALUES (:f + {number}, {id});"
+            "INSERT INTO lookups (hash, target) VALUES (:f::bigint + {number}, {id});"
         )?;
     }
     script.push_str("COMMIT;\n");

@@ -127,13 +127,18 @@ impl<'a> Rig<'a> {
         self.database = database;
     }
 
+    /// Runs another command of the program where the data is, and gives what it prints.
+    pub fn run_oms(&self, arguments: &[&str]) -> Result<String> {
+        self.place().run(self.options, arguments)
+    }
+
     /// Makes the tables of another database.
     pub fn migrate(&self, database: &str) -> Result<()> {
         let place = Place {
             database: Some(database.to_owned()),
             ..self.place()
         };
-        place.migrate(self.options)
+        place.run(self.options, &["migrate"]).map(drop)
     }
 
     /// One more server where the data is.

@@ -16,6 +16,7 @@
     reason = "counts and times are small"
 )]
 
+mod elsewhere;
 mod lists;
 mod people;
 mod random;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use oms::core::country::Country;
 use oms::core::screening::{Screener, Subject, THRESHOLD};
-use oms::core::watchlist::{Entry, Kind, Tie, WatchList};
+use oms::core::watchlist::{Entry, Kind, NameKind, Tie, WatchList};
 use random::Random;
 use variants::Parts;
 
@@ -33,6 +34,8 @@ use variants::Parts;
 struct Class {
     name: &'static str,
     write: fn(&Parts, &mut Random) -> Option<String>,
+    /// From which of a person's names.
+    of: fn(&Entry, &mut Random) -> Option<String>,
     /// Only of people of these countries; all when empty.
     countries: &'static [&'static str],
 }
@@ -41,46 +44,61 @@ const CLASSES: &[Class] = &[
     Class {
         name: "as listed, given names first",
         write: variants::plain,
+        of: primary,
+        countries: &[],
+    },
+    Class {
+        name: "an alias, as listed",
+        write: variants::plain,
+        of: alias,
         countries: &[],
     },
     Class {
         name: "reordered, upper case",
         write: variants::reordered,
+        of: primary,
         countries: &[],
     },
     Class {
         name: "missing middle name",
         write: variants::without_middle,
+        of: primary,
         countries: &[],
     },
     Class {
         name: "one slip of the finger",
         write: variants::slip,
+        of: primary,
         countries: &[],
     },
     Class {
         name: "other romanisation",
         write: variants::romanised,
+        of: primary,
         countries: &[],
     },
     Class {
         name: "diacritics",
         write: variants::accented,
+        of: primary,
         countries: &[],
     },
     Class {
         name: "joined words",
         write: variants::joined,
+        of: primary,
         countries: &[],
     },
     Class {
         name: "in Cyrillic",
         write: variants::cyrillic,
+        of: primary,
         countries: &["RU", "BY", "UA", "KZ"],
     },
     Class {
         name: "in Arabic",
         write: variants::arabic,
+        of: primary,
         countries: &[
             "SY", "IQ", "SA", "YE", "LB", "EG", "LY", "PS", "JO", "KW", "AE",
         ],
@@ -88,6 +106,7 @@ const CLASSES: &[Class] = &[
     Class {
         name: "in Chinese",
         write: variants::chinese,
+        of: primary,
         countries: &["CN", "TW", "HK"],
     },
 ];
@@ -98,19 +117,34 @@ struct Draw {
     name: &'static str,
     listed: u64,
     strangers: u64,
+    countries: &'static [people::Country],
 }
 
-/// The weights were set while looking at the first; the second shows what they are worth.
-const DRAWS: [Draw; 2] = [
+/// The weights were set while looking at the first two; the others show what they are worth.
+const DRAWS: [Draw; 4] = [
     Draw {
-        name: "the people that the weights were set by",
+        name: "looked at: strangers whose names are in the list of common names",
         listed: 7,
         strangers: 11,
+        countries: people::COUNTRIES,
+    },
+    Draw {
+        name: "looked at: strangers from elsewhere",
+        listed: 1_000_003,
+        strangers: 2_000_003,
+        countries: elsewhere::LOOKED_AT,
     },
     Draw {
         name: "held out: other seeds",
-        listed: 1_000_003,
-        strangers: 2_000_003,
+        listed: 5_000_011,
+        strangers: 6_000_011,
+        countries: people::COUNTRIES,
+    },
+    Draw {
+        name: "held out: other seeds, and strangers from countries that nobody looked at",
+        listed: 7_000_003,
+        strangers: 8_000_009,
+        countries: elsewhere::HELD_OUT,
     },
 ];
 
@@ -195,6 +229,19 @@ fn hits(screener: &Screener, entry: &Entry, name: &str, birth: Option<jiff::civi
         .any(|hit| hit.entry.id == entry.id)
 }
 
+/// The name under which somebody is listed.
+#[expect(clippy::unnecessary_wraps, reason = "not everybody has an alias")]
+fn primary(entry: &Entry, _: &mut Random) -> Option<String> {
+    Some(entry.name().to_owned())
+}
+
+/// One of the other names of somebody who has some, weak ones left out.
+fn alias(entry: &Entry, random: &mut Random) -> Option<String> {
+    let further = entry.names.iter().skip(1);
+    let strong: Vec<_> = further.filter(|name| name.kind != NameKind::Weak).collect();
+    (!strong.is_empty()).then(|| random.of(&strong).text.clone())
+}
+
 /// Listed people of a class, at most [`PER_CLASS`], spread over the list.
 fn subjects<'a>(
     list: &'a WatchList,
@@ -213,7 +260,7 @@ fn subjects<'a>(
         people.swap(place, random.below(place + 1));
     }
     let named = people.into_iter().filter_map(|entry| {
-        let parts = variants::parts(entry.name())?;
+        let parts = variants::parts(&(class.of)(entry, random)?)?;
         Some((entry, (class.write)(&parts, random)?))
     });
     named.take(PER_CLASS).collect()
@@ -223,7 +270,7 @@ fn strangers(screener: &Screener, draw: Draw) {
     let mut random = Random(draw.strangers);
     let (mut with_birth, mut by_name) = (Vec::new(), Vec::new());
     for _ in 0..STRANGERS {
-        let mut subject = stranger(&mut random);
+        let mut subject = stranger(draw.countries, &mut random);
         with_birth.extend(mistaken(screener, &subject));
         subject.birth_date = None;
         by_name.extend(mistaken(screener, &subject));
@@ -260,8 +307,8 @@ fn mistaken(screener: &Screener, subject: &Subject) -> Option<String> {
     ))
 }
 
-fn stranger(random: &mut Random) -> Subject {
-    let (name, country) = people::person(random);
+fn stranger(countries: &[people::Country], random: &mut Random) -> Subject {
+    let (name, country) = people::person(countries, random);
     Subject {
         names: vec![name],
         birth_date: Some(random.birth_date()),
@@ -286,11 +333,11 @@ fn speed(list: &WatchList) {
             // One of ten is called nearly like somebody on the list.
             0 => {
                 let entry = &large.entries[random.below(large.entries.len())];
-                let mut subject = stranger(&mut random);
+                let mut subject = stranger(people::COUNTRIES, &mut random);
                 subject.names = vec![entry.name().to_owned()];
                 subject
             }
-            _ => stranger(&mut random),
+            _ => stranger(people::COUNTRIES, &mut random),
         })
         .collect();
     let mut times: Vec<Duration> = subjects[..5000]

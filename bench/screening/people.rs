@@ -4,14 +4,15 @@
 use crate::random::Random;
 
 /// Where a name is common: first names, last names.
-type Country = (
+pub type Country = (
     &'static str,
     &'static [&'static str],
     &'static [&'static str],
 );
 
+/// Known to `src/core/screening/common.rs`.
 #[rustfmt::skip]
-const COUNTRIES: &[Country] = &[
+pub const COUNTRIES: &[Country] = &[
     ("US",
      &["James", "Mary", "Robert", "Patricia", "John", "Jennifer", "Michael", "Linda", "David", "Elizabeth", "William", "Barbara", "Richard", "Susan", "Joseph", "Jessica", "Thomas", "Sarah", "Daniel", "Karen", "Matthew", "Emily", "Kevin", "Amanda"],
      &["Smith", "Johnson", "Williams", "Brown", "Jones", "Miller", "Davis", "Wilson", "Anderson", "Taylor", "Thomas", "Moore", "Martin", "Lee", "Thompson", "White", "Harris", "Clark", "Lewis", "Robinson", "Walker", "Young", "King", "Wright"]),
@@ -80,15 +81,15 @@ const COUNTRIES: &[Country] = &[
      &["Jovanović", "Petrović", "Nikolić", "Marković", "Đorđević", "Stojanović", "Ilić", "Stanković", "Pavlović", "Milošević", "Popović", "Kovačević", "Todorović", "Lukić", "Savić", "Simić"]),
 ];
 
-/// A person: the name and the country's code.
-pub fn person(random: &mut Random) -> (String, &'static str) {
-    let (country, first, last) = random.of(COUNTRIES);
+/// A person of one of these countries: the name and the country's code.
+pub fn person(countries: &[Country], random: &mut Random) -> (String, &'static str) {
+    let (country, first, last) = random.of(countries);
     let surname = random.of(last);
     let name = match (country, random.below(4)) {
         ("MX" | "PH" | "BR" | "CO" | "VE", 0..2) => {
             format!("{} {surname} {}", random.of(first), random.of(last))
         }
-        ("US" | "EG" | "IQ", 0) => {
+        ("US" | "EG" | "IQ" | "LY", 0) => {
             format!("{} {} {surname}", random.of(first), random.of(first))
         }
         _ => format!("{} {surname}", random.of(first)),

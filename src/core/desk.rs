@@ -8,7 +8,7 @@ use super::api_key::Mode;
 use super::decision::{Judgement, judge};
 use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
 use super::evaluation::{Facts, Known, evaluate};
-use super::event::{Event, EventKind, Origin};
+use super::event::{self, Event, EventKind, Origin};
 use super::installation::Installation;
 use super::policy::Policy;
 use super::project::{Project, Verification};
@@ -18,13 +18,18 @@ use super::verification::{Settled, run_checks};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
-use crate::id::CustomerId;
+use crate::id::{CustomerId, VerificationId};
+use crate::store::Tx;
 use crate::store::customer::{self, Filter};
+use crate::store::event as event_rows;
 use crate::store::project::{self, ProjectRow};
 use crate::store::verification::{self, VerificationRow};
 
 /// Customers read at once.
 const BATCH: usize = 500;
+
+/// Verifications that are ordered again in one transaction.
+const ORDERS: i64 = 500;
 
 /// An installation with the clock, the policy and the person at the desk.
 pub struct Desk {
@@ -171,14 +176,40 @@ impl Desk {
     }
 
     /// Has the provider asked again, from the first attempt, about everybody of a project
-    /// whom it could not be asked about; gives their number.
+    /// whom it could not be asked about, each with its note in the audit log; gives their
+    /// number.
     ///
     /// # Errors
-    /// When the store is away.
+    /// When the store is away; what was asked by then stays so.
     pub async fn ask_again(&self, project: &Project) -> Result<usize> {
-        let (number, now) = (project.number, self.context.now());
-        let ask = move |tx: &mut crate::store::Tx<'_>| verification::ask_again(tx, number, now);
-        self.installation.store.write(ask).await
+        let (store, number) = (&self.installation.store, project.number);
+        let (mut behind, mut asked) = (VerificationId::from_bytes([0; 16]), 0);
+        loop {
+            let page = move |tx: &mut Tx<'_>| verification::given_up(tx, number, behind, ORDERS);
+            let page = store.read(page).await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(asked);
+            };
+            behind = *last;
+            let notes = page.into_iter().map(|(id, customer)| {
+                let event = [Event::of_customer(EventKind::VerificationAskedAgain, &[])];
+                let (key, context) = (&self.installation.secrets.audit, &self.context);
+                let place = (number, customer);
+                Ok((id, event::seal(&event, place, &self.origin, key, context)?))
+            });
+            let (notes, now) = (notes.collect::<Result<Vec<_>>>()?, self.context.now());
+            let write = store.write(move |tx| {
+                let mut count = 0;
+                for (id, note) in &notes {
+                    if verification::ask_again(tx, *id, now)? {
+                        event_rows::append(tx, note, false)?;
+                        count += 1;
+                    }
+                }
+                Ok(count)
+            });
+            asked += write.await?;
+        }
     }
 
     /// Carries out a decision about a version of a customer that was looked at.

@@ -58,6 +58,9 @@ pub enum EventKind {
     /// A customer may be erased again. Audit only.
     #[serde(rename = "customer.released")]
     CustomerReleased,
+    /// The provider is asked about a customer's identity again. Audit only.
+    #[serde(rename = "verification.askedAgain")]
+    VerificationAskedAgain,
     /// An API key was made. Audit only.
     #[serde(rename = "apiKey.created")]
     ApiKeyCreated,
@@ -101,7 +104,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -111,6 +114,7 @@ impl EventKind {
         Self::CustomerErased,
         Self::CustomerHeld,
         Self::CustomerReleased,
+        Self::VerificationAskedAgain,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
         Self::WebhookTest,
@@ -136,6 +140,7 @@ impl EventKind {
             Self::CustomerErased => "customer.erased",
             Self::CustomerHeld => "customer.held",
             Self::CustomerReleased => "customer.released",
+            Self::VerificationAskedAgain => "verification.askedAgain",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
             Self::WebhookTest => "webhook.test",

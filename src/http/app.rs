@@ -24,7 +24,7 @@ use crate::core::references::References;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::outbound::Outbound;
-use crate::store::{api_key, customer, key_register, project, webhook};
+use crate::store::{Tx, api_key, customer, key_register, project, webhook};
 use crate::vault::{DataKeyPool, IdOrder, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
@@ -165,16 +165,34 @@ impl App {
         directory.keys.get(name).cloned()
     }
 
-    /// Takes a key in that was just read from the store.
+    /// The API key of a token that we signed. Another server may have given it for a key that
+    /// was made a moment ago, so what is not known here is looked for in the store.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn api_key_of_token(&self, name: &str) -> Result<Option<Arc<ApiKey>>> {
+        if let Some(known) = self.api_key(name) {
+            return Ok(Some(known));
+        }
+        let wanted = name.to_owned();
+        let read = move |tx: &mut Tx<'_>| api_key::find(tx, &wanted);
+        let Some(key) = self.installation.store.read(read).await? else {
+            return Ok(None);
+        };
+        self.refresh_projects().await?;
+        Ok(Some(self.learn_key(key)))
+    }
+
+    /// Takes a key in that was just read from the store, unless it is known: then it may have
+    /// been revoked since.
     #[must_use]
     pub fn learn_key(&self, key: ApiKey) -> Arc<ApiKey> {
-        let key = Arc::new(key);
-        self.api_keys
+        let mut directory = self
+            .api_keys
             .write()
-            .expect("no code panics while it holds this lock")
-            .keys
-            .insert(key.api_key.clone(), Arc::clone(&key));
-        key
+            .expect("no code panics while it holds this lock");
+        let known = directory.keys.entry(key.api_key.clone());
+        Arc::clone(known.or_insert_with(|| Arc::new(key)))
     }
 
     /// Reads the API keys again when one was made or revoked, by whatever process.

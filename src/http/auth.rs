@@ -94,7 +94,8 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
         let token = bearer(&parts.headers)?;
         let claims = verify(app, token)?;
         let key = app
-            .api_key(&claims.sub)
+            .api_key_of_token(&claims.sub)
+            .await?
             .filter(|key| key.revoked_at.is_none())
             .ok_or_else(|| {
                 Error::new(Code::TokenInvalid, "the API key of this token was revoked")

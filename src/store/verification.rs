@@ -227,14 +227,39 @@ pub fn give_up(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str) -> Result<()> {
     Ok(())
 }
 
-/// Asks again, from the first attempt, about everybody of a project whom the provider
-/// could not be asked about.
-pub fn ask_again(tx: &mut Tx<'_>, project: i64, now: Time) -> Result<usize> {
-    tx.execute(
-        "UPDATE verifications SET state = 0, attempts = 0, due_at = $1, accepted_at = NULL
-         WHERE project = $2 AND state = 1",
-        &[now.as_millis().into(), project.into()],
+/// Those of a project that the provider could not be asked about, in the order of their
+/// ids behind one, and about whom each is.
+pub fn given_up(
+    tx: &mut Tx<'_>,
+    project: i64,
+    behind: VerificationId,
+    limit: i64,
+) -> Result<Vec<(VerificationId, CustomerId)>> {
+    static GIVEN_UP: Sql = Sql::new(
+        "SELECT v.id, v.customer FROM verifications v
+         WHERE {all v} AND v.project = $1 AND v.state = 1 AND v.id > $2 ORDER BY v.id LIMIT $3",
+    );
+    tx.all(
+        GIVEN_UP.of(tx),
+        &[project.into(), behind.as_bytes().into(), limit.into()],
+        |row| {
+            Ok((
+                VerificationId::from_bytes(row.array(0)?),
+                CustomerId::from_bytes(row.array(1)?),
+            ))
+        },
     )
+}
+
+/// Asks again, from the first attempt, where the provider could not be asked; `false` when
+/// that is not so any more.
+pub fn ask_again(tx: &mut Tx<'_>, id: VerificationId, now: Time) -> Result<bool> {
+    static ASK: Sql = Sql::new(
+        "UPDATE verifications SET state = 0, attempts = 0, due_at = $1, accepted_at = NULL
+         WHERE {at verifications.id $2} AND state = 1",
+    );
+    let asked = tx.execute(ASK.of(tx), &[now.as_millis().into(), id.as_bytes().into()])?;
+    Ok(asked == 1)
 }
 
 /// Forgets verifications from before an id that take no result any more; gives their number.

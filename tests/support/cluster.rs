@@ -3,10 +3,11 @@
 //!
 //! `OMS_TEST_DATABASE=postgres` makes every server of the tests keep its data there.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -43,20 +44,27 @@ pub fn on_postgres() -> bool {
     std::env::var("OMS_TEST_DATABASE").is_ok_and(|text| text == "postgres")
 }
 
-/// The setting that names the database of a data folder, where there is one.
+/// The setting that names the database of a data folder, where there is one: that which was
+/// noted beside it, or one of its own.
 pub fn database_setting(data: &Path) -> Option<(String, String)> {
-    if !on_postgres() {
+    let folder = data.parent()?;
+    let noted = fs::read_to_string(folder.join(URL_FILE)).ok();
+    if noted.is_none() && !on_postgres() {
         return None;
     }
-    let beside = data.parent()?.join(URL_FILE);
-    let url = fs::read_to_string(&beside).unwrap_or_else(|_| {
+    let url = noted.unwrap_or_else(|| {
         let url = Cluster::shared().new_database();
-        if beside.parent().is_some_and(Path::is_dir) {
-            fs::write(&beside, &url).expect("the URL can be noted");
+        if folder.is_dir() {
+            note_database(folder, &url);
         }
         url
     });
     Some(("OMS_DATABASE".into(), url))
+}
+
+/// Has the servers whose data folder lies in this one keep their data in a database.
+pub fn note_database(folder: &Path, url: &str) {
+    fs::write(folder.join(URL_FILE), url).expect("the URL can be noted");
 }
 
 impl Cluster {
@@ -70,16 +78,22 @@ impl Cluster {
 
     /// A server with settings, if the machine has PostgreSQL.
     pub fn start(settings: &[(&str, &str)]) -> Option<Self> {
+        Self::start_with(&[], settings)
+    }
+
+    /// A server with files of its own, whose names stand in settings as `{folder}/NAME`.
+    pub fn start_with(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Option<Self> {
         let programs = newest_programs()?;
-        let folder = std::env::temp_dir().join(fresh_name("oms-postgres"));
-        drop(fs::remove_dir_all(&folder));
-        fs::create_dir_all(&folder).expect("a temporary folder can be made");
-        if is_root() {
-            chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
+        let folder = own_folder();
+        for (name, text) in files {
+            let path = folder.join(name);
+            fs::write(&path, text).expect("a file can be written");
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+            give_away(&path);
         }
         let made = unprivileged(&programs.join("initdb"))
             .args(["-U", "oms", "-A", "trust", "-E", "UTF8", "--locale=C"])
-            .args(["--wal-segsize", "4", "-D"])
+            .args(["--no-sync", "--wal-segsize", "4", "-D"])
             .arg(folder.join("data"))
             .output()
             .expect("initdb runs");
@@ -111,6 +125,7 @@ impl Cluster {
             ("max_wal_size", "32MB"),
         ];
         for (name, value) in own.iter().chain(settings) {
+            let value = value.replace("{folder}", folder_text);
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let keeper = command
@@ -133,6 +148,29 @@ impl Cluster {
         cluster
     }
 
+    /// A server that follows this one, as it stands and with what comes.
+    pub fn standby(&self) -> Self {
+        let folder = own_folder();
+        let copied = unprivileged(&self.programs.join("pg_basebackup"))
+            .args(["--no-sync", "-R", "-X", "stream", "-c", "fast", "-d"])
+            .arg(self.url("postgres"))
+            .arg("-D")
+            .arg(folder.join("data"))
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(
+            copied.status.success(),
+            "{}",
+            String::from_utf8_lossy(&copied.stderr)
+        );
+        Self::run(self.programs.clone(), folder, &[])
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Makes an empty database and gives its URL.
     pub fn new_database(&self) -> String {
         let name = fresh_name("db").replace('-', "_");
@@ -143,7 +181,7 @@ impl Cluster {
 
     /// The URL of one of its databases.
     pub fn url(&self, name: &str) -> String {
-        format!("postgres://oms@127.0.0.1:{}/{name}", self.port)
+        format!("postgres://oms@{}/{name}", self.address())
     }
 
     /// Runs SQL in one of its databases and gives what psql prints.
@@ -239,11 +277,32 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
+/// An empty temporary folder of the server's user.
+fn own_folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(fresh_name("oms-postgres"));
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    give_away(&folder);
+    folder
+}
+
+fn give_away(path: &Path) {
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give away");
+    }
+}
+
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Below those that the machine gives to whoever connects, so that nobody gets it by chance
+/// before the server is up.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
+    let ports = std::iter::repeat_with(|| {
+        let chance = u16::try_from(RandomState::new().hash_one(()) % 12_000);
+        20_000 + chance.expect("it is small")
+    });
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("there is a free port")
 }

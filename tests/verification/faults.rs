@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::process::{
     A_WHILE, Asking, Provider, approved, endorsement, lists, until, with_document,
 };
@@ -57,6 +59,13 @@ fn after_the_last_attempt_a_person_decides_or_the_provider_is_asked_again() {
         again.stdout.contains("asked again about 1 customers"),
         "{again:?}"
     );
+    let told = told_of_asking_again(&asking);
+    assert_eq!(told.len(), 1, "only the one that is asked about: {told:#?}");
+    assert_eq!(told[0]["resource"], second.as_str(), "{told:#?}");
+    let who = told[0]["who"].as_str().unwrap_or_default();
+    assert!(who.starts_with("cli:"), "{told:#?}");
+    asking.run(&["reviews", "ask-again"]);
+    assert_eq!(told_of_asking_again(&asking).len(), 1, "nobody was left");
     let ver = provider.requests(1)[0].clone();
     asking.result(&ver, &approved(&ver)).send().wants(200);
     until(&api, &second, 2, |one| {
@@ -79,6 +88,16 @@ fn a_late_result_of_a_verification_that_was_given_up_still_counts() {
     until(&api, &id, 2, |one| {
         lists(one, "complete", "identityVerification")
     });
+}
+
+/// What the audit log says of those whom the provider was asked about again.
+fn told_of_asking_again(asking: &Asking) -> Vec<Value> {
+    let log = asking.run(&["audit", "export"]);
+    assert!(log.status.success(), "{log:?}");
+    let rows = log.stdout.lines();
+    let rows = rows.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    rows.filter(|row| row["what"] == json!(["verification.askedAgain"]))
+        .collect()
 }
 
 /// The server dies at a place; started again, it asks.

@@ -18,20 +18,24 @@ pub(super) const MAX_WORDS: usize = 12;
 
 /// The words of a name, in its order.
 pub(super) fn words(name: &str) -> Vec<Word> {
-    let raw = split(name);
+    folded(split(name))
+}
+
+fn folded(raw: Vec<(Word, bool)>) -> Vec<Word> {
     let mut kept: Vec<Word> = Vec::new();
     let count = raw.len();
     for (place, (word, hyphen)) in raw.iter().enumerate() {
         let text = word.text.as_str();
         let particle = ALWAYS_PARTICLES.contains(&text)
             || (place > 0 && PARTICLES.contains(&text))
+            || (place > 0 && word.vowelless && VOWELLESS_PARTICLES.contains(&text))
             || (*hyphen && SUN_ARTICLES.contains(&text));
         let last = place + 1 == count;
         if SUFFIXES.contains(&text) || (particle && !(last && kept.is_empty())) {
             continue;
         }
         match kept.last_mut() {
-            Some(before) if SERVANTS.contains(&before.text.as_str()) => {
+            Some(before) if is_servant(&before.text) => {
                 before.text = format!("abd{text}");
                 before.vowelless |= word.vowelless;
             }
@@ -54,13 +58,35 @@ pub(super) fn words(name: &str) -> Vec<Word> {
     kept
 }
 
+/// A name as it stands, and once more where somebody may have turned it around:
+/// "servant of" belongs to the word behind it, or else to the one before.
+pub(super) fn readings(name: &str) -> Vec<Vec<Word>> {
+    let raw = split(name);
+    let mut turned = raw.clone();
+    let is_article = |place: usize| ALWAYS_PARTICLES.contains(&raw[place].0.text.as_str());
+    for place in (1..raw.len()).filter(|place| is_servant(&raw[*place].0.text)) {
+        let before = place - 1;
+        let start = match before.checked_sub(1) {
+            Some(start) if is_article(before) || is_article(start) => start,
+            _ => before,
+        };
+        turned[start..=place].rotate_right(1);
+    }
+    let is_turned = turned != raw;
+    let mut readings = vec![folded(raw)];
+    if is_turned {
+        readings.push(folded(turned));
+    }
+    readings
+}
+
 /// Given names without the "servant of" at their end, which belongs to the
 /// surname, and that word.
 pub(super) fn without_servant(given: &str) -> (&str, &str) {
     let given = given.trim();
     let (before, last) = given.rsplit_once(' ').unwrap_or(("", given));
     let plain = last.trim_start_matches('\'').to_ascii_lowercase();
-    if SERVANTS.contains(&plain.as_str()) {
+    if is_servant(&plain) {
         (before, last)
     } else {
         (given, "")
@@ -69,6 +95,9 @@ pub(super) fn without_servant(given: &str) -> (&str, &str) {
 
 /// What may be left out of a name anywhere.
 const ALWAYS_PARTICLES: [&str; 6] = ["al", "el", "ul", "bin", "ibn", "bint"];
+
+/// The same in letters without short vowels.
+const VOWELLESS_PARTICLES: [&str; 5] = ["bn", "abn", "bnt", "wld", "awld"];
 
 /// What may be left out of a name behind its first word.
 const PARTICLES: [&str; 23] = [
@@ -89,6 +118,18 @@ const SERVANTS: [&str; 10] = [
     "abd", "abdul", "abdal", "abdel", "abdol", "abdur", "abdu", "abdool", "abdoul", "abdur",
 ];
 
+/// "Servant of" is one name with the word that follows, also with a slip in it.
+fn is_servant(text: &str) -> bool {
+    let slipped = || {
+        (5..=6).contains(&text.len())
+            && text.starts_with('a')
+            && ["abdul", "abdel"]
+                .iter()
+                .any(|servant| strsim::osa_distance(text, servant) == 1)
+    };
+    SERVANTS.contains(&text) || (slipped() && text != "abduh")
+}
+
 /// "Of the faith": one name with the word before.
 const FAITHS: [&str; 9] = [
     "din", "deen", "dine", "eddin", "eddine", "uddin", "aldin", "aldeen", "addin",
@@ -96,7 +137,7 @@ const FAITHS: [&str; 9] = [
 
 /// The spellings of a compound in one word.
 fn joined(text: &str) -> String {
-    let mut text = text.to_owned();
+    let mut text = text.replacen("abdd", "abd", 1);
     for article in [
         "al", "ul", "el", "ol", "ur", "ar", "er", "oul", "ool", "ou", "as", "us",
     ] {

@@ -55,8 +55,8 @@ pub(super) struct Index {
     pub names: Vec<Listed>,
     vocabulary: Vec<Known>,
     by_key: HashMap<u64, Vec<u32>>,
-    /// How much a word says, by its canon; the consonants of a word without its
-    /// vowels say as much as the most common word that has them.
+    /// How much a word says, by its canon, and how much consonants do for a word
+    /// without its vowels: the less, the more entries have them.
     weights: HashMap<String, f64>,
     weights_of_bones: HashMap<String, f64>,
 }
@@ -75,7 +75,7 @@ impl Index {
             weights_of_bones: HashMap::new(),
         };
         let mut ids = HashMap::new();
-        let mut holders: HashMap<String, HashSet<u32>> = HashMap::new();
+        let mut holders = Holders::default();
         for (entry, of) in (0u32..).zip(entries) {
             if of.kind == Kind::Individual {
                 for (number, name) in (0u32..).zip(&of.names) {
@@ -89,8 +89,7 @@ impl Index {
                         spans: index.spans(&words, &mut ids),
                     };
                     for word in &words {
-                        let token = Token::new(word);
-                        holders.entry(token.canon).or_default().insert(entry);
+                        holders.add(Token::new(word), entry);
                     }
                     index.names.push(listed);
                 }
@@ -127,25 +126,36 @@ impl Index {
 
     /// A word says the less, the more entries have it, and little when very many
     /// people do.
-    fn weigh(&mut self, holders: &HashMap<String, HashSet<u32>>) {
+    fn weigh(&mut self, holders: &Holders) {
         let entries: HashSet<u32> = self.names.iter().map(|name| name.entry).collect();
         // Few entries make no statistic: a short list counts as one of a thousand.
         let all = float(entries.len()).max(1000.0);
-        for (canon, holders) in holders {
-            let weight = (1.0 + all / float(holders.len())).ln() / (1.0 + all).ln();
-            self.weights.insert(canon.clone(), weight);
-        }
+        let weight =
+            |holders: &HashSet<u32>| (1.0 + all / float(holders.len())).ln() / (1.0 + all).ln();
+        let weights = |holders: &HashMap<String, HashSet<u32>>| {
+            let of = |(form, holders): (&String, &HashSet<u32>)| (form.clone(), weight(holders));
+            holders.iter().map(of).collect::<HashMap<_, _>>()
+        };
+        self.weights = weights(&holders.of_canon);
+        self.weights_of_bones = weights(&holders.of_bones);
         for token in common::tokens() {
-            let weight = self.weights.entry(token.canon).or_insert(COMMON);
-            *weight = weight.min(COMMON);
-            self.weights_of_bones.insert(token.bones, COMMON_BONES);
+            for (weights, form, most) in [
+                (&mut self.weights, token.canon, COMMON),
+                (&mut self.weights_of_bones, token.bones, COMMON_BONES),
+            ] {
+                let weight = weights.entry(form).or_insert(most);
+                *weight = weight.min(most);
+            }
         }
         for known in &mut self.vocabulary {
-            known.weight = self
-                .weights
-                .get(&known.token.canon)
-                .copied()
-                .unwrap_or(UNKNOWN);
+            known.weight = match known.token.text.len() {
+                1 => INITIAL,
+                _ => self
+                    .weights
+                    .get(&known.token.canon)
+                    .copied()
+                    .unwrap_or(UNKNOWN),
+            };
         }
         for listed in &mut self.names {
             let single = listed.spans.iter().filter(|(span, _)| span.length == 1);
@@ -163,6 +173,9 @@ impl Index {
     /// The same, if somebody is called so: a word that is spelled otherwise than
     /// another is less likely a slip when it is a name by itself.
     fn weight_of_name(&self, token: &Token) -> Option<f64> {
+        if token.text.len() == 1 {
+            return Some(INITIAL);
+        }
         let weight = if token.vowelless {
             self.weights_of_bones.get(&token.bones)
         } else {
@@ -183,7 +196,10 @@ impl Index {
                     if seen.insert(*id) {
                         let other = &self.vocabulary[*id as usize].token;
                         let mut like = likeness(&token, other);
-                        if is_name && like < 1.0 && token.is_another_sound(other) {
+                        if is_name
+                            && (like <= OTHER_VOWELS
+                                || (like < 1.0 && token.is_another_sound(other)))
+                        {
                             like -= ANOTHER_NAME;
                         }
                         if like >= ALIKE && (span.length == 1 || like >= ALIKE_JOINED) {
@@ -213,10 +229,24 @@ impl Index {
         }
         touched.retain(|name| {
             let total: f64 = self.names[*name as usize].weights.iter().sum();
-            shared[*name as usize] >= LEAST_SHARE * total
+            shared[*name as usize] >= LEAST_SHARE * total.min(2.0)
         });
         touched.sort_unstable();
         touched
+    }
+}
+
+/// The entries that have a word, by its forms.
+#[derive(Default)]
+struct Holders {
+    of_canon: HashMap<String, HashSet<u32>>,
+    of_bones: HashMap<String, HashSet<u32>>,
+}
+
+impl Holders {
+    fn add(&mut self, token: Token, entry: u32) {
+        self.of_canon.entry(token.canon).or_default().insert(entry);
+        self.of_bones.entry(token.bones).or_default().insert(entry);
     }
 }
 
@@ -233,6 +263,12 @@ const COMMON_BONES: f64 = 0.65;
 /// What it costs a likeness when the subject's word has other consonants and is a
 /// name by itself.
 const ANOTHER_NAME: f64 = 0.06;
+
+/// Words of the same consonants that are at most so alike have more than one other vowel.
+const OTHER_VOWELS: f64 = 0.9;
+
+/// What a single letter says.
+const INITIAL: f64 = 0.1;
 
 /// What a word says that the list does not have.
 const UNKNOWN: f64 = 0.9;

@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use super::country::Country;
 use super::customer::{Identity, Profile};
 use super::watchlist::{Entry, WatchList};
+use fold::Word;
 use index::Index;
 pub use score::Reason;
 use score::{Fit, with_birth, with_countries};
@@ -124,8 +125,8 @@ impl Screener {
     #[must_use]
     pub fn screen_above(&self, subject: &Subject, threshold: f64) -> Vec<Hit> {
         let mut hits: Vec<Hit> = Vec::new();
-        for name in &subject.names {
-            self.screen_name(name, subject, threshold, &mut hits);
+        for words in subject.names.iter().flat_map(|name| fold::readings(name)) {
+            self.screen_name(&words, subject, threshold, &mut hits);
         }
         hits.sort_by(|a, b| {
             let by_score = b.score.total_cmp(&a.score);
@@ -134,13 +135,12 @@ impl Screener {
         hits
     }
 
-    fn screen_name(&self, name: &str, subject: &Subject, threshold: f64, hits: &mut Vec<Hit>) {
-        let words = fold::words(name);
+    fn screen_name(&self, words: &[Word], subject: &Subject, threshold: f64, hits: &mut Vec<Hit>) {
         let weights: Vec<f64> = words
             .iter()
             .map(|word| self.index.weight(&Token::new(word)))
             .collect();
-        let alike = self.index.alike(&words);
+        let alike = self.index.alike(words);
         for candidate in self.index.candidates(&alike) {
             let listed = &self.index.names[candidate as usize];
             let Some(fit) = Fit::new(listed, &alike, &weights) else {

@@ -64,25 +64,27 @@ impl std::fmt::Display for Reason {
 }
 
 /// What words that fit nothing cost, when both sides have some: another person's.
-const CONFLICT: f64 = 0.60;
+const CONFLICT: f64 = 0.37;
 /// What it costs when the subject lacks words of the listed name.
-const MISSING: f64 = 0.20;
+const MISSING: f64 = 0.23;
 /// What it costs when the subject has more words.
 const MORE: f64 = 0.30;
 /// What it costs when no surname, or no given name, was found.
 const ONE_SIDED: f64 = 0.10;
 /// What unlikeness of the words found costs.
-const UNLIKE: f64 = 1.2;
+const UNLIKE: f64 = 1.35;
 /// So much must be found for a name to say who it is.
 const ENOUGH: f64 = 1.1;
 /// What it costs when nothing was found of that, for a part of a name and for a whole one.
-const COMMON_PART: f64 = 0.4;
+const COMMON_PART: f64 = 0.46;
 const COMMON_WHOLE: f64 = 0.08;
 /// What it costs when nothing was found of that and no birth date can tell two
 /// people of one name apart, although the list gives one.
-const UNPROVEN: f64 = 0.6;
+const UNPROVEN: f64 = 0.58;
+/// How much more of that an alias costs: a common name that somebody took.
+const ALIAS: f64 = 1.4;
 /// What a weak alias costs.
-const WEAK: f64 = 0.06;
+const WEAK: f64 = 0.08;
 
 /// How well the words fit.
 pub(super) struct Fit {
@@ -93,6 +95,7 @@ pub(super) struct Fit {
     more: usize,
     /// From 0 to 1: how little the name says.
     common: f64,
+    kind: NameKind,
 }
 
 impl Fit {
@@ -140,6 +143,7 @@ impl Fit {
             missing,
             more,
             common,
+            kind: listed.kind,
         })
     }
 
@@ -149,6 +153,8 @@ impl Fit {
         let whole = self.missing == 0 && self.more == 0;
         if whole && !listed {
             0.0
+        } else if self.kind == NameKind::Alias {
+            UNPROVEN * ALIAS * self.common
         } else {
             UNPROVEN * self.common
         }

@@ -99,19 +99,22 @@ impl Trouble {
     /// What the one who asked is told when nothing helps.
     pub(super) fn error(&self) -> Error {
         match self {
-            Self::Lost(cause) => {
-                tracing::warn!(%cause, "a connection to the database broke");
-                away()
-            }
+            Self::Lost(_) => away(),
             Self::Refused(failure) => match remedy(failure) {
                 Remedy::Never => Error::internal(failure.clone()),
                 Remedy::Again => Error::unavailable("others keep changing the same data", 1),
-                Remedy::Reconnect | Remedy::Later => {
-                    tracing::error!(cause = %failure, "the database refused a statement");
-                    Error::unavailable("the store is away", 5)
-                }
+                Remedy::Reconnect | Remedy::Later => Error::unavailable("the store is away", 5),
             },
         }
+    }
+
+    /// The same, when it is given up.
+    pub(super) fn last_error(&self) -> Error {
+        match self {
+            Self::Lost(cause) => tracing::warn!(%cause, "a connection to the database broke"),
+            Self::Refused(cause) => tracing::error!(%cause, "the database refused a statement"),
+        }
+        self.error()
     }
 }
 

@@ -196,10 +196,10 @@ fn read(line: &mut Line, mut job: Box<dyn Job>) {
         match trouble.remedy() {
             Remedy::Reconnect => line.hang_up(),
             Remedy::Again => {}
-            Remedy::Later | Remedy::Never => return job.finish(Err(trouble.error())),
+            Remedy::Later | Remedy::Never => return job.finish(Err(trouble.last_error())),
         }
         if tries >= READ_TRIES {
-            return job.finish(Err(trouble.error()));
+            return job.finish(Err(trouble.last_error()));
         }
         wait(tries);
     }

@@ -44,6 +44,15 @@ pub(super) enum Trouble {
     Lost(io::Error),
 }
 
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(failure) => Self::other(failure),
+            Trouble::Lost(cause) => cause,
+        }
+    }
+}
+
 /// A statement that the server knows by a number.
 struct Statement {
     number: u32,
@@ -116,13 +125,33 @@ impl Session {
             limit.as_millis(),
             limit.min(LOCK_TIMEOUT).as_millis(),
         ))?;
+        session.look_up_by_key()?;
         if session.is_read_only()? {
             return Err(io::Error::other("it takes no writes: it is a standby"));
         }
         for sql in [BEGIN_WRITE, BEGIN_READ, COMMIT, ROLLBACK] {
-            session.prepare(sql).map_err(io::Error::other)?;
+            if session.prepare(sql).is_err() {
+                return Err(session.take_trouble().into());
+            }
         }
         Ok(session)
+    }
+
+    /// Has rows found by their keys in tables however small. PostgreSQL reads a table of one
+    /// page whole, and a transaction that did conflicts with every writer of any of its rows:
+    /// those of `writers` would, in each commit. What has no key to go by is read whole all
+    /// the same, at a pretended cost for which it must not be compiled. An engine that knows
+    /// no such setting plans by rules of its own, and its connection is as good.
+    fn look_up_by_key(&mut self) -> io::Result<()> {
+        let refused =
+            |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<Failure>());
+        for setting in ["SET enable_seqscan = off", "SET jit = off"] {
+            match self.simple(setting) {
+                Err(cause) if !refused(&cause) => return Err(cause),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// A standby says so, and so does a server that was set to take no writes.
@@ -345,19 +374,15 @@ impl Session {
 
     /// Sends what was gathered and shows each message up to the end of the answer.
     fn converse(&mut self, mut look: impl FnMut(u8, &[u8])) -> Result<()> {
-        match self.try_converse(&mut look) {
-            Ok(None) => Ok(()),
-            Ok(Some(failure)) => {
-                let error = Error::internal(failure.clone());
-                self.trouble = Some(Trouble::Refused(failure));
-                Err(error)
-            }
-            Err(cause) => {
-                let error = Error::internal(format!("the connection broke: {cause}"));
-                self.trouble = Some(Trouble::Lost(cause));
-                Err(error)
-            }
-        }
+        let trouble = match self.try_converse(&mut look) {
+            Ok(None) => return Ok(()),
+            Ok(Some(failure)) => Trouble::Refused(failure),
+            Err(cause) => Trouble::Lost(cause),
+        };
+        // A closure hands this on, and its own error is what its caller is told in the end.
+        let error = trouble.error();
+        self.trouble = Some(trouble);
+        Err(error)
     }
 
     fn try_converse(&mut self, look: &mut dyn FnMut(u8, &[u8])) -> io::Result<Option<Failure>> {

@@ -126,7 +126,7 @@ impl Writer {
             };
             match refused.remedy() {
                 Remedy::Reconnect => self.line.hang_up(),
-                Remedy::Later => return finish(batch, || Err(refused.error())),
+                Remedy::Later => return finish(batch, || Err(refused.last_error())),
                 Remedy::Again if !looked => {
                     if matches!(&refused, Trouble::Refused(failure) if failure.is_taken()) {
                         self.careful = CAREFUL_BATCHES;
@@ -136,7 +136,7 @@ impl Writer {
                 _ if batch.len() > 1 => return self.one_by_one(batch),
                 Remedy::Again if tries + 1 < TRIES => {}
                 Remedy::Again | Remedy::Never => {
-                    return finish(batch, || Err(refused.error()));
+                    return finish(batch, || Err(refused.last_error()));
                 }
             }
             wait(tries);

@@ -1,0 +1,84 @@
+//! What must be true of everything that clients were told, whatever happened meanwhile.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::fleet::Fleet;
+use crate::load::{Made, keyed};
+use crate::support::Api;
+
+/// Customers whose first request is sent once more.
+const REPEATED: usize = 60;
+
+/// Each wish made exactly one customer, which reads as the last answer said; a repeated request
+/// gets the first answer; the events tell all of it; the audit log is whole.
+#[track_caller]
+pub fn check(fleet: &Fleet, api: &Api, made: &[Made]) {
+    let here = |place: usize| {
+        let living: Vec<_> = fleet.living().collect();
+        api.at(&living[place % living.len()].base)
+    };
+    check_each_exactly_once(&here(0), made);
+    let step = made.len().div_ceil(REPEATED).max(1);
+    for (place, one) in made.iter().step_by(step).enumerate() {
+        let again = keyed(&here(place), "POST", "/customers", &one.key)
+            .json(&one.body)
+            .send()
+            .wants(201);
+        assert_eq!(again.body, one.first.body, "{again}\nfirst {}", one.first);
+        assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+    }
+    check_events(&here(1), made);
+    let verified = fleet.run(&["audit", "verify"]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+fn check_each_exactly_once(api: &Api, made: &[Made]) {
+    let mut found: HashMap<String, Vec<Value>> = HashMap::new();
+    for customer in api.all_customers() {
+        let key = customer["externalId"].as_str().expect("each has one");
+        found.entry(key.to_owned()).or_default().push(customer);
+    }
+    for one in made {
+        let customers = found.remove(&one.key).unwrap_or_default();
+        assert_eq!(
+            customers,
+            std::slice::from_ref(&one.last),
+            "key {}",
+            one.key
+        );
+    }
+    assert!(found.is_empty(), "nobody asked for these: {found:#?}");
+}
+
+/// The events of each customer have no gap, tell of its making once and of each change.
+fn check_events(api: &Api, made: &[Made]) {
+    let mut events: HashMap<String, Vec<(u64, String)>> = HashMap::new();
+    let mut query = "?limit=100".to_owned();
+    loop {
+        let page = api.get(&format!("/events{query}")).wants(200);
+        let body = page.json();
+        for event in body["data"].as_array().expect("a list") {
+            let text = |name: &str| event[name].as_str().expect("a text").to_owned();
+            let sequence = event["sequence"].as_u64().expect("a number");
+            let all = events.entry(text("resourceId")).or_default();
+            all.push((sequence, text("event")));
+        }
+        if body["hasMore"] != true {
+            break;
+        }
+        query = format!("?limit=100&cursor={}", page.text_at("/cursor"));
+    }
+    for one in made {
+        let mut told = events.remove(&one.first.id()).unwrap_or_default();
+        told.sort_unstable();
+        let whole = told.iter().map(|event| event.0).eq(1..=told.len() as u64);
+        assert!(whole, "key {}: {told:?}", one.key);
+        let count = |kind: &str| told.iter().filter(|event| event.1 == kind).count();
+        assert_eq!(count("customer.created"), 1, "key {}: {told:?}", one.key);
+        let changes = count("customer.updated");
+        assert_eq!(changes, one.changes, "key {}: {told:?}", one.key);
+    }
+    assert!(events.is_empty(), "of nobody: {events:#?}");
+}

@@ -1,0 +1,221 @@
+//! Clients that ask one server after the other, and repeat every request with its key until
+//! it is answered.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::fleet::Spread;
+use crate::support::{Answer, Api, Call, Deadline, Seeded, eventually, fresh_name, full_customer};
+
+const CLIENTS: usize = 6;
+
+/// How long a request may be repeated; far more than any fault here lasts.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// A customer that a client made, and what it was told in the end.
+pub struct Made {
+    pub key: String,
+    /// What was sent.
+    pub body: Value,
+    /// The answer to the POST.
+    pub first: Answer,
+    /// The customer as the last answer showed it.
+    pub last: Value,
+    /// How often it was changed.
+    pub changes: usize,
+}
+
+/// What the clients have seen so far.
+#[derive(Default)]
+pub struct Seen {
+    /// Writes that were acknowledged.
+    acknowledged: AtomicUsize,
+    /// Answers that said 503.
+    unavailable: AtomicUsize,
+    over: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Seen {
+    pub fn acknowledged(&self) -> usize {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    pub fn unavailable(&self) -> usize {
+        self.unavailable.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many more writes are acknowledged.
+    #[track_caller]
+    pub fn wait_for_more(&self, count: usize) {
+        let before = self.acknowledged();
+        self.wait("so many more writes are acknowledged", || {
+            self.acknowledged() >= before + count
+        });
+    }
+
+    /// Waits until so many requests were told to come again.
+    #[track_caller]
+    pub fn wait_for_unavailable(&self, count: usize) {
+        self.wait("so many are told to come again", || {
+            self.unavailable() >= count
+        });
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        eventually(PATIENCE, what, || {
+            let failed = self.failed.load(Ordering::SeqCst);
+            assert!(!failed, "a client saw what it may not see");
+            is_so().then_some(())
+        });
+    }
+}
+
+/// One client.
+struct Asking<'a> {
+    api: &'a Api,
+    spread: &'a Spread,
+    seen: &'a Seen,
+    /// With their open connections.
+    servers: HashMap<String, Api>,
+}
+
+/// Runs clients while `during` does what it does; gives what they made.
+pub fn run(
+    api: &Api,
+    spread: &Spread,
+    random: &mut Seeded,
+    during: impl FnOnce(&Seen, &mut Seeded),
+) -> Vec<Made> {
+    let seen = Seen::default();
+    let seeds: Vec<Seeded> = (0..CLIENTS).map(|_| Seeded::new(random.next())).collect();
+    thread::scope(|scope| {
+        let clients: Vec<_> = seeds
+            .into_iter()
+            .map(|seed| {
+                let asking = Asking {
+                    api,
+                    spread,
+                    seen: &seen,
+                    servers: HashMap::new(),
+                };
+                scope.spawn(move || asking.run(seed))
+            })
+            .collect();
+        // However it ends, or the clients would go on for ever.
+        let over = Over(&seen);
+        during(&seen, random);
+        drop(over);
+        let made = clients.into_iter().map(thread::ScopedJoinHandle::join);
+        made.flat_map(|made| made.expect("a client sees only what it may see"))
+            .collect()
+    })
+}
+
+struct Over<'a>(&'a Seen);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.seen.failed.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Asking<'_> {
+    fn run(mut self, mut random: Seeded) -> Vec<Made> {
+        let mut made = Vec::new();
+        while !self.seen.over.load(Ordering::SeqCst) {
+            let mut one = self.create(&mut random);
+            if random.between(0, 3) == 0 {
+                self.change(&mut one);
+            }
+            let path = format!("/customers/{}", one.first.id());
+            let read = self.until(200, |api| api.call("GET", &path));
+            assert_eq!(read.json(), one.last, "acknowledged, and read otherwise");
+            made.push(one);
+        }
+        made
+    }
+
+    fn create(&mut self, random: &mut Seeded) -> Made {
+        let key = fresh_name("wish");
+        let mut body = full_customer();
+        body["externalId"] = json!(key);
+        if random.between(0, 4) > 0 {
+            body["endorsements"] = json!([]);
+        }
+        let first = self.until(201, |api| {
+            keyed(api, "POST", "/customers", &key).json(&body)
+        });
+        self.seen.acknowledged.fetch_add(1, Ordering::SeqCst);
+        Made {
+            key,
+            body,
+            last: first.json(),
+            first,
+            changes: 0,
+        }
+    }
+
+    fn change(&mut self, one: &mut Made) {
+        let path = format!("/customers/{}", one.first.id());
+        let (key, body) = (fresh_name("change"), json!({"metadata": {"step": 1}}));
+        let answer = self.until(200, |api| keyed(api, "PATCH", &path, &key).json(&body));
+        self.seen.acknowledged.fetch_add(1, Ordering::SeqCst);
+        one.last = answer.json();
+        one.changes += 1;
+    }
+
+    /// Sends a request to one server after the other until one answers as wanted. Meanwhile
+    /// only three things may happen: a connection breaks, the store is away, or the first
+    /// request of this key still runs.
+    fn until(&mut self, wanted: u16, call: impl Fn(&Api) -> Call) -> Answer {
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            let base = self.spread.next();
+            let api = self
+                .servers
+                .entry(base)
+                .or_insert_with_key(|base| self.api.at(base));
+            match call(api).try_send() {
+                Ok(answer) if answer.status == wanted => return answer,
+                Ok(answer) => self.check_later(&answer),
+                Err(broken) => assert!(!deadline.is_over(), "never answered: {broken}"),
+            }
+            let failed = self.seen.failed.load(Ordering::SeqCst);
+            assert!(!failed && !deadline.is_over(), "never answered");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn check_later(&self, answer: &Answer) {
+        if answer.status == 503 {
+            answer.problem(503, "serviceUnavailable");
+            self.seen.unavailable.fetch_add(1, Ordering::SeqCst);
+        } else {
+            answer.problem(409, "idempotencyInProgress");
+        }
+        let wait = answer.wants_header("retry-after").parse();
+        assert!(
+            wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)),
+            "{answer}"
+        );
+    }
+}
+
+/// A call with a key.
+pub fn keyed(api: &Api, method: &str, path: &str, key: &str) -> Call {
+    api.call(method, path).header("idempotency-key", key)
+}

@@ -1,0 +1,63 @@
+//! Several servers on one database, as processes that are killed, and a database that goes
+//! away: exactly once, nothing acknowledged is lost. They need PostgreSQL, and say so where
+//! there is none.
+//!
+//! `OMS_CLUSTER_SEED` repeats a run; `OMS_CLUSTER_ROUNDS` makes the one that kills longer.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod failover;
+mod fleet;
+mod jobs;
+mod kill;
+mod load;
+mod plans;
+#[path = "../webhooks/receiver.rs"]
+mod receiver;
+mod shared;
+mod starting;
+mod tls;
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use support::Cluster;
+
+/// The server of the tests that leave it alone; `None`, and a word about it, where the machine
+/// has no PostgreSQL.
+fn cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    CLUSTER.get_or_init(|| start(&[], &[])).as_ref()
+}
+
+/// A server of a test's own.
+fn start(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Option<Cluster> {
+    let cluster = Cluster::start_with(files, settings);
+    if cluster.is_none() {
+        // Not by a macro, whose words nobody sees when a test goes well.
+        let words = b"\nNOT RUN: no PostgreSQL is installed (apt-get install postgresql); \
+                      nothing was tested of several servers\n";
+        std::io::stderr()
+            .write_all(words)
+            .expect("there is an error stream");
+    }
+    cluster
+}
+
+/// A number from the environment, or another one.
+fn number(name: &str, otherwise: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else {
+        return otherwise;
+    };
+    text.parse()
+        .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
+}
+
+/// The seed of a test, printed so that it can be run again.
+fn seed() -> u64 {
+    let seed = number("OMS_CLUSTER_SEED", u64::from(std::process::id()));
+    println!("OMS_CLUSTER_SEED={seed}");
+    seed
+}
