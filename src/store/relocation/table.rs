@@ -219,6 +219,12 @@ pub const TABLES: &[Table] = &[
         spread_key: &["version"],
     },
     Table {
+        name: "stale_screenings",
+        columns: &[int("project"), bytes("customer"), int("version")],
+        key: &["customer", "version"],
+        spread_key: &["customer", "version"],
+    },
+    Table {
         name: "webhooks",
         columns: &[
             bytes("id"),
