@@ -25,7 +25,7 @@ mod variants;
 use std::time::{Duration, Instant};
 
 use oms::core::country::Country;
-use oms::core::screening::{Screener, Subject, THRESHOLD};
+use oms::core::screening::{Hit, Reason, Screener, Subject, THRESHOLD};
 use oms::core::watchlist::{Entry, Kind, NameKind, Tie, WatchList};
 use random::Random;
 use variants::Parts;
@@ -275,36 +275,57 @@ fn strangers(screener: &Screener, draw: Draw) {
         subject.birth_date = None;
         by_name.extend(mistaken(screener, &subject));
     }
-    let share = |wrong: &[String]| 100.0 * wrong.len() as f64 / STRANGERS as f64;
-    println!(
-        "\nstrangers: {STRANGERS} common names; with a birth date {} hit ({:.2} %), by name alone {} ({:.2} %)\n",
-        with_birth.len(),
-        share(&with_birth),
-        by_name.len(),
-        share(&by_name)
-    );
+    let told = |wrong: &[Mistake]| {
+        let namesakes = wrong.iter().filter(|mistake| mistake.namesake).count();
+        let share = 100.0 * wrong.len() as f64 / STRANGERS as f64;
+        format!(
+            "{} hit ({share:.2} %), {namesakes} of them called exactly as somebody listed",
+            wrong.len()
+        )
+    };
+    println!("\nstrangers: {STRANGERS} common names");
+    println!("- with a birth date {}", told(&with_birth));
+    println!("- by name alone {}\n", told(&by_name));
     if std::env::var_os("OMS_SCREENING_WRONG").is_some() {
-        for line in with_birth.iter().chain(&by_name) {
-            println!("    {line}");
+        for mistake in with_birth.iter().chain(&by_name) {
+            println!("    {}", mistake.told);
         }
     }
 }
 
-/// For whom a stranger is taken, in a line.
-fn mistaken(screener: &Screener, subject: &Subject) -> Option<String> {
+/// A stranger who is taken for somebody.
+struct Mistake {
+    /// Whether some hit has exactly the stranger's name.
+    namesake: bool,
+    /// The likeliest hit, in a line.
+    told: String,
+}
+
+/// For whom a stranger is taken.
+fn mistaken(screener: &Screener, subject: &Subject) -> Option<Mistake> {
     let hits = screener.screen(subject);
     let hit = hits.first()?;
-    Some(format!(
-        "{} {} <> {:.3} {} ({})",
-        subject.names[0],
-        subject
-            .birth_date
-            .map(|date| date.to_string())
-            .unwrap_or_default(),
-        hit.score,
-        hit.entry.name(),
-        hit.reasons[0]
-    ))
+    let birth = subject.birth_date.map(|date| date.to_string());
+    Some(Mistake {
+        namesake: hits.iter().any(is_exact),
+        told: format!(
+            "{} {} <> {:.3} {} ({})",
+            subject.names[0],
+            birth.unwrap_or_default(),
+            hit.score,
+            hit.entry.name(),
+            hit.reasons[0]
+        ),
+    })
+}
+
+fn is_exact(hit: &Hit) -> bool {
+    let differs = |reason: &Reason| match reason {
+        Reason::Name { likeness, .. } => *likeness < 1.0 - 1e-9,
+        Reason::WordsMissing(_) | Reason::WordsMore(_) => true,
+        _ => false,
+    };
+    !hit.reasons.iter().any(differs)
 }
 
 fn stranger(countries: &[people::Country], random: &mut Random) -> Subject {

@@ -117,6 +117,7 @@ pub fn judge(
             review: Some(review),
             steps: Vec::new(),
             asks_provider: false,
+            screened_by: None,
         };
         return roster::endorse(customer, settled, None, origin, context);
     }
@@ -135,7 +136,11 @@ pub fn judge(
     let settled = if forced {
         let mut settling = Settling::new(&situation, project);
         settling.walk(name, to, std::slice::from_ref(&judgement.reason));
-        settling.finish()
+        Settled {
+            screened_by: (project.verification == Verification::Policy)
+                .then(|| references.list_version().unwrap_or(0)),
+            ..settling.finish()
+        }
     } else {
         let mut before = situation.before;
         if judgement.act == Act::Reopen {

@@ -246,6 +246,7 @@ impl Desk {
             review: customer.review.clone(),
             steps: Vec::new(),
             asks_provider: false,
+            screened_by: None,
         };
         let mut draft =
             roster::endorse(customer, settled, Some(note), &self.origin, &self.context)?;

@@ -13,6 +13,7 @@ use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::id::{CustomerId, VerificationId};
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
+use crate::store::rescreening::{self, Stale};
 use crate::store::verification as verification_rows;
 use crate::store::{Tx, customer_version, lookup};
 use std::sync::Arc;
@@ -65,6 +66,7 @@ struct Change {
     lookups_added: Vec<i64>,
     lookups_removed: Vec<i64>,
     asked: Asked,
+    screened_by: Option<i64>,
 }
 
 /// What a change means to the verifications by the provider.
@@ -209,6 +211,7 @@ pub fn create(
         lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
         lookups_removed: Vec::new(),
         asked,
+        screened_by: settled.screened_by,
     };
     let profile = new.profile.clone();
     Ok(Draft {
@@ -261,6 +264,7 @@ pub fn update(
             review: customer.review.clone(),
             steps: Vec::new(),
             asks_provider: false,
+            screened_by: None,
         }
     } else {
         let (settings, references) = (&tenant.settings, &tenant.references);
@@ -297,6 +301,7 @@ pub fn update(
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
         asked,
+        screened_by: settled.screened_by,
     };
     Ok(Some(Draft {
         row,
@@ -339,6 +344,7 @@ pub fn endorse(
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
         asked,
+        screened_by: settled.screened_by,
     };
     Ok(Draft {
         row,
@@ -383,6 +389,7 @@ pub fn deactivate(
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
         asked: Asked::end(customer.review.as_ref()),
+        screened_by: None,
     };
     let profile = customer.profile.clone();
     Ok(Some(Draft {
@@ -417,6 +424,7 @@ pub fn tombstone(
             lookups_added: Vec::new(),
             lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
             asked: Asked::end(customer.review.as_ref()),
+            screened_by: None,
         },
     })
 }
@@ -511,6 +519,15 @@ impl Draft {
                 lookup::insert(tx, *hash, row.id.as_bytes())?;
             }
             change.asked.write(tx, &row)?;
+            if let Some(list) = change.screened_by {
+                let (project, customer, version) = (row.project, row.id, row.version);
+                let stale = Stale {
+                    project,
+                    customer,
+                    version,
+                };
+                rescreening::note_if_stale(tx, stale, list)?;
+            }
             event_rows::append(tx, &change.event, change.new)?;
             Ok(true)
         }

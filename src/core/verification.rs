@@ -75,6 +75,9 @@ pub struct Settled {
     pub steps: Vec<Step>,
     /// Whether the provider is to be asked, which it is not yet.
     pub asks_provider: bool,
+    /// The version of the watch list by which the customer was screened for this, 0 without
+    /// a list; `None` when nobody was screened.
+    pub screened_by: Option<i64>,
 }
 
 /// Settles the endorsements of a customer.
@@ -171,6 +174,7 @@ fn by_policy(
     Settled {
         endorsements,
         asks_provider: awaited && review.verification.is_none() && references.has_provider,
+        screened_by: Some(references.list_version().unwrap_or(0)),
         review: (!review.is_empty()).then_some(review),
         steps,
     }
@@ -459,6 +463,7 @@ impl<'a> Settling<'a> {
         Settled {
             endorsements: self.endorsements,
             asks_provider: false,
+            screened_by: None,
             review: (!self.review.is_empty()).then_some(self.review),
             steps: self.steps,
         }

@@ -19,14 +19,15 @@ use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::metrics;
 use crate::store::customer::{self, Found, Place};
-use crate::store::rescreening::{self, Lease};
-use crate::store::watchlist;
+use crate::store::rescreening::{self, Lease, Stale};
+use crate::store::{Tx, watchlist};
 
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long after an import the work begins: by then every server writes customers
-/// by the new list. They look for one every three seconds, and make its index in about three.
+/// How long after an import the work begins: by then servers write customers by the new
+/// list, which they look for every three seconds. It only saves work: whoever is written by
+/// the old one afterwards is noted, and screened again by [`catch_up`].
 const SETTLED_S: i64 = 10;
 
 /// How long a process holds the work without going on.
@@ -58,10 +59,12 @@ pub async fn rescreen_forever(app: App) {
         ticks.tick().await;
         let references = app.references();
         let version = references.list_version();
-        if version.is_none() || version == done {
-            continue;
-        }
-        match look(&app, references, owner).await {
+        let looked = if version.is_some() && version == done {
+            catch_up(&app, references).await.map(|()| true)
+        } else {
+            look(&app, references, owner).await
+        };
+        match looked {
             Ok(true) => done = version,
             Ok(false) => {}
             Err(error) => {
@@ -69,6 +72,26 @@ pub async fn rescreen_forever(app: App) {
             }
         }
     }
+}
+
+/// Screens those again whom some server wrote by a list that was in force no longer. Several
+/// processes may do so at once: the second finds nothing new.
+async fn catch_up(app: &App, references: Arc<References>) -> Result<()> {
+    let Some(version) = references.list_version() else {
+        return Ok(());
+    };
+    let store = &app.installation.store;
+    let read = move |tx: &mut Tx<'_>| match watchlist::version(tx)? {
+        Some(newest) if newest == version => rescreening::stale(tx, BATCH),
+        _ => Ok(Vec::new()),
+    };
+    let noted = store.read(read).await?;
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let work = Work::new(app, references, version, app.context.random.bytes());
+    let done = tokio::task::spawn_blocking(move || work.catch_up(noted)).await;
+    done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
 /// Does what there is to do; `true` when everybody is screened by this list.
@@ -90,17 +113,7 @@ async fn look(app: &App, references: Arc<References>, owner: [u8; 16]) -> Result
         return Ok(false);
     }
     let (told, done) = oneshot::channel();
-    let work = Work {
-        app: app.clone(),
-        runtime: Handle::current(),
-        references,
-        version,
-        owner,
-        origin: Origin {
-            actor: format!("watchlist:{version}"),
-            request_id: run_id(&app.context),
-        },
-    };
+    let work = Work::new(app, references, version, owner);
     // A thread of its own, because a priority that was lowered stays low.
     std::thread::Builder::new()
         .name("rescreen".into())
@@ -129,6 +142,46 @@ struct Work {
 }
 
 impl Work {
+    fn new(app: &App, references: Arc<References>, version: i64, owner: [u8; 16]) -> Self {
+        Self {
+            app: app.clone(),
+            runtime: Handle::current(),
+            references,
+            version,
+            owner,
+            origin: Origin {
+                actor: format!("watchlist:{version}"),
+                request_id: run_id(&app.context),
+            },
+        }
+    }
+
+    /// Screens customers who are noted, and takes their notes away.
+    fn catch_up(&self, noted: Vec<Stale>) -> Result<()> {
+        let store = &self.app.installation.store;
+        let projects = self.app.projects();
+        for stale in noted {
+            let Stale {
+                project: number,
+                customer: id,
+                ..
+            } = stale;
+            let find = store.read(move |tx| customer::find(tx, number, id));
+            let found = self.runtime.block_on(find)?;
+            let project = projects.iter().find(|project| project.number == number);
+            match (found, project) {
+                (Some(found), Some(project)) => self.look_at(found, project)?,
+                (None, _) => {}
+                // Made a moment ago, and not read yet.
+                (Some(_), None) => continue,
+            }
+            let forget = store.write(move |tx| rescreening::forget_stale(tx, stale));
+            self.runtime.block_on(forget)?;
+            metrics::RESCREENED.add();
+        }
+        Ok(())
+    }
+
     /// Goes on from where it was left; `true` when it came to the end.
     fn run(&self) -> Result<bool> {
         let (version, lease, now) = (self.version, self.lease(), self.now());

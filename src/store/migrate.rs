@@ -29,6 +29,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0008_lookup_journal.sql"),
             include_str!("../../migrations/sqlite/data/0009_webhooks.sql"),
             include_str!("../../migrations/sqlite/data/0010_moves.sql"),
+            include_str!("../../migrations/sqlite/data/0011_stale_screenings.sql"),
         ],
     ),
 ];

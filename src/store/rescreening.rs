@@ -4,6 +4,7 @@ use super::customer::Place;
 use super::{Row, Tx};
 use crate::context::Time;
 use crate::error::Result;
+use crate::id::CustomerId;
 
 /// How far everybody is screened again by one list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +72,12 @@ pub fn claim(
     find(tx, version)
 }
 
-/// Counts a customer who got another standing; `false` when somebody else took over.
+/// Counts a customer who got another standing; `false` when somebody else took over. Behind
+/// the last customer, whoever catches up counts.
 pub fn count_change(tx: &mut Tx<'_>, version: i64, lease: &Lease) -> Result<bool> {
     let counted = tx.execute(
-        "UPDATE rescreenings SET changed = changed + 1 WHERE version = $1 AND owner = $2",
+        "UPDATE rescreenings SET changed = changed + 1
+         WHERE version = $1 AND (owner = $2 OR finished_at IS NOT NULL)",
         &[version.into(), (&lease.owner).into()],
     )?;
     Ok(counted == 1)
@@ -114,6 +117,56 @@ pub fn finish(tx: &mut Tx<'_>, version: i64, lease: &Lease, now: Time) -> Result
         ],
     )?;
     Ok(finished == 1)
+}
+
+/// A version of a customer who was screened by a list that was in force no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Whose customer.
+    pub project: i64,
+    /// Who.
+    pub customer: CustomerId,
+    /// The customer's version.
+    pub version: i64,
+}
+
+/// Notes that a customer is written who was screened by a list, unless that list is the one
+/// in force.
+pub fn note_if_stale(tx: &mut Tx<'_>, stale: Stale, list: i64) -> Result<()> {
+    tx.send(
+        "INSERT INTO stale_screenings (project, customer, version)
+         SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM watchlists WHERE version > $4)",
+        &[
+            stale.project.into(),
+            stale.customer.as_bytes().into(),
+            stale.version.into(),
+            list.into(),
+        ],
+    )
+}
+
+/// Some of those who are noted.
+pub fn stale(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Stale>> {
+    tx.all(
+        "SELECT project, customer, version FROM stale_screenings
+         ORDER BY customer, version LIMIT $1",
+        &[limit.into()],
+        |row| {
+            Ok(Stale {
+                project: row.int(0)?,
+                customer: CustomerId::from_bytes(row.array(1)?),
+                version: row.int(2)?,
+            })
+        },
+    )
+}
+
+/// Forgets one who was screened by the list in force since.
+pub fn forget_stale(tx: &mut Tx<'_>, stale: Stale) -> Result<()> {
+    tx.send(
+        "DELETE FROM stale_screenings WHERE customer = $1 AND version = $2",
+        &[stale.customer.as_bytes().into(), stale.version.into()],
+    )
 }
 
 fn read(row: &Row<'_>) -> Result<Rescreening> {

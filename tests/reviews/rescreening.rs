@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::{Api, Folder, Mode, Server, eventually, full_customer};
@@ -173,4 +174,55 @@ fn a_killed_server_goes_on_and_changes_nobody_twice() {
     }
     let changed = &shown(&server)["rescreening"]["changed"];
     assert_eq!(changed, &json!(LISTED_PEOPLE));
+}
+
+/// Waits until a count of the data file is one number.
+fn counted(file: &Connection, sql: &str, wanted: i64) {
+    eventually(PATIENCE, sql, || {
+        let count = file.query_row(sql, [], |row| row.get::<_, i64>(0));
+        (count.expect("a number") == wanted).then_some(())
+    });
+}
+
+/// A server that cannot read the list in force goes on with the one that it has. Whom it
+/// writes meanwhile is noted, and screened again although everybody was already.
+#[test]
+fn whoever_is_written_by_an_old_list_is_screened_again() {
+    const NOTES: &str = "SELECT COUNT(*) FROM stale_screenings";
+    if crate::support::on_postgres() {
+        return;
+    }
+    let (mut server, lists) = (Server::start(&[]), Lists::new());
+    let project = crate::support::fresh_name("project");
+    let key = server.key(&project, Mode::Live, None);
+    lists.import(&server, &[NOBODY]);
+    rescreened(&server);
+    let file = Connection::open(server.data.join("oms.db")).expect("the file opens");
+    file.busy_timeout(PATIENCE).expect("set");
+    let garbled = "INSERT INTO watchlists VALUES (2, 'x', 0, 0, 0, 0, 0, 0);
+                   INSERT INTO watchlist_entries VALUES (2, 0, x'00');";
+    let api = server.connect(&key);
+    let other = api.create(&full_customer()).id();
+    counted(&file, NOTES, 0);
+    file.execute_batch(garbled).expect("written");
+    let id = api.create(&listed_person()).id();
+    assert_ne!(statuses(&api, &id)[0], "ISSUES", "by the old list");
+    counted(&file, NOTES, 1);
+    server.crash();
+
+    // The list in force is one that names the customer, and everybody was screened by it.
+    file.execute_batch("DELETE FROM watchlists WHERE version = 2; DELETE FROM watchlist_entries;")
+        .expect("written");
+    lists.import(&server, &[NOBODY, LISTED]);
+    file.execute_batch(
+        "INSERT INTO rescreenings VALUES (2, 0, zeroblob(16), 0, 0, 1, 1, zeroblob(16), 0)",
+    )
+    .expect("written");
+    let server = Server::start_owning(server.into_folder());
+    counted(&file, NOTES, 0);
+    let api = server.connect(&key);
+    assert_eq!(statuses(&api, &id)[0], "ISSUES");
+    assert_eq!(history(&api, &id)[0]["actor"], "watchlist:2");
+    assert_ne!(statuses(&api, &other)[0], "ISSUES");
+    assert_eq!(shown(&server)["rescreening"]["changed"], json!(1));
 }

@@ -3,6 +3,8 @@
 
 use any_ascii::any_ascii_char;
 
+use super::form::apart;
+
 /// One word of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -125,7 +127,7 @@ fn is_servant(text: &str) -> bool {
             && text.starts_with('a')
             && ["abdul", "abdel"]
                 .iter()
-                .any(|servant| strsim::osa_distance(text, servant) == 1)
+                .any(|servant| apart(text, servant, 1) == 1)
     };
     SERVANTS.contains(&text) || (slipped() && text != "abduh")
 }

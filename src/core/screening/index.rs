@@ -1,9 +1,12 @@
 //! The words of a list's names, and which names have each.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::common;
 use super::fold::{self, Word};
+use super::form::Form;
+use super::keys::Keys;
 use super::spelling::{ALIKE, Token, likeness};
 use crate::core::watchlist::{Entry, Kind, NameKind};
 
@@ -36,6 +39,8 @@ pub(super) struct Listed {
     pub surnames: usize,
     /// How much each word says.
     pub weights: Vec<f64>,
+    /// How much of that must be found for it to be compared.
+    least: f64,
     /// Each word and each two neighbours, in the vocabulary.
     pub spans: Vec<(Span, u32)>,
 }
@@ -54,11 +59,11 @@ pub(super) struct Index {
     /// Every name of every individual.
     pub names: Vec<Listed>,
     vocabulary: Vec<Known>,
-    by_key: HashMap<u64, Vec<u32>>,
+    by_key: Keys,
     /// How much a word says, by its canon, and how much consonants do for a word
     /// without its vowels: the less, the more entries have them.
-    weights: HashMap<String, f64>,
-    weights_of_bones: HashMap<String, f64>,
+    weights: HashMap<Form, f64>,
+    weights_of_bones: HashMap<Form, f64>,
 }
 
 /// A word of the list that is like a part of the subject's name.
@@ -70,7 +75,7 @@ impl Index {
         let mut index = Self {
             names: Vec::new(),
             vocabulary: Vec::new(),
-            by_key: HashMap::new(),
+            by_key: Keys::default(),
             weights: HashMap::new(),
             weights_of_bones: HashMap::new(),
         };
@@ -86,6 +91,7 @@ impl Index {
                         kind: name.kind,
                         surnames,
                         weights: Vec::new(),
+                        least: 0.0,
                         spans: index.spans(&words, &mut ids),
                     };
                     for word in &words {
@@ -95,19 +101,22 @@ impl Index {
                 }
             }
         }
+        let words = (0u32..).zip(&index.vocabulary);
+        let pairs = words.flat_map(|(id, known)| {
+            let keys = known.token.keys().into_iter();
+            keys.map(move |key| (key, id))
+        });
+        index.by_key = Keys::new(pairs.collect());
         index.weigh(&holders);
         index
     }
 
-    fn spans(&mut self, words: &[Word], ids: &mut HashMap<String, u32>) -> Vec<(Span, u32)> {
+    fn spans(&mut self, words: &[Word], ids: &mut HashMap<Form, u32>) -> Vec<(Span, u32)> {
         let name = number(self.names.len());
         let mut spans = Vec::new();
         for (span, token) in tokens(words) {
             let id = *ids.entry(token.text.clone()).or_insert_with(|| {
                 let id = number(self.vocabulary.len());
-                for key in token.keys() {
-                    self.by_key.entry(key).or_default().push(id);
-                }
                 self.vocabulary.push(Known {
                     token,
                     names: Vec::new(),
@@ -132,8 +141,8 @@ impl Index {
         let all = float(entries.len()).max(1000.0);
         let weight =
             |holders: &HashSet<u32>| (1.0 + all / float(holders.len())).ln() / (1.0 + all).ln();
-        let weights = |holders: &HashMap<String, HashSet<u32>>| {
-            let of = |(form, holders): (&String, &HashSet<u32>)| (form.clone(), weight(holders));
+        let weights = |holders: &HashMap<Form, HashSet<u32>>| {
+            let of = |(form, holders): (&Form, &HashSet<u32>)| (form.clone(), weight(holders));
             holders.iter().map(of).collect::<HashMap<_, _>>()
         };
         self.weights = weights(&holders.of_canon);
@@ -162,6 +171,8 @@ impl Index {
             listed.weights = single
                 .map(|(_, id)| self.vocabulary[*id as usize].weight)
                 .collect();
+            let total: f64 = listed.weights.iter().sum();
+            listed.least = LEAST_SHARE * total.min(WHOLE);
         }
     }
 
@@ -187,25 +198,24 @@ impl Index {
     /// The vocabulary that is like these words.
     pub(super) fn alike(&self, words: &[Word]) -> Alike {
         let mut found = Alike::new();
-        let mut seen = HashSet::new();
+        let mut near: Vec<u32> = Vec::new();
         for (span, token) in tokens(words) {
-            seen.clear();
+            near.clear();
+            let keys = token.keys();
+            near.extend(keys.iter().flat_map(|key| self.by_key.of(*key)));
+            near.sort_unstable();
+            near.dedup();
             let is_name = self.weight_of_name(&token).is_some();
-            for key in token.keys() {
-                for id in self.by_key.get(&key).into_iter().flatten() {
-                    if seen.insert(*id) {
-                        let other = &self.vocabulary[*id as usize].token;
-                        let mut like = likeness(&token, other);
-                        if is_name
-                            && (like <= OTHER_VOWELS
-                                || (like < 1.0 && token.is_another_sound(other)))
-                        {
-                            like -= ANOTHER_NAME;
-                        }
-                        if like >= ALIKE && (span.length == 1 || like >= ALIKE_JOINED) {
-                            found.entry(*id).or_default().push((span, like));
-                        }
-                    }
+            for id in &near {
+                let other = &self.vocabulary[*id as usize].token;
+                let mut like = likeness(&token, other);
+                if is_name
+                    && (like <= OTHER_VOWELS || (like < 1.0 && token.is_another_sound(other)))
+                {
+                    like -= ANOTHER_NAME;
+                }
+                if like >= ALIKE && (span.length == 1 || like >= ALIKE_JOINED) {
+                    found.entry(*id).or_default().push((span, like));
                 }
             }
         }
@@ -214,33 +224,40 @@ impl Index {
 
     /// The names that share enough with the subject to be looked at, in order.
     pub(super) fn candidates(&self, alike: &Alike) -> Vec<u32> {
-        let mut shared = vec![0.0f64; self.names.len()];
-        let mut touched = Vec::new();
-        for (id, spans) in alike {
-            let known = &self.vocabulary[*id as usize];
-            let best = spans.iter().map(|(_, like)| *like).fold(0.0, f64::max);
-            for name in &known.names {
-                let sum = &mut shared[*name as usize];
-                if *sum == 0.0 {
-                    touched.push(*name);
+        SHARED.with_borrow_mut(|shared| {
+            shared.resize(self.names.len().max(shared.len()), 0.0);
+            let mut touched = Vec::new();
+            for (id, spans) in alike {
+                let known = &self.vocabulary[*id as usize];
+                let best = spans.iter().map(|(_, like)| *like).fold(0.0, f64::max);
+                for name in &known.names {
+                    let sum = &mut shared[*name as usize];
+                    if *sum == 0.0 {
+                        touched.push(*name);
+                    }
+                    *sum += best * known.weight.max(0.05);
                 }
-                *sum += best * known.weight.max(0.05);
             }
-        }
-        touched.retain(|name| {
-            let total: f64 = self.names[*name as usize].weights.iter().sum();
-            shared[*name as usize] >= LEAST_SHARE * total.min(2.0)
-        });
-        touched.sort_unstable();
-        touched
+            touched.retain(|name| {
+                let shared = std::mem::take(&mut shared[*name as usize]);
+                shared >= self.names[*name as usize].least
+            });
+            touched.sort_unstable();
+            touched
+        })
     }
+}
+
+thread_local! {
+    /// How much each name shares with a subject; zeros between two of them.
+    static SHARED: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The entries that have a word, by its forms.
 #[derive(Default)]
 struct Holders {
-    of_canon: HashMap<String, HashSet<u32>>,
-    of_bones: HashMap<String, HashSet<u32>>,
+    of_canon: HashMap<Form, HashSet<u32>>,
+    of_bones: HashMap<Form, HashSet<u32>>,
 }
 
 impl Holders {
@@ -273,8 +290,10 @@ const INITIAL: f64 = 0.1;
 /// What a word says that the list does not have.
 const UNKNOWN: f64 = 0.9;
 
-/// The share of a name that must be found before it is compared.
+/// The share of a name that must be found before it is compared, a long one counted as
+/// one of so much.
 const LEAST_SHARE: f64 = 0.4;
+const WHOLE: f64 = 2.0;
 
 /// Each word and each two neighbours.
 pub(super) fn tokens(words: &[Word]) -> impl Iterator<Item = (Span, Token)> {

@@ -6,7 +6,9 @@
 
 mod common;
 mod fold;
+mod form;
 mod index;
+mod keys;
 mod score;
 mod spelling;
 
@@ -148,7 +150,8 @@ impl Screener {
             };
             let entry = &self.entries[listed.entry as usize];
             let (score, birth) = with_birth(&fit, entry, subject.birth_date);
-            let (score, country) = with_countries(&fit, score, entry, &subject.countries);
+            let (score, country) =
+                with_countries(&fit, (score, birth.as_ref()), entry, &subject.countries);
             if score < threshold {
                 continue;
             }

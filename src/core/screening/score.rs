@@ -64,7 +64,7 @@ impl std::fmt::Display for Reason {
 }
 
 /// What words that fit nothing cost, when both sides have some: another person's.
-const CONFLICT: f64 = 0.37;
+const CONFLICT: f64 = 0.5;
 /// What it costs when the subject lacks words of the listed name.
 const MISSING: f64 = 0.23;
 /// What it costs when the subject has more words.
@@ -73,8 +73,9 @@ const MORE: f64 = 0.30;
 const ONE_SIDED: f64 = 0.10;
 /// What unlikeness of the words found costs.
 const UNLIKE: f64 = 1.35;
-/// So much must be found for a name to say who it is.
+/// So much must be found for a name to say who it is, a whole one and a part of one.
 const ENOUGH: f64 = 1.1;
+const ENOUGH_PART: f64 = 1.2;
 /// What it costs when nothing was found of that, for a part of a name and for a whole one.
 const COMMON_PART: f64 = 0.46;
 const COMMON_WHOLE: f64 = 0.08;
@@ -124,7 +125,8 @@ impl Fit {
         let lacking = sum(&listed.weights, !theirs);
         let extra = sum(weights, !mine);
         let conflict = f64::min(lacking, extra);
-        let common = (1.0 - said / ENOUGH).max(0.0);
+        let enough = if whole { ENOUGH } else { ENOUGH_PART };
+        let common = (1.0 - said / enough).max(0.0);
         let likeness = like / found;
         let penalty = UNLIKE * (1.0 - likeness) * (1.0 + 2.0 * common)
             + CONFLICT * conflict / (found + conflict)
@@ -295,11 +297,15 @@ fn in_range(born: &Born) -> f64 {
     }
 }
 
+/// What another nationality than the listed one costs, and without a birth date.
+const OTHER_COUNTRY: f64 = 0.02;
+const OTHER_COUNTRY_UNPROVEN: f64 = 0.05;
+
 /// Raises or lowers a score by the countries. That somebody with a name that is
 /// common there is of a country says little.
 pub(super) fn with_countries(
     fit: &Fit,
-    score: f64,
+    (score, birth): (f64, Option<&Reason>),
     entry: &Entry,
     countries: &[Country],
 ) -> (f64, Option<Reason>) {
@@ -315,7 +321,11 @@ pub(super) fn with_countries(
         let raise = 0.1 * (1.0 - 2.0 * fit.common).max(0.0);
         (score + (1.0 - score) * raise, Some(Reason::CountrySame))
     } else if entry.countries.iter().any(|(tie, _)| belongs(tie)) {
-        (score - 0.02, Some(Reason::CountryDiffers))
+        let cost = match birth {
+            Some(_) => OTHER_COUNTRY,
+            None => OTHER_COUNTRY_UNPROVEN,
+        };
+        (score - cost, Some(Reason::CountryDiffers))
     } else {
         (score, None)
     }

@@ -69,6 +69,10 @@ fn one_person_however_written() {
         ("Abdul Rahman Hussein Mutalabi", 2),
         ("Abdulrahman Hossein Al Mutalabi", 2),
         ("عبد الرحمن حسين المطلبي", 2),
+        ("عبد الرحمن بن حسين المطلبي", 2),
+        ("MUTALABI HUSAYN RAHMAN ABDUL", 2),
+        ("Abiul Rahman Husayn Mutalabi", 2),
+        ("Abddurrahman Hussein Mutalabi", 2),
         ("Xiao Ming Liu", 3),
         ("Liu Xiao-ming", 3),
         ("刘晓明", 3),
@@ -115,6 +119,72 @@ fn birth_dates_and_countries_raise_and_lower() {
     assert!(score(Some(date(1990, 3, 5)), "") < THRESHOLD);
     assert!(score(None, "RU") > plain);
     assert!(score(None, "US") < plain);
+}
+
+#[test]
+fn another_nationality_says_more_while_no_birth_date_does() {
+    let screener = screener();
+    let score = |birth_date, country: &str| {
+        let mut subject = subject("Timofey Karzhenkov");
+        subject.birth_date = birth_date;
+        subject.countries = Country::assigned(country).into_iter().collect();
+        screener.screen_above(&subject, 0.0)[0].score
+    };
+    let cost = |birth_date| score(birth_date, "") - score(birth_date, "US");
+    assert!(cost(None) > cost(Some(date(1962, 3, 5))) + 0.01);
+}
+
+/// A common name under which somebody is listed, and one that somebody took.
+#[test]
+fn an_alias_of_common_names_proves_less() {
+    use NameKind::{Alias, Primary};
+    let screener = |kind| {
+        let names = [("KARZHENKOV, Timofey", Primary), ("PETROV, Sergey", kind)];
+        Screener::new(&WatchList {
+            entries: vec![entry(1, &names)],
+        })
+    };
+    let score = |kind, birth_date| {
+        let mut subject = subject("Sergey Petrov");
+        subject.birth_date = birth_date;
+        screener(kind).screen_above(&subject, 0.0)[0].score
+    };
+    assert!(score(Primary, None) >= THRESHOLD);
+    assert!(score(Alias, None) < THRESHOLD);
+    assert!(score(Alias, Some(date(1962, 3, 5))) >= THRESHOLD);
+}
+
+#[test]
+fn a_missing_initial_costs_little_and_a_missing_name_more() {
+    let names = |text| [(text, NameKind::Primary)];
+    let score = |listed| {
+        let list = WatchList {
+            entries: vec![entry(1, &names(listed))],
+        };
+        let screener = Screener::new(&list);
+        screener.screen_above(&subject("Timofey Karzhenkov"), 0.0)[0].score
+    };
+    let (whole, initial) = (
+        score("KARZHENKOV, Timofey"),
+        score("KARZHENKOV, Timofey A."),
+    );
+    let missing = score("KARZHENKOV, Timofey Arkadyevich");
+    assert!(whole > initial && initial > missing + 0.02);
+    assert!(missing >= THRESHOLD);
+}
+
+/// Consonants that very many entries have say as little as the names they stand for.
+#[test]
+fn letters_without_vowels_say_what_the_list_makes_of_them() {
+    let others = |name: &'static str| {
+        let mut entries = vec![entry(1, &[("MAHAMED, Timofey", NameKind::Primary)])];
+        entries.extend((2..200).map(|id| entry(id, &[(name, NameKind::Primary)])));
+        let hits =
+            Screener::new(&WatchList { entries }).screen_above(&subject("محمد Timofey"), 0.0);
+        let hit = hits.iter().find(|hit| hit.entry.id == 1);
+        hit.expect("it is compared").score
+    };
+    assert!(others("MUHAMMAD, Jurgis") < others("PETRAUSKAS, Jurgis") - 0.01);
 }
 
 #[test]

@@ -32,6 +32,8 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0007_rescreening.sql"),
             include_str!("../../../migrations/postgres/data/0009_webhooks.sql"),
             include_str!("../../../migrations/postgres/data/0010_moves.sql"),
+            include_str!("../../../migrations/postgres/data/0011_stale_screenings.sql"),
+            include_str!("../../../migrations/postgres/data/0012_limit_uses.sql"),
         ],
     ),
 ];

@@ -7,6 +7,7 @@
 mod line;
 mod login;
 mod migrate;
+mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -27,6 +28,7 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
+use recent::Recent;
 use writer::{Company, Writer};
 
 pub(super) use migrate::{run as migrate, version};
@@ -43,6 +45,7 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
+    recent: Arc<Recent>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -59,6 +62,7 @@ impl Postgres {
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::default());
+        let recent = Arc::new(Recent::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
             let writer = Writer::new(
@@ -68,6 +72,7 @@ impl Postgres {
                 config.write_batch,
                 Arc::clone(&company),
                 Arc::clone(writes.pressure()),
+                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -81,6 +86,7 @@ impl Postgres {
             writes,
             reads,
             audit,
+            recent,
             threads: Mutex::new(threads),
         })
     }
@@ -104,6 +110,10 @@ impl Postgres {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
+        self.recent.contains(hash)
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {
