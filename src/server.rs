@@ -49,9 +49,10 @@ impl Server {
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
         let (shutdown, stopping) = watch::channel(false);
-        let serve = |listener, routes, config: &Config| {
+        let serve = |listener, routes, address_limit| {
             let metrics = Arc::clone(&app.metrics);
-            let edge = Edge::new(routes, app.context.clone(), config, metrics);
+            let context = app.context.clone();
+            let edge = Edge::new(routes, context, &app.config, metrics, address_limit);
             let limits = ServerLimits::from(&app.config);
             runtime.spawn(http::server::serve(
                 listener,
@@ -60,19 +61,17 @@ impl Server {
                 stopping.clone(),
             ))
         };
-        let mut listeners = vec![serve(public, router::public(app.clone()), &app.config)];
+        let limit = app.address_limit.clone();
+        let mut listeners = vec![serve(public, router::public(app.clone()), limit)];
         if let Some(operator) = operator {
             // Whoever runs the server must see it when others send too much.
-            let unlimited = Config {
-                rate_limit_per_address_per_s: 0,
-                ..app.config.clone()
-            };
-            listeners.push(serve(operator, router::operator(app.clone()), &unlimited));
+            listeners.push(serve(operator, router::operator(app.clone()), None));
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::rescreen_forever(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
+        runtime.spawn(jobs::share_limits(app.clone()));
         runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
         runtime.spawn(jobs::ask_provider(app.clone())?);

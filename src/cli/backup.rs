@@ -39,6 +39,8 @@ pub struct KeysArguments {
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     only_files(config)?;
     must_exist(config)?;
+    // A half that a move left is not worth a copy.
+    Inspection::of_store(config)?;
     let file = &arguments.file;
     if file.exists() {
         return Err(Error::internal(format!(
@@ -77,6 +79,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
 pub fn run_keys(arguments: &KeysArguments, config: &Config) -> Result<()> {
     only_files(config)?;
     must_exist(config)?;
+    Inspection::of_store(config)?;
     backup_keys(config, &arguments.file)
 }
 

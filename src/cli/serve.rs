@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::log::Log;
 use crate::config::Config;
@@ -18,28 +18,41 @@ use crate::server::Server;
 pub fn run(config: Config) -> Result<()> {
     let log = Log::start(&config)?;
     let server = Server::start(config, Context::system())?;
+    // Before anybody is told that it runs, and may stop it.
+    let mut signals = server.block_on(async { StopSignals::listen() })?;
     greet(&server).map_err(Error::internal)?;
-    server.block_on(stop_signal())?;
+    server.block_on(signals.next());
     tracing::info!("stopping: what runs is finished first");
     // A second signal means it.
-    server.spawn(async {
-        if stop_signal().await.is_ok() {
-            std::process::exit(130);
-        }
+    server.spawn(async move {
+        signals.next().await;
+        std::process::exit(130);
     });
     server.stop();
     log.close();
     Ok(())
 }
 
-async fn stop_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Signals that ask the process to stop; once listened to, they do not end it by themselves.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(Error::internal)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(Error::internal)?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn greet(server: &Server) -> std::io::Result<()> {

@@ -12,6 +12,7 @@ use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
 use super::retries::Retries;
+use super::tally::Tally;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub failures: Failures,
     /// How many requests one API key may send.
     pub key_limit: Option<RateLimit>,
+    /// How many requests one address may send.
+    pub address_limit: Option<Arc<RateLimit>>,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
     /// Whether many calls repeat what was done long ago.
@@ -111,15 +114,35 @@ impl App {
         let first_key = installation.first_key().await?;
         let references = References::load(&config, &installation.store).await?;
         let data_keys = start_pool(&installation, &context)?;
+        // Only a database has other servers.
+        let tally = || installation.store.is_spread().then(Tally::default);
         let app = Self(Arc::new(Parts {
             signing_keys: RwLock::new(Arc::new(signing_keys)),
             tokens: Cache::new(REMEMBERED_TOKENS),
-            failures: Failures::new(config.auth_failures_per_minute),
+            failures: Failures::new(
+                config.auth_failures_per_minute,
+                &installation.secrets,
+                tally(),
+            ),
             key_limit: RateLimit::new(
                 rate::Policy::Key,
-                config.rate_limit_per_key_per_s,
-                config.rate_limit_per_key_burst,
+                (
+                    config.rate_limit_per_key_per_s,
+                    config.rate_limit_per_key_burst,
+                ),
+                &installation.secrets,
+                tally(),
             ),
+            address_limit: RateLimit::new(
+                rate::Policy::Address,
+                (
+                    config.rate_limit_per_address_per_s,
+                    config.rate_limit_per_address_burst,
+                ),
+                &installation.secrets,
+                tally(),
+            )
+            .map(Arc::new),
             in_flight: InFlight::default(),
             late_retries: Arc::default(),
             metrics: Arc::default(),

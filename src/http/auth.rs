@@ -147,7 +147,7 @@ fn check_rate(app: &App, api_key: &str, label: &RequestLabel) -> Result<()> {
     let Some(limit) = &app.key_limit else {
         return Ok(());
     };
-    let standing = limit.take(api_key, app.context.now());
+    let standing = limit.take(api_key.as_bytes(), app.context.now());
     label.note_rate(standing);
     standing.refusal().map_or(Ok(()), |refused| {
         Refusal::KeyRate.add();

@@ -1,14 +1,16 @@
 //! Failed sign-ins, counted for each API key and each address, so that nobody
-//! can go on guessing. Contract section 2.
+//! can go on guessing. Contract section 2. Several servers tell each other, as of rates.
 
 use moka::sync::Cache;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use super::tally::{Sender, Tally};
 use crate::context::Time;
 use crate::error::{Code, Error, Result};
 use crate::metrics::Refusal;
+use crate::vault::Secrets;
 
 /// Names and addresses that are remembered at most; the least used go first.
 const REMEMBERED: u64 = 100_000;
@@ -19,14 +21,10 @@ const WINDOW_S: i64 = 60;
 /// The failures of the last minute.
 pub struct Failures {
     allowed: u32,
-    counts: Cache<Who, Arc<Mutex<Window>>>,
-}
-
-/// Whose failures are counted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
-    Key(String),
-    Address(IpAddr),
+    secrets: Arc<Secrets>,
+    counts: Cache<Sender, Arc<Mutex<Window>>>,
+    /// Where there are other servers.
+    tally: Option<Tally>,
 }
 
 #[derive(Clone, Copy)]
@@ -38,10 +36,12 @@ struct Window {
 impl Failures {
     /// Allows so many failures a minute.
     #[must_use]
-    pub fn new(allowed: u32) -> Self {
+    pub fn new(allowed: u32, secrets: &Arc<Secrets>, tally: Option<Tally>) -> Self {
         Self {
             allowed,
+            secrets: Arc::clone(secrets),
             counts: Cache::new(REMEMBERED),
+            tally,
         }
     }
 
@@ -50,7 +50,7 @@ impl Failures {
     /// # Errors
     /// `tooManyRequests`, with the seconds until the window ends.
     pub fn check(&self, api_key: &str, address: Option<IpAddr>, now: Time) -> Result<()> {
-        for who in whose(api_key, address) {
+        for who in self.whose(api_key, address) {
             let Some(window) = self.counts.get(&who) else {
                 continue;
             };
@@ -70,24 +70,42 @@ impl Failures {
 
     /// Counts a failure.
     pub fn note(&self, api_key: &str, address: Option<IpAddr>, now: Time) {
-        for who in whose(api_key, address) {
-            let fresh = Window {
-                since: now,
-                failures: 0,
-            };
-            let window = self.counts.get_with(who, || Arc::new(Mutex::new(fresh)));
-            let mut window = lock(&window);
-            if now.as_seconds() >= window.since.as_seconds() + WINDOW_S {
-                *window = fresh;
+        for who in self.whose(api_key, address) {
+            self.charge(who, 1, now);
+            if let Some(tally) = &self.tally {
+                tally.add(who);
             }
-            window.failures += 1;
         }
     }
-}
 
-fn whose(api_key: &str, address: Option<IpAddr>) -> impl Iterator<Item = Who> {
-    let key = (!api_key.is_empty()).then(|| Who::Key(api_key.to_owned()));
-    key.into_iter().chain(address.map(Who::Address))
+    /// What was counted since this was last asked, for other servers.
+    pub fn untold(&self) -> Vec<(Sender, u32)> {
+        self.tally.as_ref().map(Tally::take).unwrap_or_default()
+    }
+
+    /// Counts failures that another server saw.
+    pub fn charge(&self, who: Sender, count: u32, now: Time) {
+        let fresh = Window {
+            since: now,
+            failures: 0,
+        };
+        let window = self.counts.get_with(who, || Arc::new(Mutex::new(fresh)));
+        let mut window = lock(&window);
+        if now.as_seconds() >= window.since.as_seconds() + WINDOW_S {
+            *window = fresh;
+        }
+        window.failures = window.failures.saturating_add(count);
+    }
+
+    fn whose(&self, api_key: &str, address: Option<IpAddr>) -> impl Iterator<Item = Sender> {
+        let hash = |kind, value: &[u8]| self.secrets.blind_index(0, kind, value);
+        let key = (!api_key.is_empty()).then(|| hash("failures.key", api_key.as_bytes()));
+        let address = address.map(|address| match address {
+            IpAddr::V4(v4) => hash("failures.address", &v4.octets()),
+            IpAddr::V6(v6) => hash("failures.address", &v6.octets()),
+        });
+        key.into_iter().chain(address)
+    }
 }
 
 fn lock(window: &Mutex<Window>) -> std::sync::MutexGuard<'_, Window> {
@@ -99,12 +117,14 @@ fn lock(window: &Mutex<Window>) -> std::sync::MutexGuard<'_, Window> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::KEY_LENGTH;
 
     const NOW: Time = Time::from_millis(1_700_000_000_000);
 
     #[test]
     fn a_key_or_an_address_is_refused_after_its_failures_until_the_minute_is_over() {
-        let failures = Failures::new(2);
+        let secrets = Arc::new(Secrets::derive(&[7; KEY_LENGTH]));
+        let failures = Failures::new(2, &secrets, None);
         let (home, other) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         failures.note("a", Some(home), NOW);
         assert!(failures.check("a", Some(home), NOW).is_ok());

@@ -36,6 +36,7 @@ mod retries;
 pub mod router;
 pub mod sandbox;
 pub mod server;
+pub mod tally;
 mod trace;
 pub mod verification;
 pub mod webhooks;

@@ -3,16 +3,21 @@
 //!
 //! Memory is bounded: who has not sent for a while is forgotten, which changes
 //! nothing, and a flood of new addresses pushes out others of its kind.
+//!
+//! Several servers on one database tell each other what they let through
+//! (`jobs/limits.rs`), and what others did is charged to the same bucket: it may be
+//! emptier than empty, until the long run is right.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::http::HeaderValue;
 
+use super::tally::{Sender, Tally};
 use crate::context::Time;
 use crate::error::{Code, Error};
+use crate::vault::Secrets;
 
 /// Independent parts, so that requests rarely wait for each other.
 const SHARDS: usize = 16;
@@ -21,6 +26,9 @@ const SHARDS: usize = 16;
 const SENDERS_PER_SHARD: usize = 4096;
 
 const NANOS_PER_S: i64 = 1_000_000_000;
+
+/// Buckets that a sender may owe for what other servers let through.
+const OWED_AT_MOST: i64 = 8;
 
 /// Whose requests are counted, as the headers name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +46,17 @@ pub struct RateLimit {
     /// Nanoseconds until one more request is allowed.
     interval: i64,
     burst: u32,
-    hasher: RandomState,
+    secrets: Arc<Secrets>,
     shards: [Mutex<Shard>; SHARDS],
+    /// Where there are other servers.
+    tally: Option<Tally>,
 }
 
-/// By the hash of the sender: when its bucket is full again, in nanoseconds
+/// By the sender: when its bucket is full again, in nanoseconds
 /// since 1970. A sender that is not here has a full bucket.
 #[derive(Debug, Default)]
 struct Shard {
-    full_at: HashMap<u64, i64>,
+    full_at: HashMap<Sender, i64>,
     swept_at: i64,
 }
 
@@ -71,51 +81,98 @@ pub struct Standing {
 impl RateLimit {
     /// A limit of so many a second and so many at once; `None` when it is off.
     #[must_use]
-    pub fn new(policy: Policy, per_s: u32, burst: u32) -> Option<Self> {
+    pub fn new(
+        policy: Policy,
+        (per_s, burst): (u32, u32),
+        secrets: &Arc<Secrets>,
+        tally: Option<Tally>,
+    ) -> Option<Self> {
         (per_s > 0).then(|| Self {
             policy,
             interval: NANOS_PER_S / i64::from(per_s),
             burst: burst.max(1),
-            hasher: RandomState::new(),
+            secrets: Arc::clone(secrets),
             shards: Default::default(),
+            tally,
         })
     }
 
     /// Takes one token of this sender, if there is one.
-    pub fn take(&self, sender: impl Hash, now: Time) -> Standing {
-        let hash = self.hasher.hash_one(sender);
-        let shard = usize::try_from(hash % SHARDS as u64).unwrap_or_default();
-        let now = now.as_millis().saturating_mul(1_000_000);
-        let depth = self.interval.saturating_mul(i64::from(self.burst));
-        let mut shard = lock(&self.shards[shard]);
-        // A clock that was set back must not lock anybody out: no bucket can be
-        // emptier than empty.
-        let before = shard.full_at.get(&hash).copied().unwrap_or(now);
-        let before = before.clamp(now, now.saturating_add(depth));
+    pub fn take(&self, sender: &[u8], now: Time) -> Standing {
+        let sender = self.secrets.blind_index(0, self.policy.limit(), sender);
+        let now = nanos(now);
+        let depth = self.depth();
+        let mut shard = self.shard(sender);
+        let before = self.full_at(&shard, sender, now);
         let after = before.saturating_add(self.interval);
         let allowed = after - now <= depth;
         let full_at = if allowed { after } else { before };
-        shard.remember(hash, full_at, now);
+        shard.remember(sender, full_at, now);
         drop(shard);
+        if let Some(tally) = self.tally.as_ref().filter(|_| allowed) {
+            tally.add(sender);
+        }
         let debt = full_at - now;
         Standing {
             policy: self.policy,
             allowed,
             quota: self.burst,
             window_s: seconds(depth),
-            remaining: (depth - debt) / self.interval,
+            remaining: ((depth - debt) / self.interval).max(0),
             full_in_s: seconds(debt),
             retry_in_s: seconds(debt + self.interval - depth),
+        }
+    }
+
+    /// What was let through since this was last asked, for other servers.
+    pub fn untold(&self) -> Vec<(Sender, u32)> {
+        self.tally.as_ref().map(Tally::take).unwrap_or_default()
+    }
+
+    /// Takes what another server let through, whether there is that much or not.
+    pub fn charge(&self, sender: Sender, count: u32, now: Time) {
+        let now = nanos(now);
+        let mut shard = self.shard(sender);
+        let cost = self.interval.saturating_mul(i64::from(count));
+        let full_at = self.full_at(&shard, sender, now).saturating_add(cost);
+        shard.remember(sender, full_at, now);
+    }
+
+    /// A clock that was set back must not lock anybody out: no bucket can be emptier than
+    /// empty, and what others let through.
+    fn full_at(&self, shard: &Shard, sender: Sender, now: i64) -> i64 {
+        let owed = self.tally.as_ref().map_or(0, |_| OWED_AT_MOST);
+        let deepest = self.depth().saturating_mul(1 + owed);
+        let known = shard.full_at.get(&sender).copied().unwrap_or(now);
+        known.clamp(now, now.saturating_add(deepest))
+    }
+
+    fn depth(&self) -> i64 {
+        self.interval.saturating_mul(i64::from(self.burst))
+    }
+
+    fn shard(&self, sender: Sender) -> MutexGuard<'_, Shard> {
+        let place = sender.cast_unsigned() % SHARDS as u64;
+        lock(&self.shards[usize::try_from(place).unwrap_or_default()])
+    }
+}
+
+impl Policy {
+    /// What its senders are hashed for.
+    const fn limit(self) -> &'static str {
+        match self {
+            Self::Key => "rateLimit.key",
+            Self::Address => "rateLimit.address",
         }
     }
 }
 
 impl Shard {
-    fn remember(&mut self, hash: u64, full_at: i64, now: i64) {
-        if self.full_at.len() >= SENDERS_PER_SHARD && !self.full_at.contains_key(&hash) {
+    fn remember(&mut self, sender: Sender, full_at: i64, now: i64) {
+        if self.full_at.len() >= SENDERS_PER_SHARD && !self.full_at.contains_key(&sender) {
             self.make_room(now);
         }
-        self.full_at.insert(hash, full_at);
+        self.full_at.insert(sender, full_at);
     }
 
     /// Full buckets go first, looked for once a second; else any one.
@@ -126,7 +183,7 @@ impl Shard {
         }
         if self.full_at.len() >= SENDERS_PER_SHARD {
             let any = self.full_at.keys().next().copied();
-            any.map(|hash| self.full_at.remove(&hash));
+            any.map(|sender| self.full_at.remove(&sender));
         }
     }
 }
@@ -172,6 +229,10 @@ pub(super) fn headers(standings: &[Standing]) -> Option<(HeaderValue, HeaderValu
     (!standings.is_empty()).then_some((policies, limits))
 }
 
+fn nanos(time: Time) -> i64 {
+    time.as_millis().saturating_mul(1_000_000)
+}
+
 /// Whole seconds, rounded up.
 fn seconds(nanos: i64) -> i64 {
     nanos
@@ -188,52 +249,79 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::KEY_LENGTH;
 
     const NOW: Time = Time::from_millis(1_700_000_000_000);
 
+    fn of(policy: Policy, rate: (u32, u32), tally: Option<Tally>) -> RateLimit {
+        let secrets = Arc::new(Secrets::derive(&[7; KEY_LENGTH]));
+        RateLimit::new(policy, rate, &secrets, tally).expect("it is on")
+    }
+
     fn limit(per_s: u32, burst: u32) -> RateLimit {
-        RateLimit::new(Policy::Key, per_s, burst).expect("it is on")
+        of(Policy::Key, (per_s, burst), None)
     }
 
     #[test]
     fn a_burst_is_allowed_and_then_the_rate() {
         let limit = limit(2, 4);
-        let left: Vec<_> = (0..4).map(|_| limit.take("a", NOW).remaining).collect();
+        let left: Vec<_> = (0..4).map(|_| limit.take(b"a", NOW).remaining).collect();
         assert_eq!(left, [3, 2, 1, 0]);
-        let refused = limit.take("a", NOW);
+        let refused = limit.take(b"a", NOW);
         assert_eq!(refused.refusal().unwrap().retry_after(), Some(1));
-        assert!(limit.take("b", NOW).allowed, "another sender");
+        assert!(limit.take(b"b", NOW).allowed, "another sender");
         let later = NOW.plus_seconds(1);
-        assert!(limit.take("a", later).allowed);
-        assert!(limit.take("a", later).allowed);
-        assert!(!limit.take("a", later).allowed);
-        assert_eq!(limit.take("a", NOW.plus_seconds(60)).remaining, 3);
+        assert!(limit.take(b"a", later).allowed);
+        assert!(limit.take(b"a", later).allowed);
+        assert!(!limit.take(b"a", later).allowed);
+        assert_eq!(limit.take(b"a", NOW.plus_seconds(60)).remaining, 3);
     }
 
     #[test]
     fn a_refused_request_costs_nothing() {
         let limit = limit(1, 1);
-        assert!(limit.take("a", NOW).allowed);
+        assert!(limit.take(b"a", NOW).allowed);
         for _ in 0..100 {
-            assert!(!limit.take("a", NOW).allowed);
+            assert!(!limit.take(b"a", NOW).allowed);
         }
-        assert!(limit.take("a", NOW.plus_seconds(1)).allowed);
+        assert!(limit.take(b"a", NOW.plus_seconds(1)).allowed);
     }
 
     #[test]
     fn a_clock_that_is_set_back_locks_nobody_out() {
         let limit = limit(1, 2);
-        limit.take("a", NOW);
+        limit.take(b"a", NOW);
         let earlier = NOW.plus_seconds(-3600);
-        limit.take("a", earlier);
-        assert!(limit.take("a", earlier.plus_seconds(2)).allowed);
+        limit.take(b"a", earlier);
+        assert!(limit.take(b"a", earlier.plus_seconds(2)).allowed);
+    }
+
+    #[test]
+    fn what_another_server_let_through_is_owed_to_the_long_run() {
+        let [here, there] = [0; 2].map(|_| of(Policy::Key, (2, 4), Some(Tally::default())));
+        let mut allowed = 0;
+        for second in 0..60 {
+            let now = NOW.plus_seconds(second);
+            for server in [&here, &there] {
+                allowed += (0..50).filter(|_| server.take(b"a", now).allowed).count();
+            }
+            for (from, to) in [(&here, &there), (&there, &here)] {
+                for (sender, count) in from.untold() {
+                    to.charge(sender, count, now);
+                }
+            }
+        }
+        // Twice the burst, then the rate, give or take what is not told yet.
+        assert!((100..=132).contains(&allowed), "{allowed}");
+        assert_eq!(here.take(b"a", NOW.plus_seconds(59)).remaining, 0);
+        assert!(here.take(b"a", NOW.plus_seconds(90)).allowed);
     }
 
     #[test]
     fn memory_is_bounded_under_a_flood() {
         let limit = limit(1, 10);
         for sender in 0..SHARDS * SENDERS_PER_SHARD * 2 {
-            limit.take(sender, NOW);
+            limit.take(&sender.to_be_bytes(), NOW);
         }
         let kept = |shard| lock(shard).full_at.len();
         assert!(
@@ -244,15 +332,15 @@ mod tests {
         );
         // Everybody's bucket is full again: the next sweep forgets them.
         for sender in 0..SHARDS * 64 {
-            limit.take(("later", sender), NOW.plus_seconds(20));
+            limit.take(format!("later {sender}").as_bytes(), NOW.plus_seconds(20));
         }
         assert!(limit.shards.iter().all(|shard| kept(shard) < 1024));
     }
 
     #[test]
     fn the_headers_are_lists_of_the_draft() {
-        let address = RateLimit::new(Policy::Address, 100, 200).unwrap();
-        let both = [limit(2, 4).take("a", NOW), address.take("b", NOW)];
+        let address = of(Policy::Address, (100, 200), None);
+        let both = [limit(2, 4).take(b"a", NOW), address.take(b"b", NOW)];
         let (policies, limits) = headers(&both).unwrap();
         assert_eq!(policies, "\"key\";q=4;w=2, \"address\";q=200;w=2");
         assert_eq!(limits, "\"key\";r=3;t=1, \"address\";r=199;t=1");

@@ -5,6 +5,7 @@
 //! template of its route.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -28,7 +29,7 @@ use tracing::Instrument as _;
 use super::error::{Failure, plain_refusal, render};
 use super::limits::network;
 use super::metrics::Metrics;
-use super::rate::{self, Policy, RateLimit, Standing};
+use super::rate::{self, RateLimit, Standing};
 use super::server::Peer;
 use super::trace;
 use crate::config::Config;
@@ -119,24 +120,26 @@ struct Parts {
     metrics: Arc<Metrics>,
     error_type_base: String,
     request_timeout: Duration,
-    address_limit: Option<RateLimit>,
+    address_limit: Option<Arc<RateLimit>>,
 }
 
 impl Edge {
-    /// Puts the layer around a finished router.
+    /// Puts the layer around a finished router, perhaps with a limit of what an address may send.
     #[must_use]
-    pub fn new(router: Router, context: Context, config: &Config, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        router: Router,
+        context: Context,
+        config: &Config,
+        metrics: Arc<Metrics>,
+        address_limit: Option<Arc<RateLimit>>,
+    ) -> Self {
         Self(Arc::new(Parts {
             router: router.layer(tower::layer::layer_fn(|inner| RouteName { inner })),
             context,
             metrics,
             error_type_base: config.error_type_base.clone(),
             request_timeout: config.request_timeout,
-            address_limit: RateLimit::new(
-                Policy::Address,
-                config.rate_limit_per_address_per_s,
-                config.rate_limit_per_address_burst,
-            ),
+            address_limit,
         }))
     }
 
@@ -182,7 +185,11 @@ impl Edge {
         let limit = self.0.address_limit.as_ref()?;
         let Peer(peer) = request.extensions().get()?;
         let free = matches!(request.uri().path(), "/healthz" | "/readyz");
-        (!free).then(|| limit.take(network(peer.ip()), self.0.context.now()))
+        let now = self.0.context.now();
+        (!free).then(|| match network(peer.ip()) {
+            IpAddr::V4(v4) => limit.take(&v4.octets(), now),
+            IpAddr::V6(v6) => limit.take(&v6.octets(), now),
+        })
     }
 
     /// Runs the handler within its deadline, and survives its panic.

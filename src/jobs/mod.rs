@@ -1,9 +1,10 @@
 //! What happens later, on its own: reading API keys and the watch list again,
 //! screening everybody by a new one, sweeping old records, asking the verification provider,
-//! telling webhooks.
+//! telling webhooks, telling other servers.
 
 mod audit;
 mod keys;
+mod limits;
 mod rescreen;
 mod sweep;
 mod verification;
@@ -12,6 +13,7 @@ mod webhooks;
 
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
+pub use limits::share_limits;
 pub use rescreen::rescreen_forever;
 pub use sweep::{sweep, sweep_forever, sweep_verifications};
 pub use verification::ask_provider;

@@ -175,6 +175,7 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
         ],
     )?;
     if is_unique {
+        tx.used_keys.push(hash);
         return Ok(());
     }
     lookup::insert(tx, hash, &record.id)

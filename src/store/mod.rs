@@ -16,6 +16,7 @@ pub mod event;
 pub mod idempotency;
 pub mod inspect;
 pub mod key_register;
+pub mod limit_use;
 pub mod lookup;
 mod migrate;
 mod order;
@@ -159,7 +160,7 @@ impl Store {
     pub fn may_know_lookup(&self, hash: i64) -> bool {
         match &self.0 {
             Engine::Sqlite(engine) => engine.may_know_lookup(hash),
-            Engine::Postgres(_) => false,
+            Engine::Postgres(engine) => engine.may_know_lookup(hash),
         }
     }
 

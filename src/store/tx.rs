@@ -13,6 +13,8 @@ pub struct Tx<'a> {
     engine: Engine<'a>,
     /// Look-ups of this commit; only the embedded engine gathers them.
     pub(super) journal: Vec<Op>,
+    /// Hashes of idempotency keys that this used, where they are not journalled.
+    pub(super) used_keys: Vec<i64>,
     /// Only a writer has a chain, once it was told the key.
     pub(super) chain: Option<(&'a Audit, Head)>,
 }
@@ -34,6 +36,7 @@ impl<'a> Tx<'a> {
         Self {
             engine: Engine::Sqlite { connection, tail },
             journal: Vec::new(),
+            used_keys: Vec::new(),
             chain,
         }
     }
@@ -45,6 +48,7 @@ impl<'a> Tx<'a> {
         Self {
             engine: Engine::Postgres(session),
             journal: Vec::new(),
+            used_keys: Vec::new(),
             chain,
         }
     }

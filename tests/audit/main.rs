@@ -9,7 +9,6 @@ mod holds;
 mod keys;
 mod recovery;
 
-use rusqlite::Connection;
 use serde_json::Value;
 use support::{Output, Server, oms};
 
@@ -46,17 +45,4 @@ fn exported(server: &Server, arguments: &[&str]) -> Vec<Value> {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
         .collect()
-}
-
-/// The data file, as somebody with access to it opens it.
-fn data_file(server: &Server) -> Connection {
-    let connection = Connection::open(server.data.join("oms.db")).expect("the file opens");
-    let keys = server.data.join("keys.db");
-    connection
-        .execute("ATTACH DATABASE ?1 AS keys", [keys.to_str()])
-        .expect("the key register opens");
-    connection
-        .busy_timeout(std::time::Duration::from_secs(30))
-        .expect("a timeout can be set");
-    connection
 }

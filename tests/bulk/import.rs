@@ -9,7 +9,8 @@ use oms::vault::MASTER_KEY_FILE;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Folder, Mode, Output, Server, eventually, fresh_name, full_customer, minimal_customer, oms,
+    Folder, Mode, Output, Server, database_setting, eventually, fresh_name, full_customer,
+    minimal_customer, oms,
 };
 
 /// A server with a project, and a folder for files.
@@ -219,6 +220,7 @@ fn a_killed_import_goes_on_where_it_was_while_the_server_answers() {
             .arg(&file)
             .args(["--project", &place.project, "--data"])
             .arg(&place.server.data)
+            .envs(database_setting(&place.server.data))
             .stdout(Stdio::null())
             .spawn()
             .expect("in order");

@@ -40,9 +40,10 @@ fn when_a_replica_takes_over_nothing_acknowledged_is_lost() {
     let made = load::run(&api, &fleet.spread, &mut random, |seen, random| {
         let some = random.between(50, 150);
         seen.wait_for_more(usize::try_from(some).expect("few"));
-        assert_eq!(seen.unavailable(), 0, "{}", fleet.logged());
+        // A busy machine may have refused some already.
+        let before = seen.unavailable();
         drop(primary);
-        seen.wait_for_unavailable(30);
+        seen.wait_for_unavailable(before + 30);
         for server in fleet.living() {
             let ready = server.call("GET", "/readyz").send();
             ready.problem(503, "serviceUnavailable");

@@ -14,6 +14,7 @@ mod jobs;
 mod kill;
 mod load;
 mod plans;
+mod rates;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod shared;

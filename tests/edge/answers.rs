@@ -101,7 +101,7 @@ fn the_log_has_one_line_per_request_and_nothing_personal() {
             .route("/things/{id}", get(handler))
             .route("/fault", get(fault)),
     );
-    let edge = Edge::new(router, Context::system(), &config, Arc::default());
+    let edge = Edge::new(router, Context::system(), &config, Arc::default(), None);
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -62,7 +62,7 @@ impl Server {
         let counted = Arc::new(AtomicUsize::new(0));
         let (release, held) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let router = router(config, &counted, &release, &held);
-        let edge = Edge::new(router, Context::system(), config, Arc::default());
+        let edge = Edge::new(router, Context::system(), config, Arc::default(), None);
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind(config.listen))
             .unwrap();

@@ -53,6 +53,13 @@ fn is_nobodys(place: &str, source: &str, master_key: &Path) {
         let said = output.stdout.clone() + &output.stderr;
         assert!(said.contains(&told), "{command:?} {output:?}");
     }
+    if !place.starts_with("postgres://") {
+        for command in ["backup", "backup-keys"] {
+            let copy = [command, "/tmp/oms-no-copy", "--data", place];
+            refused(&oms(&copy, &settings), &told);
+        }
+        assert!(!Path::new("/tmp/oms-no-copy").exists(), "nothing is copied");
+    }
     let further = moving(place, "/tmp/oms-nowhere", &settings);
     refused(&further, &told);
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use oms::config::Config;
+use oms::config::{Config, Database};
 use oms::context::Context;
 use oms::core::installation::Installation;
 use oms::store::key_register;
+
+use crate::support::database_setting;
 
 /// Writes a master key of 32 such bytes, for its owner only, and gives its path.
 pub fn key_file(folder: &Path, byte: u8) -> String {
@@ -31,7 +33,9 @@ pub fn fill(data: &Path, count: i64) {
         .expect("a runtime");
     runtime.block_on(async {
         let context = Context::system();
-        let config = Config::for_data(data);
+        let mut config = Config::for_data(data);
+        config.database = database_setting(data)
+            .map(|(_, url)| Database::parse(&url).expect("the tests' own URL is one"));
         let installation = Installation::open(&config, &context).await.expect("opens");
         for first in (1..=count).step_by(10_000) {
             let wrap = |id: i64| {

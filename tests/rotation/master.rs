@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::folder::{base64_of, fill, key_file};
 use crate::support::{
-    Api, Folder, Mode, Output, Server, Stopwatch, eventually, full_customer, minimal_customer, oms,
+    Api, Folder, Mode, Output, Server, Stopwatch, database_setting, eventually, full_customer,
+    minimal_customer, numbers, oms,
 };
 
 const CLIENTS: usize = 4;
@@ -109,14 +110,19 @@ fn killed_in_the_middle_either_key_opens_everything_and_the_next_run_finishes() 
     let api = server.project(Mode::Sandbox);
     let before = api.create(&full_customer()).id();
     let text = data.to_str().expect("plain");
-    for pause_ms in [250, 400, 550] {
+    for pause_ms in [0, 150, 300] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oms"))
             .args(["keys", "rotate-master", "--data", text, "--to", &new])
+            .envs(database_setting(&data))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the command starts");
-        // The command takes three seconds at least, so this is in its midst.
+        let keys = "SELECT COUNT(*) FROM keys.wrapping_keys";
+        eventually(Duration::from_mins(1), "the change has begun", || {
+            (numbers(&data, keys) > [1]).then_some(())
+        });
+        // From here on it takes three seconds at least, so this is in its midst.
         thread::sleep(Duration::from_millis(pause_ms));
         command.kill().expect("it runs");
         command.wait().expect("it ends");

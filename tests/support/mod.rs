@@ -16,6 +16,7 @@ mod in_process;
 mod random;
 mod sample;
 mod server;
+mod sql;
 mod wait;
 
 pub use api::{Api, Key, Mode, fresh_name, ids};
@@ -27,4 +28,5 @@ pub use in_process::{InProcess, MOMENT_MS};
 pub use random::Seeded;
 pub use sample::{full_customer, minimal_customer};
 pub use server::{Output, Server, oms};
+pub use sql::{bytes, is_about_files, numbers, sql, try_sql};
 pub use wait::{Deadline, Stopwatch, eventually};

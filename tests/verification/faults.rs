@@ -4,22 +4,19 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::process::{
     A_WHILE, Asking, Provider, approved, endorsement, lists, until, with_document,
 };
-use crate::support::{Mode, Seeded, Server, eventually, files_under};
+use crate::support::{Mode, Seeded, Server, eventually, files_under, numbers};
 
 /// Waits until the server has noted that the provider took the one request; after that
 /// nobody asks for a day.
 fn noted(server: &Server) {
-    let db = Connection::open(server.data.join("oms.db")).expect("the file opens");
-    let sql = "SELECT accepted_at IS NOT NULL FROM verifications";
+    let noted = "SELECT COUNT(accepted_at) FROM verifications";
     eventually(A_WHILE, "it is noted", || {
-        let noted = db.query_row(sql, [], |row| row.get::<_, bool>(0));
-        noted.expect("one verification").then_some(())
+        (numbers(&server.data, noted) == [1]).then_some(())
     });
 }
 

@@ -1,14 +1,11 @@
 //! People beside the provider, and projects that need none.
 
-use rusqlite::Connection;
-
 use crate::process::{Asking, Provider, SECRET, approved, with_document};
-use crate::support::{Mode, Server, oms};
+use crate::support::{Mode, Server, numbers, oms};
 
 fn rows(server: &Server) -> i64 {
-    let db = Connection::open(server.data.join("oms.db")).expect("the file opens");
-    db.query_row("SELECT COUNT(*) FROM verifications", [], |row| row.get(0))
-        .expect("it counts")
+    let [rows] = numbers(&server.data, "SELECT COUNT(*) FROM verifications");
+    rows
 }
 
 #[test]

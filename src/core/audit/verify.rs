@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::RequestId;
 use crate::store::Head;
 use crate::store::audit::{self as checkpoints, CheckpointRow};
-use crate::store::event::{self as event_rows, Edge, LinkedRow};
+use crate::store::event::{self as event_rows, Edge, End, LinkedRow};
 use crate::vault::{ChainKey, LINK_LENGTH, Signer};
 
 /// What is wrong with a record.
@@ -70,6 +70,8 @@ struct Check<'a> {
     chains: HashMap<i64, Chain>,
     /// Signed heads whose rows have not come by yet.
     expected: HashMap<(i64, i64), (i64, [u8; LINK_LENGTH])>,
+    /// The furthest record of each writer that was written while this runs, or by nobody.
+    later: HashMap<i64, LinkedRow>,
     last: Option<CheckpointRow>,
     report: Report,
 }
@@ -110,11 +112,16 @@ pub async fn verify(
             .await?;
         let Some(last) = page.last() else { break };
         edge = last.edge();
-        for row in page.iter().filter(|row| end.holds(row)) {
-            check.row(row);
+        for row in page {
+            if end.holds(&row) {
+                check.row(&row);
+            } else {
+                check.later.insert(row.head.writer, row);
+            }
         }
         progress(check.report.records, end.rows());
     }
+    check.written_by_nobody(&store.read(event_rows::end).await?);
     Ok(check.end(
         noted
             .filter(|(number, _)| *number > newest)
@@ -129,6 +136,7 @@ impl<'a> Check<'a> {
             signer,
             chains: HashMap::new(),
             expected: HashMap::new(),
+            later: HashMap::new(),
             last: None,
             report: Report::default(),
         }
@@ -218,6 +226,16 @@ impl<'a> Check<'a> {
                 place
             };
             self.found(fault, place);
+        }
+    }
+
+    /// A writer that writes says so in the same transaction: what is behind its end even now,
+    /// or of a writer that there is not, was put there by somebody else.
+    fn written_by_nobody(&mut self, end: &End) {
+        for row in std::mem::take(&mut self.later).into_values() {
+            if !end.holds(&row) {
+                self.found(Fault::Inserted, describe(&row));
+            }
         }
     }
 

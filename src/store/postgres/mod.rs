@@ -7,6 +7,7 @@
 mod line;
 mod login;
 mod migrate;
+mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -27,10 +28,14 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
-use writer::Writer;
+use recent::Recent;
+use writer::{Company, Writer};
 
 pub(super) use migrate::{run as migrate, version};
 pub(super) use session::Session;
+
+/// Reads that waited and are answered from one snapshot.
+const READS_TOGETHER: usize = 8;
 
 /// How often a read is tried on another connection or another snapshot.
 const READ_TRIES: u32 = 5;
@@ -40,6 +45,7 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
+    recent: Arc<Recent>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -55,6 +61,8 @@ impl Postgres {
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
+        let company = Arc::new(Company::default());
+        let recent = Arc::new(Recent::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
             let writer = Writer::new(
@@ -62,7 +70,9 @@ impl Postgres {
                 number,
                 Arc::clone(&audit),
                 config.write_batch,
+                Arc::clone(&company),
                 Arc::clone(writes.pressure()),
+                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -76,6 +86,7 @@ impl Postgres {
             writes,
             reads,
             audit,
+            recent,
             threads: Mutex::new(threads),
         })
     }
@@ -99,6 +110,10 @@ impl Postgres {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
+    }
+
+    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
+        self.recent.contains(hash)
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {
@@ -171,11 +186,48 @@ impl Session {
 }
 
 fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {
-    for job in jobs {
-        if job.waited(now()).is_some() {
-            read(&mut line, job);
-        }
+    for first in jobs {
+        // What waits behind it came before the snapshot, so it may look at the same one.
+        let more = jobs.try_iter().take(READS_TOGETHER - 1);
+        let mut together: Vec<_> = std::iter::once(first).chain(more).collect();
+        together.retain(|job| job.waited(now()).is_some());
+        read_together(&mut line, together);
     }
+}
+
+/// Runs closures over one snapshot; from the first that meets trouble on, each by itself.
+fn read_together(line: &mut Line, jobs: Vec<Box<dyn Job>>) {
+    let mut jobs = jobs.into_iter();
+    if jobs.len() > 1
+        && let Some(troubled) = share_snapshot(line, &mut jobs)
+    {
+        read(line, troubled);
+    }
+    for job in jobs {
+        read(line, job);
+    }
+}
+
+/// Gives the job back that met trouble; those behind it are left.
+fn share_snapshot(
+    line: &mut Line,
+    jobs: &mut impl Iterator<Item = Box<dyn Job>>,
+) -> Option<Box<dyn Job>> {
+    let session = line.session().ok()?;
+    let _ = session.begin_reading();
+    for mut job in jobs {
+        job.run(&mut Tx::on_postgres(session, None));
+        if session.trouble().is_some() {
+            session.roll_back();
+            if session.take_trouble().remedy() == Remedy::Reconnect {
+                line.hang_up();
+            }
+            return Some(job);
+        }
+        job.finish(Ok(()));
+    }
+    session.end_reading();
+    None
 }
 
 /// Runs a closure over a snapshot, again on another connection when one broke.

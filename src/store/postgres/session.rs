@@ -143,13 +143,8 @@ impl Session {
     /// the same, at a pretended cost for which it must not be compiled. An engine that knows
     /// no such setting plans by rules of its own, and its connection is as good.
     fn look_up_by_key(&mut self) -> io::Result<()> {
-        let refused = |cause: &io::Error| {
-            cause.get_ref().is_some_and(
-                <(dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static)>::is::<
-                    Failure,
-                >,
-            )
-        };
+        let refused =
+            |cause: &io::Error| matches!(cause.get_ref(), Some(cause) if cause.is::<Failure>());
         for setting in ["SET enable_seqscan = off", "SET jit = off"] {
             match self.simple(setting) {
                 Err(cause) if !refused(&cause) => return Err(cause),

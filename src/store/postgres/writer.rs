@@ -5,15 +5,19 @@
 //! somebody else, runs again: first with all of its batch, looking; then alone. Nothing of
 //! a try that was not committed stays.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
 use super::super::chain::Audit;
 use super::super::pressure::Pressure;
 use super::super::queue::{Job, now};
+use super::super::sqlite::lock;
 use super::super::tx::Tx;
 use super::line::{Line, Remedy, wait};
+use super::recent::Recent;
 use super::session::Trouble;
 use super::turn::{Fate, Turn};
 use crate::error::{Error, Result};
@@ -25,6 +29,22 @@ const TRIES: u32 = 10;
 /// Batches that look before they write, after one met what it had taken for granted.
 const CAREFUL_BATCHES: u32 = 8;
 
+/// A batch of so many jobs is worth a transaction beside those that run.
+const WORTH_WHILE: usize = 16;
+
+/// How long a smaller one waits for more, while others run.
+const LINGER: Duration = Duration::from_millis(1);
+
+/// What the threads of a server know of each other. A transaction costs the database more
+/// than a row in it: where one runs already, the next gathers what comes meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Company {
+    /// One gathers at a time.
+    gathering: Mutex<()>,
+    /// Transactions that run.
+    running: AtomicUsize,
+}
+
 /// What the thread owns.
 pub(super) struct Writer {
     pub line: Line,
@@ -32,7 +52,9 @@ pub(super) struct Writer {
     pub number: usize,
     pub audit: Arc<OnceLock<Audit>>,
     pub largest_batch: usize,
+    pub company: Arc<Company>,
     pub pressure: Arc<Pressure>,
+    pub recent: Arc<Recent>,
     turn: Option<Turn>,
     careful: u32,
 }
@@ -59,14 +81,18 @@ impl Writer {
         number: usize,
         audit: Arc<OnceLock<Audit>>,
         largest_batch: usize,
+        company: Arc<Company>,
         pressure: Arc<Pressure>,
+        recent: Arc<Recent>,
     ) -> Self {
         Self {
             line,
             number,
             audit,
             largest_batch,
+            company,
             pressure,
+            recent,
             turn: None,
             careful: 0,
         }
@@ -74,20 +100,36 @@ impl Writer {
 
     /// Commits batch after batch until the queue is closed and empty.
     pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
-            let mut batch = Vec::with_capacity(self.largest_batch);
-            self.admit(first, &mut batch);
-            while batch.len() < self.largest_batch {
-                let Ok(next) = jobs.try_recv() else { break };
-                self.admit(next, &mut batch);
+        while let Some(batch) = self.gather(jobs) {
+            if !batch.is_empty() {
+                let jobs = batch.len();
+                self.carry_out(batch);
+                self.pressure.batch_ended(jobs);
             }
-            if batch.is_empty() {
-                continue;
-            }
-            let jobs = batch.len();
-            self.carry_out(batch);
-            self.pressure.batch_ended(jobs);
+            self.company.running.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// What is to be committed together; `None` when nothing will come any more. Counts as
+    /// running from here on.
+    fn gather(&self, jobs: &Receiver<Box<dyn Job>>) -> Option<Batch> {
+        let company = &self.company;
+        let _alone = lock(&company.gathering);
+        let mut batch = Vec::with_capacity(self.largest_batch);
+        self.admit(jobs.recv().ok()?, &mut batch);
+        let until = (now() + LINGER).into_std();
+        while batch.len() < self.largest_batch {
+            let in_company = company.running.load(Ordering::Relaxed) > 0;
+            let next = if in_company && batch.len() < WORTH_WHILE {
+                jobs.recv_deadline(until).ok()
+            } else {
+                jobs.try_recv().ok()
+            };
+            let Some(next) = next else { break };
+            self.admit(next, &mut batch);
+        }
+        company.running.fetch_add(1, Ordering::Relaxed);
+        Some(batch)
     }
 
     /// Drops work whose caller has gone and refuses work that waited too long.
@@ -204,11 +246,13 @@ impl Writer {
         let mut head = self.turn.map(|turn| turn.head);
         let _ = session.begin(trusts_constraints);
         let (mut has_written, mut spoilt) = (false, false);
+        let mut used_keys = Vec::new();
         for job in batch.iter_mut() {
             session.forget_written();
             let mut tx = Tx::on_postgres(session, audit.zip(head));
             let well = job.run(&mut tx);
             head = tx.chain.map(|(_, head)| head);
+            used_keys.append(&mut tx.used_keys);
             has_written |= session.has_written();
             spoilt = !well && session.has_written();
             if spoilt || session.trouble().is_some() {
@@ -229,6 +273,7 @@ impl Writer {
             if noted.is_ok() && session.commit().is_ok() {
                 metrics::COMMIT_TIME.observe_time(began.elapsed());
                 self.turn = next;
+                self.recent.note(&used_keys);
                 return Tried::Done;
             }
             if noted.is_ok() && session.may_have_committed() {

@@ -38,13 +38,15 @@ pub struct Table {
 }
 
 /// Tables that only one engine has, or that follow from others there: a journal, the heads of
-/// writers, an order that is given afterwards, what a migration or a move notes of itself.
+/// writers, an order that is given afterwards, what servers tell each other, what a migration or
+/// a move notes of itself.
 pub const DERIVED: &[&str] = &[
     "lookup_journal",
     "lookup_fold",
     "writers",
     "event_places",
     "placed_writers",
+    "limit_uses",
     "schema_steps",
     "unfinished_move",
 ];
