@@ -118,7 +118,7 @@ const FUNCTIONS: &[&str] = &["get_byte"];
 const EMBEDDED_MIGRATIONS: &[&str] = &["data/0008"];
 
 /// Migrations that only several servers need.
-const SHARED_MIGRATIONS: &[&str] = &["data/0011"];
+const SHARED_MIGRATIONS: &[&str] = &["data/0012"];
 
 /// The literals of a source that are statements.
 fn statements(source: &str) -> Vec<String> {
