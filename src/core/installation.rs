@@ -179,6 +179,18 @@ impl Installation {
         scopes: Scopes,
         origin: &Origin,
     ) -> Result<CreatedKey> {
+        let made = self.make_key((project, mode, scopes), origin, |_| Ok(true));
+        let made = made.await?;
+        made.ok_or_else(|| Error::internal("a key was not made"))
+    }
+
+    /// The same when the transaction finds that it is wanted.
+    async fn make_key(
+        &self,
+        (project, mode, scopes): (&str, Mode, Scopes),
+        origin: &Origin,
+        is_wanted: impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static,
+    ) -> Result<Option<CreatedKey>> {
         if mode == Mode::Live && !self.live_allowed {
             return Err(Error::internal(format!(
                 "live keys need a master key of your own: move {} away from the data (or make one: \
@@ -204,6 +216,9 @@ impl Installation {
         let key = self
             .store
             .write(move |tx| {
+                if !is_wanted(tx)? {
+                    return Ok(None);
+                }
                 let project = api_key::ensure_project(tx, &key.project_name, mode, now)?;
                 let key = ApiKey {
                     project,
@@ -215,13 +230,11 @@ impl Installation {
                 let place = (project, event::INSTALLATION);
                 let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
                 event_rows::append(tx, &row, false)?;
-                Ok(key)
+                Ok(Some(key))
             })
             .await?;
-        Ok(CreatedKey {
-            key,
-            api_secret: pair.api_secret,
-        })
+        let api_secret = pair.api_secret;
+        Ok(key.map(|key| CreatedKey { key, api_secret }))
     }
 
     /// Makes a sandbox project with a key when there is no key at all.
@@ -236,9 +249,10 @@ impl Installation {
             actor: "first start".into(),
             request_id: audit::run_id(&self.context),
         };
-        self.create_key("default", Mode::Sandbox, Scopes::ALL, &origin)
-            .await
-            .map(Some)
+        // Of several servers that start at once on an empty database one makes it.
+        let key = ("default", Mode::Sandbox, Scopes::ALL);
+        let is_wanted = |tx: &mut Tx<'_>| Ok(!api_key::any(tx)?);
+        self.make_key(key, &origin, is_wanted).await
     }
 
     /// Revokes a key for good; its tokens end within a second.
