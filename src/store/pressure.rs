@@ -31,9 +31,13 @@ pub(super) struct Pressure {
     admitted: AtomicUsize,
     /// Jobs that were queued and have not run.
     waiting: AtomicUsize,
+    /// Jobs that were queued and have no result.
+    unfinished: AtomicUsize,
     /// Nanoseconds that a write takes from the time of all, averaged while there is work.
     pace_ns: AtomicU64,
-    /// When a batch ended last, or work came after a pause, in nanoseconds since `opened`.
+    /// When a batch ended last, or requests came after a pause, in nanoseconds since `opened`.
+    paced_at: AtomicU64,
+    /// When a batch ended last, or jobs came after a pause.
     moved_at: AtomicU64,
 }
 
@@ -89,6 +93,10 @@ struct Counted(Arc<Pressure>);
 #[derive(Debug)]
 pub(super) struct Waiting(Arc<Pressure>);
 
+/// One job without a result; it is counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct Unfinished(Arc<Pressure>);
+
 impl Pressure {
     /// No pressure.
     pub(super) fn new(limits: Limits) -> Arc<Self> {
@@ -98,7 +106,9 @@ impl Pressure {
             limits,
             admitted: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
             pace_ns: AtomicU64::new(0),
+            paced_at: AtomicU64::new(0),
             moved_at: AtomicU64::new(0),
         })
     }
@@ -122,14 +132,17 @@ impl Pressure {
     }
 
     /// Counts a job that is being queued.
-    pub(super) fn enter(self: &Arc<Self>) -> Waiting {
+    pub(super) fn enter(self: &Arc<Self>) -> (Waiting, Unfinished) {
         self.count(&self.waiting);
-        Waiting(Arc::clone(self))
+        if self.unfinished.fetch_add(1, Relaxed) == 0 {
+            self.moved_at.store(self.clock(), Relaxed);
+        }
+        (Waiting(Arc::clone(self)), Unfinished(Arc::clone(self)))
     }
 
     fn count(&self, one: &AtomicUsize) {
         if one.fetch_add(1, Relaxed) == 0 && self.ahead() == 1 {
-            self.moved_at.store(self.clock(), Relaxed);
+            self.paced_at.store(self.clock(), Relaxed);
         }
     }
 
@@ -157,8 +170,12 @@ impl Pressure {
         Duration::from_nanos(self.pace_ns.load(Relaxed).saturating_mul(ahead as u64))
     }
 
-    /// How long no batch has ended, although there is work.
+    /// How long no batch has ended, although there are jobs. A request that takes its time
+    /// before it has any says nothing of the store.
     fn stood_still(&self) -> Duration {
+        if self.unfinished.load(Relaxed) == 0 {
+            return Duration::ZERO;
+        }
         let since = self.moved_at.load(Relaxed);
         Duration::from_nanos(self.clock().saturating_sub(since))
     }
@@ -167,7 +184,8 @@ impl Pressure {
     pub(super) fn batch_ended(&self, jobs: usize) {
         metrics::BATCH_SIZE.observe(jobs as u64);
         let clock = self.clock();
-        let took = clock.saturating_sub(self.moved_at.swap(clock, Relaxed));
+        let took = clock.saturating_sub(self.paced_at.swap(clock, Relaxed));
+        self.moved_at.store(clock, Relaxed);
         let average = self.pace_ns.load(Relaxed).saturating_mul(MEMORY);
         let pace = average.saturating_add(took) / (MEMORY + jobs as u64);
         self.pace_ns.store(pace, Relaxed);
@@ -187,6 +205,12 @@ impl Drop for Counted {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.unfinished.fetch_sub(1, Relaxed);
     }
 }
 
@@ -247,8 +271,15 @@ mod tests {
         let pressure = pressure(Duration::ZERO);
         assert!(!pressure.is_too_high(), "nobody waits for it");
         let inside = pressure.admit().await;
+        assert!(
+            !pressure.is_too_high(),
+            "what it does is no matter of the store"
+        );
+        let (waiting, unfinished) = pressure.enter();
         assert!(pressure.is_too_high());
-        drop(inside);
+        drop(waiting);
+        assert!(pressure.is_too_high(), "it runs");
+        drop((unfinished, inside));
         assert!(!pressure.is_too_high());
     }
 
@@ -260,7 +291,7 @@ mod tests {
         pressure.batch_ended(1_000_000);
         assert!(pressure.pace_ns.load(Relaxed) < 10_000, "many fast ones");
         pressure.pace_ns.store(1_000_000, Relaxed);
-        pressure.moved_at.store(0, Relaxed);
+        pressure.paced_at.store(0, Relaxed);
         pressure.batch_ended(1);
         let pace = pressure.pace_ns.load(Relaxed);
         assert!((900_000..2_000_000).contains(&pace), "{pace}");

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Tx;
-use super::pressure::{Limits, Pressure, Waiting};
+use super::pressure::{Limits, Pressure, Unfinished, Waiting};
 use super::trail::Trail;
 use crate::error::{Error, Result};
 use crate::metrics::Refusal;
@@ -42,6 +42,7 @@ struct Queued<T, F> {
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
     waiting: Option<Waiting>,
+    _unfinished: Unfinished,
     trail: Trail,
 }
 
@@ -141,12 +142,14 @@ impl Queue {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> (Box<dyn Job>, Receipt<T>) {
         let (reply, answer) = oneshot::channel();
+        let (waiting, unfinished) = self.pressure.enter();
         let job = Box::new(Queued {
             since: now(),
             work,
             result: None,
             reply,
-            waiting: Some(self.pressure.enter()),
+            waiting: Some(waiting),
+            _unfinished: unfinished,
             trail: Trail::begin(self.name),
         });
         (job, answer)
