@@ -10,7 +10,7 @@ use crate::fleet::Fleet;
 use crate::receiver::{Act, Receiver};
 use crate::support::{Api, Client, Cluster, Mode, Stopwatch, eventually, full_customer};
 
-const A_WHILE: Duration = Duration::from_mins(2);
+const A_WHILE: Duration = Duration::from_mins(8);
 
 /// For how long a server that was stopped keeps its claim; whoever is held up for longer may
 /// find that another one did the same.
