@@ -85,17 +85,15 @@ pub struct Admission {
     _permit: OwnedSemaphorePermit,
 }
 
-/// A request that wants to write; it is counted until it is dropped.
+/// One request or job; it is counted until this is dropped.
 #[derive(Debug)]
-struct Counted(Arc<Pressure>);
+pub(super) struct Counted {
+    pressure: Arc<Pressure>,
+    count: Count,
+}
 
-/// One job that waits; it is counted until it is dropped.
-#[derive(Debug)]
-pub(super) struct Waiting(Arc<Pressure>);
-
-/// One job without a result; it is counted until it is dropped.
-#[derive(Debug)]
-pub(super) struct Unfinished(Arc<Pressure>);
+/// One of the counts.
+type Count = fn(&Pressure) -> &AtomicUsize;
 
 impl Pressure {
     /// No pressure.
@@ -115,8 +113,7 @@ impl Pressure {
 
     /// Lets a request in when it is its turn; `None` when that takes too long.
     pub(super) async fn admit(self: &Arc<Self>) -> Option<Admission> {
-        self.count(&self.admitted);
-        let one = Counted(Arc::clone(self));
+        let one = self.count_ahead(|pressure| &pressure.admitted);
         let door = Arc::clone(&self.door);
         let permit = match Arc::clone(&door).try_acquire_owned() {
             Ok(permit) => permit,
@@ -131,19 +128,29 @@ impl Pressure {
         })
     }
 
-    /// Counts a job that is being queued.
-    pub(super) fn enter(self: &Arc<Self>) -> (Waiting, Unfinished) {
-        self.count(&self.waiting);
-        if self.unfinished.fetch_add(1, Relaxed) == 0 {
+    /// Counts a job that is being queued: as one that waits until it runs, and as one without
+    /// a result until it has one.
+    pub(super) fn enter(self: &Arc<Self>) -> (Counted, Counted) {
+        let waiting = self.count_ahead(|pressure| &pressure.waiting);
+        let (is_first, unfinished) = self.count(|pressure| &pressure.unfinished);
+        if is_first {
             self.moved_at.store(self.clock(), Relaxed);
         }
-        (Waiting(Arc::clone(self)), Unfinished(Arc::clone(self)))
+        (waiting, unfinished)
     }
 
-    fn count(&self, one: &AtomicUsize) {
-        if one.fetch_add(1, Relaxed) == 0 && self.ahead() == 1 {
+    fn count_ahead(self: &Arc<Self>, count: Count) -> Counted {
+        let (is_first, one) = self.count(count);
+        if is_first && self.ahead() == 1 {
             self.paced_at.store(self.clock(), Relaxed);
         }
+        one
+    }
+
+    fn count(self: &Arc<Self>, count: Count) -> (bool, Counted) {
+        let is_first = count(self).fetch_add(1, Relaxed) == 0;
+        let pressure = Arc::clone(self);
+        (is_first, Counted { pressure, count })
     }
 
     fn ahead(&self) -> usize {
@@ -198,24 +205,14 @@ impl Pressure {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.admitted.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        self.0.unfinished.fetch_sub(1, Relaxed);
+        (self.count)(&self.pressure).fetch_sub(1, Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn pressure(wait: Duration) -> Arc<Pressure> {
@@ -235,10 +232,16 @@ mod tests {
             inside.push(pressure.admit().await.unwrap());
         }
         assert!(!pressure.is_too_high(), "two batches");
-        let at_the_door = pressure.admit();
         let waiting: Vec<_> = (0..6).map(|_| pressure.enter()).collect();
         assert!(pressure.is_too_high());
         drop(waiting);
+        assert!(!pressure.is_too_high());
+        let mut at_the_door: Vec<_> = (0..2).map(|_| Box::pin(pressure.admit())).collect();
+        for one in &mut at_the_door {
+            let polled = one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+        }
+        assert!(pressure.is_too_high(), "who waits at the door counts");
         drop(at_the_door);
         assert!(!pressure.is_too_high());
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Tx;
-use super::pressure::{Limits, Pressure, Unfinished, Waiting};
+use super::pressure::{Counted, Limits, Pressure};
 use super::trail::Trail;
 use crate::error::{Error, Result};
 use crate::metrics::Refusal;
@@ -41,8 +41,8 @@ struct Queued<T, F> {
     work: F,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
-    waiting: Option<Waiting>,
-    _unfinished: Unfinished,
+    waiting: Option<Counted>,
+    _unfinished: Counted,
     trail: Trail,
 }
 
