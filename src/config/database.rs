@@ -62,15 +62,18 @@ pub struct Database {
 }
 
 impl Database {
+    /// Whether a text that names a place is the URL of a database.
+    #[must_use]
+    pub fn is_url(text: &str) -> bool {
+        behind_scheme(text).is_some()
+    }
+
     /// Reads a URL; what it does not say is at its default.
     ///
     /// # Errors
     /// With what is wrong, in words that complete "must be …" and repeat no password.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let rest = url
-            .strip_prefix("postgres://")
-            .or_else(|| url.strip_prefix("postgresql://"))
-            .ok_or("a URL that begins with postgres://")?;
+        let rest = behind_scheme(url).ok_or("a URL that begins with postgres://")?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, hosts) = authority
@@ -250,6 +253,11 @@ fn host_of(name: String, port: u16) -> Host {
     } else {
         Host::Tcp { name, port }
     }
+}
+
+fn behind_scheme(url: &str) -> Option<&str> {
+    url.strip_prefix("postgres://")
+        .or_else(|| url.strip_prefix("postgresql://"))
 }
 
 /// Percent-encodes what is more than a name.

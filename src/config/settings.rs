@@ -119,13 +119,10 @@ impl Settings {
     /// The configuration with its store at this place: a folder, or the URL of a database.
     pub fn at(&self, flag: &str, place: &str) -> Result<Config, SettingsError> {
         let mut settings = self.clone();
-        let is_database = ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| place.starts_with(scheme));
         let mut set = |key: &'static str, text: &str| {
             settings.given.set(key, text.to_owned(), flag.to_owned());
         };
-        if is_database {
+        if Database::is_url(place) {
             set("database", place);
         } else {
             set("data", place);

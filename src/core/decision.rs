@@ -112,13 +112,7 @@ pub fn judge(
     let identity = customer.open_identity()?;
     let mut review = customer.review.clone().unwrap_or_default();
     if judgement.two_people && first_of_two(&mut review, judgement, origin)? {
-        let settled = Settled {
-            endorsements: customer.row.endorsements,
-            review: Some(review),
-            steps: Vec::new(),
-            asks_provider: false,
-            screened_by: None,
-        };
+        let settled = Settled::unmoved(customer.row.endorsements, Some(review));
         return roster::endorse(customer, settled, None, origin, context);
     }
     review.approvals.retain(|known| known.endorsement != name);

@@ -241,13 +241,7 @@ impl Desk {
     pub async fn note_view(&self, customer: &Customer, reason: &str) -> Result<()> {
         let mut note = Event::of_customer(EventKind::CustomerOpened, &[]);
         note.detail.reason = Some(reason.to_owned());
-        let settled = Settled {
-            endorsements: customer.row.endorsements,
-            review: customer.review.clone(),
-            steps: Vec::new(),
-            asks_provider: false,
-            screened_by: None,
-        };
+        let settled = Settled::unmoved(customer.row.endorsements, customer.review.clone());
         let mut draft =
             roster::endorse(customer, settled, Some(note), &self.origin, &self.context)?;
         draft.row.updated_at = customer.row.updated_at;

@@ -259,13 +259,7 @@ pub fn update(
         signed: signed_at.is_some(),
     };
     let mut settled = if changed.is_empty() && named.is_empty() {
-        Settled {
-            endorsements: old.endorsements,
-            review: customer.review.clone(),
-            steps: Vec::new(),
-            asks_provider: false,
-            screened_by: None,
-        }
+        Settled::unmoved(old.endorsements, customer.review.clone())
     } else {
         let (settings, references) = (&tenant.settings, &tenant.references);
         verification::settle(&situation, settings, references, now.date())

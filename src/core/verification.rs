@@ -80,6 +80,20 @@ pub struct Settled {
     pub screened_by: Option<i64>,
 }
 
+impl Settled {
+    /// Endorsements that stay where they are, and what is known of them.
+    #[must_use]
+    pub const fn unmoved(endorsements: Endorsements, review: Option<Review>) -> Self {
+        Self {
+            endorsements,
+            review,
+            steps: Vec::new(),
+            asks_provider: false,
+            screened_by: None,
+        }
+    }
+}
+
 /// Settles the endorsements of a customer.
 #[must_use]
 pub fn settle(

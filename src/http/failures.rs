@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use super::limits::octets;
 use super::tally::{Sender, Tally};
 use crate::context::Time;
 use crate::error::{Code, Error, Result};
@@ -100,10 +101,7 @@ impl Failures {
     fn whose(&self, api_key: &str, address: Option<IpAddr>) -> impl Iterator<Item = Sender> {
         let hash = |kind, value: &[u8]| self.secrets.blind_index(0, kind, value);
         let key = (!api_key.is_empty()).then(|| hash("failures.key", api_key.as_bytes()));
-        let address = address.map(|address| match address {
-            IpAddr::V4(v4) => hash("failures.address", &v4.octets()),
-            IpAddr::V6(v6) => hash("failures.address", &v6.octets()),
-        });
+        let address = address.map(|address| hash("failures.address", &octets(address)));
         key.into_iter().chain(address)
     }
 }

@@ -6,6 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::metrics::CONNECTIONS;
 
+/// The bytes of an address.
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
 /// The open connections of one listener.
 #[derive(Debug)]
 pub(super) struct Connections {

@@ -5,7 +5,6 @@
 //! template of its route.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -27,7 +26,7 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use super::error::{Failure, plain_refusal, render};
-use super::limits::network;
+use super::limits::{network, octets};
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit, Standing};
 use super::server::Peer;
@@ -186,10 +185,7 @@ impl Edge {
         let Peer(peer) = request.extensions().get()?;
         let free = matches!(request.uri().path(), "/healthz" | "/readyz");
         let now = self.0.context.now();
-        (!free).then(|| match network(peer.ip()) {
-            IpAddr::V4(v4) => limit.take(&v4.octets(), now),
-            IpAddr::V6(v6) => limit.take(&v6.octets(), now),
-        })
+        (!free).then(|| limit.take(&octets(network(peer.ip())), now))
     }
 
     /// Runs the handler within its deadline, and survives its panic.
