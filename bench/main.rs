@@ -18,7 +18,6 @@
 )]
 
 mod client;
-mod cluster;
 mod echo;
 mod goals;
 mod http;
@@ -29,6 +28,8 @@ mod report;
 mod scenarios;
 mod server;
 mod shape;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

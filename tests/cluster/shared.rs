@@ -1,7 +1,5 @@
 //! What servers share through the database: tokens, keys, idempotency.
 
-use std::sync::Barrier;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,7 +7,7 @@ use serde_json::json;
 use crate::cluster;
 use crate::fleet::Fleet;
 use crate::load::keyed;
-use crate::support::{Answer, Api, Stopwatch, eventually, fresh_name, full_customer};
+use crate::support::{Answer, Api, Stopwatch, eventually, fresh_name, full_customer, send_at_once};
 
 const CLIENTS: usize = 18;
 const ROUNDS: usize = 4;
@@ -65,26 +63,12 @@ fn a_revoked_key_is_refused_by_every_server_within_a_second() {
 
 /// Every client sends its body with the same key at the same moment, each to the next server.
 fn race(fleet: &Fleet, api: &Api, key: &str, side: impl Fn(usize) -> usize) -> Vec<Answer> {
-    let start = Barrier::new(CLIENTS);
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let body =
-                    json!({"type": "individual", "externalId": format!("{key}-{}", side(client))});
-                let call =
-                    keyed(&api.at(&fleet.spread.next()), "POST", "/customers", key).json(&body);
-                let start = &start;
-                scope.spawn(move || {
-                    start.wait();
-                    call.send()
-                })
-            })
-            .collect();
-        clients
-            .into_iter()
-            .map(|client| client.join().expect("the server answers"))
-            .collect()
-    })
+    let call = |client| {
+        let name = format!("{key}-{}", side(client));
+        keyed(&api.at(&fleet.spread.next()), "POST", "/customers", key)
+            .json(&json!({"type": "individual", "externalId": name}))
+    };
+    send_at_once((0..CLIENTS).map(call).collect())
 }
 
 fn check_in_progress(answer: &Answer) {

@@ -1,33 +1,20 @@
 //! Many clients, one idempotency key.
 
-use std::sync::Barrier;
-use std::thread;
-
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, Server, fresh_name, full_customer};
+use crate::support::{Answer, Api, Server, fresh_name, full_customer, send_at_once};
 
 const CLIENTS: usize = 24;
 const ROUNDS: usize = 5;
 
 /// Every client sends its body with the same key at the same moment.
-fn race(api: &Api, key: &str, body: impl Fn(usize) -> Value + Sync) -> Vec<Answer> {
-    let start = Barrier::new(CLIENTS);
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let (start, body) = (&start, body(client));
-                scope.spawn(move || {
-                    start.wait();
-                    api.post_keyed("/customers", key, &body)
-                })
-            })
-            .collect();
-        clients
-            .into_iter()
-            .map(|client| client.join().expect("the server answers"))
-            .collect()
-    })
+fn race(api: &Api, key: &str, body: impl Fn(usize) -> Value) -> Vec<Answer> {
+    let call = |client| {
+        api.call("POST", "/customers")
+            .header("idempotency-key", key)
+            .json(&body(client))
+    };
+    send_at_once((0..CLIENTS).map(call).collect())
 }
 
 fn check_in_progress(answer: &Answer) {

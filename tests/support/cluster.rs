@@ -83,8 +83,17 @@ impl Cluster {
 
     /// A server with files of its own, whose names stand in settings as `{folder}/NAME`.
     pub fn start_with(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Option<Self> {
+        Self::start_in(&std::env::temp_dir(), files, settings)
+    }
+
+    /// The same below a folder, which everybody may look through.
+    pub fn start_in(
+        base: &Path,
+        files: &[(&str, &str)],
+        settings: &[(&str, &str)],
+    ) -> Option<Self> {
         let programs = newest_programs()?;
-        let folder = own_folder();
+        let folder = own_folder(base);
         for (name, text) in files {
             let path = folder.join(name);
             fs::write(&path, text).expect("a file can be written");
@@ -150,7 +159,7 @@ impl Cluster {
 
     /// A server that follows this one, as it stands and with what comes.
     pub fn standby(&self) -> Self {
-        let folder = own_folder();
+        let folder = own_folder(&std::env::temp_dir());
         let copied = unprivileged(&self.programs.join("pg_basebackup"))
             .args(["--no-sync", "-R", "-X", "stream", "-c", "fast", "-d"])
             .arg(self.url("postgres"))
@@ -277,11 +286,11 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
-/// An empty temporary folder of the server's user.
-fn own_folder() -> PathBuf {
-    let folder = std::env::temp_dir().join(fresh_name("oms-postgres"));
+/// An empty folder of the server's user.
+fn own_folder(base: &Path) -> PathBuf {
+    let folder = base.join(fresh_name("oms-postgres"));
     drop(fs::remove_dir_all(&folder));
-    fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    fs::create_dir_all(&folder).expect("a folder can be made");
     give_away(&folder);
     folder
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Barrier;
+use std::thread;
 use std::time::Duration;
 
 use oms::error::Code;
@@ -159,6 +161,27 @@ impl Client {
             body: None,
         }
     }
+}
+
+/// Sends calls at the same moment; gives their answers in the same order.
+pub fn send_at_once(calls: Vec<Call>) -> Vec<Answer> {
+    let start = Barrier::new(calls.len());
+    thread::scope(|scope| {
+        let clients: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    call.send()
+                })
+            })
+            .collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().expect("the server answers"))
+            .collect()
+    })
 }
 
 /// One call on its way.

@@ -23,7 +23,7 @@ pub use api::{Api, Key, Mode, fresh_name, ids};
 pub use cluster::{Cluster, database_setting, note_database, on_postgres};
 pub use database::WriteLock;
 pub use folder::{Folder, files_under};
-pub use http::{Answer, Call, Client, raw};
+pub use http::{Answer, Call, Client, raw, send_at_once};
 pub use in_process::{InProcess, MOMENT_MS};
 pub use random::Seeded;
 pub use sample::{full_customer, minimal_customer};
