@@ -159,8 +159,8 @@ async fn resend(desk: &Desk, project: i64, event: &str, only: Option<&str>) -> R
     let kind = kinds.find(|(place, _)| occurrence::id(&linked.row, *place) == event);
     let (_, kind) = kind.ok_or_else(missing)?;
     let mut sent = 0;
-    for (found, _) in store.read(webhook_rows::enabled).await? {
-        let Some((webhook, _)) = Webhook::open(found, &desk.installation.master)? else {
+    for told in store.read(webhook_rows::enabled).await? {
+        let Some((webhook, _)) = Webhook::open(told.found, &desk.installation.master)? else {
             continue;
         };
         let id = webhook.row.id;

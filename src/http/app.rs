@@ -16,7 +16,6 @@ use super::tally::Tally;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::api_key::ApiKey;
-use crate::core::api_key::Mode;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
@@ -236,6 +235,8 @@ impl App {
         let (generation, Some(keys)) = read.await? else {
             return Ok(());
         };
+        // No key is known before its project is, and what was set for that.
+        self.refresh_projects().await?;
         let keys = keys
             .into_iter()
             .map(|key| (key.api_key.clone(), Arc::new(key)));
@@ -280,16 +281,6 @@ impl App {
         }
         self.refresh_projects().await?;
         Ok(known())
-    }
-
-    /// The mode of a project, if it is known yet.
-    #[must_use]
-    pub fn mode_of(&self, project: i64) -> Option<Mode> {
-        let directory = self
-            .projects
-            .read()
-            .expect("no code panics while it holds this lock");
-        directory.projects.get(&project).map(|known| known.mode)
     }
 
     /// Every project, in the order of their numbers, as they were at most a second ago.

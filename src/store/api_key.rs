@@ -1,6 +1,6 @@
 //! Projects and their API keys.
 
-use super::{Row, Tx};
+use super::{Row, Tx, project as projects};
 use crate::context::Time;
 use crate::core::api_key::{ApiKey, Mode, Scopes};
 use crate::error::{Error, Result};
@@ -84,12 +84,11 @@ pub fn generation(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 }
 
 fn read(row: &Row<'_>) -> Result<ApiKey> {
-    let mode = row.text(3)?;
     Ok(ApiKey {
         api_key: row.text(0)?,
         project: row.int(1)?,
         project_name: row.text(2)?,
-        mode: Mode::parse(&mode).ok_or_else(|| Error::internal("an unknown mode is stored"))?,
+        mode: projects::read_mode(row, 3)?,
         secret_hash: row.bytes(4)?,
         scopes: Scopes::parse(&row.text(5)?)
             .map_err(|_| Error::internal("an unknown scope is stored"))?,

@@ -76,13 +76,17 @@ pub fn add_policy(tx: &mut Tx<'_>, number: i64, source: &str, now: Time) -> Resu
     Ok(())
 }
 
+/// The mode in a column.
+pub(super) fn read_mode(row: &Row<'_>, column: usize) -> Result<Mode> {
+    Mode::parse(&row.text(column)?).ok_or_else(|| Error::internal("an unknown mode is stored"))
+}
+
 fn read(row: &Row<'_>) -> Result<ProjectRow> {
-    let mode = row.text(2)?;
     let has_policy = row.optional_text(5)?;
     Ok(ProjectRow {
         number: row.int(0)?,
         name: row.text(1)?,
-        mode: Mode::parse(&mode).ok_or_else(|| Error::internal("an unknown mode is stored"))?,
+        mode: read_mode(row, 2)?,
         verification: row.text(3)?,
         clock_offset_s: row.int(4)?,
         policy: has_policy.filter(|text| !text.is_empty()),

@@ -1,7 +1,8 @@
 //! The rows of webhooks: who wants to be told, how far each is, and who works for it.
 
-use super::{Row, Tx, event, order};
+use super::{Row, Tx, event, order, project};
 use crate::context::Time;
+use crate::core::api_key::Mode;
 use crate::error::Result;
 use crate::id::WebhookId;
 
@@ -160,16 +161,34 @@ pub fn generation(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     Ok(found.unwrap_or_default())
 }
 
-/// Every webhook that is told something, with how far it is.
-pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<(Found, Progress)>> {
+/// A webhook that is told something.
+pub struct Told {
+    /// The webhook.
+    pub found: Found,
+    /// The mode of its project: of the store, since another server may have made both a
+    /// moment ago.
+    pub mode: Mode,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// Every webhook that is told something.
+pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<Told>> {
     tx.all(
         "SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-                w.target, k.wrapped, p.through, p.failing_since
+                w.target, k.wrapped, p.through, p.failing_since, o.mode
          FROM webhooks w JOIN webhook_progress p ON p.webhook = w.id
+              JOIN projects o ON o.id = w.project
               LEFT JOIN keys.data_keys k ON k.id = w.data_key
          WHERE w.enabled = 1 AND w.deleted_at IS NULL",
         &[],
-        |row| Ok((read(row)?, read_progress(row, 10)?)),
+        |row| {
+            Ok(Told {
+                found: read(row)?,
+                mode: project::read_mode(row, 12)?,
+                progress: read_progress(row, 10)?,
+            })
+        },
     )
 }
 

@@ -10,13 +10,16 @@ use crate::fleet::Fleet;
 use crate::receiver::{Act, Receiver};
 use crate::support::{Api, Client, Cluster, Mode, Stopwatch, eventually, full_customer};
 
-const A_WHILE: Duration = Duration::from_mins(8);
+const A_WHILE: Duration = Duration::from_mins(2);
 
 /// For how long a server that was stopped keeps its claim; whoever is held up for longer may
 /// find that another one did the same.
 const CLAIM: Duration = Duration::from_secs(10);
 
 const CUSTOMERS: usize = 30;
+
+/// So many that some server hears of one's webhook before it hears of the project.
+const PROJECTS: usize = 30;
 
 fn register(api: &Api, receiver: &Receiver) -> String {
     let created = api.post("/webhooks", &json!({"url": receiver.url()}));
@@ -64,6 +67,31 @@ fn each_delivery_of_three_servers_comes_once() {
         assert!(watch.elapsed() > CLAIM, "twice: {times:?}");
     }
     panic!("this machine never had ten seconds for it");
+}
+
+/// A server that was told of neither project nor webhook by whoever made them knows of both
+/// by what is stored; what it took for granted would be a failed attempt.
+#[test]
+fn a_webhook_of_a_project_made_a_moment_ago_is_told_at_the_first_attempt() {
+    let Some(cluster) = cluster() else { return };
+    let fleet = Fleet::start(&cluster.new_database(), 3, &[]);
+    let projects: Vec<_> = (0..PROJECTS)
+        .map(|_| {
+            let (key, receiver) = (fleet.key(Mode::Sandbox), Receiver::always(Act::Answer(200)));
+            let api = Api::connect(&fleet.spread.next(), &Client::new(), &key);
+            let webhook = register(&api, &receiver);
+            make(&fleet, &api, 1);
+            (api, receiver, webhook)
+        })
+        .collect();
+    for (api, _receiver, webhook) in projects {
+        let delivery = eventually(A_WHILE, "an attempt is recorded", || {
+            let page = api.get(&format!("/webhooks/{webhook}/deliveries"));
+            page.wants(200).json()["data"].as_array()?.first().cloned()
+        });
+        assert_eq!(delivery["status"], "delivered", "{delivery}");
+        assert_eq!(delivery["attempts"], 1, "{delivery}");
+    }
 }
 
 /// Who works for the only webhook of a database.

@@ -15,13 +15,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
-use crate::core::api_key::Mode;
 use crate::core::delivery::HISTORY_S;
 use crate::core::webhook::Webhook;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::id::{WebhookId, first_at};
-use crate::store::webhook::Progress;
+use crate::store::webhook::{Progress, Told};
 use crate::store::{customer_version, delivery, event, webhook};
 use batch::Done;
 use lane::Lane;
@@ -138,12 +137,16 @@ impl Dispatcher {
             return Ok(());
         };
         let mut before = std::mem::take(&mut self.lanes);
-        for (found, progress) in rows {
+        for Told {
+            found,
+            mode,
+            progress,
+        } in rows
+        {
             let Some((webhook, _)) = Webhook::open(found, &self.app.installation.master)? else {
                 continue;
             };
             let id = webhook.row.id;
-            let mode = self.app.mode_of(webhook.row.project).unwrap_or(Mode::Live);
             let old = before.remove(&id);
             self.lanes
                 .insert(id, Lane::new(old, webhook, mode, progress));
