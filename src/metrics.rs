@@ -51,6 +51,11 @@ impl Level {
         self.0.fetch_sub(1, Relaxed);
     }
 
+    /// So many now, where somebody counts them.
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Relaxed);
+    }
+
     /// How many now.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -177,6 +182,61 @@ impl Refusal {
 
 static REFUSED: [Counter; Refusal::ALL.len()] = [const { Counter::new() }; Refusal::ALL.len()];
 
+/// What came of an attempt to deliver to a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The receiver took it.
+    Delivered,
+    /// The receiver answered something else than 2xx.
+    Refused,
+    /// There was no answer in time.
+    TimedOut,
+    /// The name leads nowhere, nobody takes the connection, or it broke.
+    Unreachable,
+    /// The URL leads where no delivery may go.
+    OutOfReach,
+}
+
+impl DeliveryOutcome {
+    /// Every outcome with its label.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Delivered, "delivered"),
+        (Self::Refused, "refused"),
+        (Self::TimedOut, "timed_out"),
+        (Self::Unreachable, "unreachable"),
+        (Self::OutOfReach, "out_of_reach"),
+    ];
+
+    /// Counts one.
+    pub fn add(self) {
+        ATTEMPTED[self as usize].add();
+    }
+
+    /// How many so far.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        ATTEMPTED[self as usize].get()
+    }
+}
+
+static ATTEMPTED: [Counter; DeliveryOutcome::ALL.len()] =
+    [const { Counter::new() }; DeliveryOutcome::ALL.len()];
+
+/// Microseconds of one attempt to deliver: 1 ms to 33 s.
+pub static DELIVERY_TIME: Histogram = Histogram::starting_at(1000);
+
+/// Webhooks that were disabled because their receivers fail.
+pub static WEBHOOKS_DISABLED: Counter = Counter::new();
+
+/// Webhooks of this process that were not told everything yet.
+pub static WEBHOOKS_BEHIND: Level = Level::new();
+
+/// Age in seconds of the oldest event that one of them was not told yet.
+pub static WEBHOOK_LAG_S: Level = Level::new();
+
+/// Deliveries that wait for another attempt, of all webhooks of the store.
+pub static RETRIES_WAITING: Level = Level::new();
+
 /// Values that were sealed.
 pub static SEALED: Counter = Counter::new();
 
@@ -241,9 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_its_own_counter() {
+    fn every_refusal_and_every_outcome_has_its_own_counter() {
         for (place, (refusal, _)) in Refusal::ALL.into_iter().enumerate() {
             assert_eq!(refusal as usize, place);
+        }
+        for (place, (outcome, _)) in DeliveryOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, place);
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod data;
 pub mod doctor;
 pub mod events;
 pub mod keys;
+pub mod listen;
 mod log;
 pub mod migrate;
 mod origin;
@@ -17,6 +18,7 @@ pub mod restore;
 pub mod reviews;
 mod rotate;
 pub mod serve;
+mod signals;
 mod terminal;
 pub mod watchlist;
 
@@ -60,7 +62,7 @@ enum Command {
     /// List events, show one, send one again, also while the server runs.
     Events(events::Arguments),
     /// Print a project's events as they happen, and forward them.
-    Listen(events::Listen),
+    Listen(listen::Arguments),
     /// Copy the data, also while the server runs; verified, sealed as it is.
     Backup(backup::Arguments),
     /// Copy the key register, in place of the copy before.
@@ -93,7 +95,7 @@ impl Arguments {
             Command::Watchlist(arguments) => watchlist::run(arguments, &config),
             Command::Customers(arguments) => customers::run(arguments, config),
             Command::Events(arguments) => events::run(arguments, &config),
-            Command::Listen(arguments) => events::listen(&arguments, &config),
+            Command::Listen(arguments) => listen::run(&arguments, &config),
             Command::Backup(arguments) => backup::run(&arguments, &config),
             Command::BackupKeys(arguments) => backup::run_keys(&arguments, &config),
             Command::Restore(arguments) => restore::run(&arguments, &config),

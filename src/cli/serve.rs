@@ -2,9 +2,8 @@
 
 use std::io::Write;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use super::log::Log;
+use super::signals::StopSignals;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::installation::CreatedKey;
@@ -31,28 +30,6 @@ pub fn run(config: Config) -> Result<()> {
     server.stop();
     log.close();
     Ok(())
-}
-
-/// Signals that ask the process to stop; once listened to, they do not end it by themselves.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(Error::internal)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(Error::internal)?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 fn greet(server: &Server) -> std::io::Result<()> {

@@ -20,7 +20,7 @@ use crate::vault::{KeyRing, MasterKey};
 /// How often a bar is drawn, in Hz.
 const DRAWS_PER_S: u8 = 10;
 
-/// Which project's customers.
+/// Which project.
 #[derive(Clone, Debug, Args)]
 pub struct ProjectArguments {
     /// The project.

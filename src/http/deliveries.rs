@@ -1,27 +1,23 @@
-//! What was sent to a webhook, what is tried again, and why an event did not come.
+//! What was sent to a webhook, and what is tried again.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::auth::{Caller, WebhooksRead, WebhooksWrite};
 use super::customers::json;
-use super::examples;
-use super::fields::{Fields, finish};
 use super::idempotency::{self, DataKey, Effect, RequestText, RequiredKey, Written, exactly_once};
 use super::query;
-use super::request_body::{JsonBody, NoQuery};
+use super::request_body::NoQuery;
 use super::webhooks::find;
 use crate::context::Time;
 use crate::core::delivery as deliveries;
 use crate::core::event::{self, Event, EventKind};
-use crate::core::occurrence;
 use crate::core::webhook::Webhook;
-use crate::error::{Code, Error, FieldCode, Invalid, Result};
+use crate::error::{Code, Error, Result};
 use crate::id::{CustomerId, DeliveryId, EventId, WebhookId};
 use crate::store::delivery::{DeliveryRow, State as Standing};
 use crate::store::{Tx, delivery as rows, event as event_rows, webhook as webhook_rows};
@@ -76,53 +72,9 @@ pub struct WebhookDeliveryPage {
     cursor: Option<String>,
 }
 
-/// Why a webhook did or did not get an event.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookDiagnosis {
-    /// Always `webhookDiagnosis`.
-    object: &'static str,
-    /// Which webhook.
-    #[schema(value_type = String)]
-    webhook_id: WebhookId,
-    /// Which event.
-    #[schema(value_type = String)]
-    event_id: EventId,
-    /// `delivered`, `pending`, `failed`, `waiting`, `disabled`, `notSubscribed` or `beforeWebhook`.
-    outcome: &'static str,
-    /// The same in a sentence.
-    message: String,
-    /// What was tried, if anything was.
-    delivery: Option<WebhookDelivery>,
-}
-
-/// A sample of what would be sent.
-#[derive(Serialize, ToSchema)]
-pub struct WebhookPreview {
-    /// Always `webhookPreview`.
-    object: &'static str,
-    /// Where it would be sent.
-    url: String,
-    /// The headers that sign the body, with the webhook's own secret.
-    headers: std::collections::BTreeMap<&'static str, String>,
-    /// The raw body, over which the signature is.
-    raw: String,
-    /// The same as JSON.
-    #[schema(value_type = Object)]
-    body: Box<RawValue>,
-}
-
-/// Of which event a sample is wanted.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the schema of what `preview` reads")]
-pub struct PreviewWebhook {
-    /// The name of an event.
-    #[schema(example = "customer.created")]
-    event: String,
-}
-
 impl WebhookDelivery {
-    fn new(row: DeliveryRow) -> Self {
+    /// The answer's view of a row.
+    pub(super) fn new(row: DeliveryRow) -> Self {
         Self {
             id: row.id,
             object: "webhookDelivery",
@@ -140,7 +92,7 @@ impl WebhookDelivery {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(Error::internal)
 }
 
@@ -199,6 +151,7 @@ pub async fn test(
             write: Box::new(move |tx| {
                 event_rows::append(tx, &event, false)?;
                 rows::record(tx, &row)?;
+                webhook_rows::call_again(tx, row.webhook)?;
                 Ok(Written::Done)
             }),
         })
@@ -332,173 +285,9 @@ pub async fn retry(
             key: DataKey::Known(key),
             write: Box::new(move |tx| {
                 rows::record(tx, &row)?;
+                webhook_rows::call_again(tx, row.webhook)?;
                 Ok(Written::Done)
             }),
-        })
-    })
-    .await
-}
-
-/// Which event a diagnosis is about.
-#[derive(Default, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the published shape of what `query::read` reads")]
-pub struct Diagnose {
-    /// The event's id.
-    #[param(example = "evt_01h2xcejqtf2nbrexx3vqjhp41")]
-    event: String,
-}
-
-/// Says why a webhook did or did not get an event.
-#[utoipa::path(
-    get,
-    path = "/webhooks/{webhookId}/diagnose",
-    operation_id = "diagnose_webhook",
-    tag = "Webhooks",
-    params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41"), Diagnose),
-    responses((status = 200, description = "What became of it", body = WebhookDiagnosis)),
-    security(("bearer" = ["webhooks:read"]))
-)]
-pub async fn diagnose(
-    State(app): State<App>,
-    caller: Caller<WebhooksRead>,
-    Path(id): Path<String>,
-    RawQuery(text): RawQuery,
-) -> Result<Response> {
-    let project = caller.key.project;
-    let (webhook, _) = find(&app, project, &id).await?;
-    let [event] = query::read(text.as_deref(), ["event"])?;
-    let event = event.ok_or_else(|| query::refuse("event", "is required: the id of an event"))?;
-    let missing = || Error::new(Code::NotFound, "there is no such event");
-    let event = EventId::parse(&event).ok_or_else(missing)?;
-    let id = webhook.row.id;
-    let read = app.installation.store.read(move |tx| {
-        let linked = event_rows::holding(tx, project, event.as_bytes())?;
-        let delivery = rows::find(tx, id, deliveries::id_of(id, event))?;
-        Ok((linked, delivery, webhook_rows::progress(tx, id)?))
-    });
-    let (linked, delivery, progress) = read.await?;
-    let linked = linked.ok_or_else(missing)?;
-    let kinds = occurrence::kinds(&linked.row);
-    let mut kinds = kinds.filter(|(place, _)| occurrence::id(&linked.row, *place) == event);
-    let (_, kind) = kinds.next().ok_or_else(missing)?;
-    let behind = progress.is_some_and(|progress| linked.place > progress.through);
-    let (outcome, message) = verdict(&webhook, kind, (event, behind), delivery.as_ref());
-    let diagnosis = WebhookDiagnosis {
-        object: "webhookDiagnosis",
-        webhook_id: id,
-        event_id: event,
-        outcome,
-        message,
-        delivery: delivery.map(WebhookDelivery::new),
-    };
-    Ok(json(to_json(&diagnosis)?, None))
-}
-
-fn verdict(
-    webhook: &Webhook,
-    kind: EventKind,
-    (event, behind): (EventId, bool),
-    delivery: Option<&DeliveryRow>,
-) -> (&'static str, String) {
-    if let Some(row) = delivery {
-        let (attempts, why) = (row.attempts, row.error.as_deref().unwrap_or("none failed"));
-        let message = match row.state {
-            Standing::Delivered => format!("the receiver took it, at attempt {attempts}"),
-            Standing::Failed => format!("given up after {attempts} attempts: {why}"),
-            Standing::Pending if !webhook.row.enabled => {
-                return (
-                    "disabled",
-                    "it waits until the webhook is enabled".to_owned(),
-                );
-            }
-            Standing::Pending => format!("to be tried again; {attempts} attempts so far: {why}"),
-        };
-        return (row.state.name(), message);
-    }
-    if !webhook.subscription.wants(kind) {
-        let message = format!("the webhook does not subscribe to {}", kind.name());
-        return ("notSubscribed", message);
-    }
-    if event.time() < webhook.row.id.time() || !behind {
-        let message = "the event is older than the webhook, or its history was swept after 30 days";
-        return ("beforeWebhook", message.to_owned());
-    }
-    if !webhook.row.enabled {
-        let why = webhook
-            .row
-            .disabled_reason
-            .as_deref()
-            .unwrap_or("it was switched off");
-        return (
-            "disabled",
-            format!("it waits until the webhook is enabled: {why}"),
-        );
-    }
-    (
-        "waiting",
-        "it waits behind earlier events, or the receiver is away".to_owned(),
-    )
-}
-
-/// Shows a sample of what would be sent, and sends nothing.
-#[utoipa::path(
-    post,
-    path = "/webhooks/{webhookId}/preview",
-    operation_id = "preview_webhook",
-    tag = "Webhooks",
-    params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    request_body = PreviewWebhook,
-    responses((status = 200, description = "A sample, signed with the webhook's secret", body = WebhookPreview)),
-    security(("bearer" = ["webhooks:write"]))
-)]
-pub async fn preview(
-    State(app): State<App>,
-    caller: Caller<WebhooksWrite>,
-    _: NoQuery,
-    Path(id): Path<String>,
-    RequiredKey(key): RequiredKey,
-    JsonBody(body): JsonBody,
-) -> Result<Response> {
-    let path = format!("/webhooks/{id}/preview");
-    let call = RequestText {
-        method: "POST",
-        path: &path,
-        body: Some(&body),
-    };
-    let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, call);
-    let (app, project, id, body) = (&app, caller.key.project, &*id, &body);
-    exactly_once(app, Some(claim), || async move {
-        let (webhook, key) = find(app, project, id).await?;
-        let mut wrong = Vec::new();
-        let mut fields = Fields::new(body, &["event"], app.config.unknown_fields, &mut wrong);
-        let kind = fields.required("event", |text| {
-            let kind = EventKind::parse(text).filter(|kind| kind.is_published());
-            kind.ok_or_else(|| {
-                let known = EventKind::PUBLISHED.map(EventKind::name).join(", ");
-                let message = format!("must be one of {known}, webhook.test");
-                Invalid::new(FieldCode::ValueInvalid, message)
-            })
-        });
-        let kind = finish(kind, wrong)?.unwrap_or(EventKind::WebhookTest);
-        let sample = to_json(&examples::payload(kind))?;
-        let delivery = examples::DELIVERY;
-        let preview = WebhookPreview {
-            object: "webhookPreview",
-            url: webhook.url.to_string(),
-            headers: webhook
-                .sign(delivery, &sample, app.context.now())
-                .into_iter()
-                .collect(),
-            raw: String::from_utf8(sample.clone()).map_err(Error::internal)?,
-            body: super::events::raw(sample)?,
-        };
-        Ok(Effect {
-            status: StatusCode::OK,
-            body: to_json(&preview)?,
-            resource: webhook.row.id.to_string(),
-            key: DataKey::Known(key),
-            write: Box::new(|_| Ok(Written::Done)),
         })
     })
     .await

@@ -20,7 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::{CustomerId, DeliveryId, EventId, WebhookId, first_at};
 use crate::store::customer::Found;
 use crate::store::customer_version::{self, Told};
-use crate::store::event::{self, EventFilter};
+use crate::store::event::{self, EventFilter, LinkedRow};
 use crate::vault::{KeyRing, Place};
 
 /// Rows that are looked at together.
@@ -158,6 +158,16 @@ pub fn payload(occurrence: &Occurrence, id: DeliveryId, data: &RawValue) -> Resu
     serde_json::to_vec(&payload).map_err(Error::internal)
 }
 
+/// The id of the resource that a row of events was told with: a customer, or else a webhook.
+#[must_use]
+pub fn resource_id(linked: &LinkedRow, customer: Option<&Found>) -> String {
+    let bytes = linked.row.resource;
+    match customer {
+        Some(_) => CustomerId::from_bytes(bytes).to_string(),
+        None => WebhookId::from_bytes(bytes).to_string(),
+    }
+}
+
 /// The published events of a row, the last first, with what they are told with.
 ///
 /// # Errors
@@ -167,10 +177,7 @@ pub fn of_told((linked, customer): Told, ring: &KeyRing) -> Result<Vec<Event>> {
     if occurrences.is_empty() {
         return Ok(Vec::new());
     }
-    let resource_id = match &customer {
-        Some(_) => CustomerId::from_bytes(linked.row.resource).to_string(),
-        None => WebhookId::from_bytes(linked.row.resource).to_string(),
-    };
+    let resource_id = resource_id(&linked, customer.as_ref());
     let data = data_of(customer, ring)?;
     let event = |one: Occurrence| Event {
         id: one.id,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::exposition::Exposition;
 use super::process;
-use crate::metrics::{self, Counter, Histogram, Refusal};
+use crate::metrics::{self, Counter, DeliveryOutcome, Histogram, Refusal};
 use crate::store::Depth;
 
 /// The methods that have numbers of their own; all others share the last.
@@ -103,6 +103,7 @@ impl Metrics {
             self.replays.get(),
         );
         write_store(&mut out, levels);
+        write_webhooks(&mut out);
         write_floor(&mut out);
         process::write(&mut out);
         out.finish()
@@ -175,6 +176,42 @@ fn write_store(out: &mut Exposition, levels: Levels) {
     let name = "oms_checkpoint_duration_seconds";
     out.family(name, "histogram", "One checkpoint of the write-ahead log");
     out.seconds(name, "", &metrics::CHECKPOINT_TIME.seen());
+}
+
+fn write_webhooks(out: &mut Exposition) {
+    let help = "Attempts to deliver to a webhook, by outcome";
+    out.family("oms_webhook_attempts", "counter", help);
+    for (outcome, word) in DeliveryOutcome::ALL {
+        let labels = format!("outcome=\"{word}\"");
+        out.sample("oms_webhook_attempts_total", &labels, outcome.count());
+    }
+    let name = "oms_webhook_attempt_duration_seconds";
+    out.family(name, "histogram", "One attempt, whatever came of it");
+    out.seconds(name, "", &metrics::DELIVERY_TIME.seen());
+    for (name, help, level) in [
+        (
+            "oms_webhooks_behind",
+            "Webhooks of this process that were not told everything yet",
+            &metrics::WEBHOOKS_BEHIND,
+        ),
+        (
+            "oms_webhook_lag_seconds",
+            "Age of the oldest event that one of them was not told yet",
+            &metrics::WEBHOOK_LAG_S,
+        ),
+        (
+            "oms_webhook_retries_waiting",
+            "Deliveries of the store that wait for another attempt",
+            &metrics::RETRIES_WAITING,
+        ),
+    ] {
+        out.gauge(name, help, level.get());
+    }
+    out.counter(
+        "oms_webhooks_disabled",
+        "Webhooks disabled because their receivers fail",
+        metrics::WEBHOOKS_DISABLED.get(),
+    );
 }
 
 fn write_floor(out: &mut Exposition) {

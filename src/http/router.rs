@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 
 use super::app::App;
 use super::{
-    auth, customers, deliveries, docs, endorsements, erasure, events, health, openapi,
-    requirements, sandbox, verification, webhooks,
+    auth, customers, deliveries, diagnosis, docs, endorsements, erasure, events, health, openapi,
+    preview, requirements, sandbox, verification, webhooks,
 };
 use crate::error::{Code, Error, Result};
 
@@ -37,8 +37,8 @@ fn versioned() -> OpenApiRouter<App> {
         .routes(routes!(deliveries::test))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::retry))
-        .routes(routes!(deliveries::diagnose))
-        .routes(routes!(deliveries::preview))
+        .routes(routes!(diagnosis::diagnose))
+        .routes(routes!(preview::preview))
         .routes(routes!(events::list))
         .routes(routes!(events::read))
         .routes(routes!(verification::take_result))

@@ -127,6 +127,17 @@ pub fn waiting(tx: &mut Tx<'_>, webhook: WebhookId, limit: i64) -> Result<i64> {
     Ok(count.unwrap_or_default())
 }
 
+/// How many wait for another attempt of whatever webhook, counted up to a limit.
+pub fn waiting_in_all(tx: &mut Tx<'_>, limit: i64) -> Result<i64> {
+    let count = tx.first(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_deliveries
+                               WHERE next_at IS NOT NULL LIMIT $1) AS w",
+        &[limit.into()],
+        |row| row.int(0),
+    )?;
+    Ok(count.unwrap_or_default())
+}
+
 /// Brings everything that waits forward: the receiver is there again.
 pub fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookId, now: Time) -> Result<()> {
     tx.execute(

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::sql::Sql;
 use super::{Head, Row, Tx, order};
+use crate::context::Time;
 use crate::error::Result;
+use crate::id::EventId;
 use crate::vault::{ChainKey, LINK_LENGTH};
 
 /// A change as it is stored: one or more events of one resource.
@@ -258,6 +260,20 @@ pub fn last_place(tx: &mut Tx<'_>) -> Result<i64> {
         row.int(0)
     })?;
     Ok(last.unwrap_or(0))
+}
+
+/// When the first event behind a place happened, of whatever project.
+pub fn first_behind(tx: &mut Tx<'_>, place: i64) -> Result<Option<Time>> {
+    let sql = if tx.is_spread() {
+        "SELECT e.id FROM event_places p
+         JOIN events e ON e.writer = p.writer AND e.position = p.start + $1 - p.first + 2
+         WHERE p.last > $1 ORDER BY p.last LIMIT 1"
+    } else {
+        "SELECT id FROM events WHERE place > $1 ORDER BY place LIMIT 1"
+    };
+    tx.first(sql, &[place.into()], |row| {
+        Ok(EventId::from_bytes(row.array(0)?).time())
+    })
 }
 
 /// How long before its commit a writer may have been touched, in milliseconds of the

@@ -99,6 +99,15 @@ pub fn forgive(tx: &mut Tx<'_>, id: WebhookId) -> Result<()> {
     Ok(())
 }
 
+/// Somebody asks for an attempt: whoever works for the webhook tries its receiver again at once.
+pub fn call_again(tx: &mut Tx<'_>, id: WebhookId) -> Result<()> {
+    tx.execute(
+        "UPDATE webhooks SET version = version + 1 WHERE id = $1 AND deleted_at IS NULL",
+        &[id.as_bytes().into()],
+    )?;
+    Ok(())
+}
+
 /// Deletes a webhook; its history follows later. `false` when it was changed or deleted meanwhile.
 pub fn delete(tx: &mut Tx<'_>, row: &WebhookRow, now: Time) -> Result<bool> {
     let changed = tx.execute(
@@ -149,6 +158,15 @@ pub fn count(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
         |row| row.int(0),
     )?;
     Ok(count.unwrap_or_default())
+}
+
+/// The version of a webhook that is told something.
+pub fn version(tx: &mut Tx<'_>, id: WebhookId) -> Result<Option<i64>> {
+    tx.first(
+        "SELECT version FROM webhooks WHERE id = $1 AND enabled = 1 AND deleted_at IS NULL",
+        &[id.as_bytes().into()],
+        |row| row.int(0),
+    )
 }
 
 /// A number that changes whenever a webhook does.

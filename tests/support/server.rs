@@ -90,6 +90,17 @@ impl Background {
     pub fn printed(&self) -> String {
         self.printed.lock().expect("no panic holds this").clone()
     }
+
+    /// Presses ctrl-c and waits for its end.
+    #[track_caller]
+    pub fn interrupt(&mut self, limit: Duration) -> ExitStatus {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", "INT", &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "it runs");
+        eventually(limit, "it ends", || {
+            self.child.try_wait().expect("it can be waited for")
+        })
+    }
 }
 
 impl Drop for Background {

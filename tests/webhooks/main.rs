@@ -4,7 +4,13 @@
 mod support;
 
 mod api;
+mod clock;
 mod delivery;
+mod diagnosis;
+mod fairness;
+mod faults;
+mod lists;
 mod outbound;
 mod receiver;
+mod sealed;
 mod terminal;

@@ -43,7 +43,7 @@ pub enum Act {
     Answer(u16),
     /// Sends the caller elsewhere.
     Redirect,
-    /// Never answers, and keeps the connection.
+    /// Never answers, and keeps the connection until the caller closes it.
     Hang,
     /// Closes without an answer.
     Close,
@@ -61,6 +61,7 @@ pub struct Receiver {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     connections: Arc<Mutex<usize>>,
+    holding: Arc<Mutex<Holding>>,
 }
 
 impl Receiver {
@@ -92,16 +93,19 @@ impl Receiver {
         let address = listener.local_addr().expect("it has an address");
         let received = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(Mutex::new(0));
+        let holding = Arc::new(Mutex::new(Holding::default()));
         let (all, count) = (Arc::clone(&received), Arc::clone(&connections));
+        let held = Arc::clone(&holding);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 *count.lock().expect("no panic holds this") += 1;
                 let (all, script, tls) = (Arc::clone(&all), Arc::clone(&script), tls.clone());
+                let held = Arc::clone(&held);
                 std::thread::spawn(move || match tls {
-                    None => serve(stream, &all, &script),
+                    None => serve(stream, (&all, &held), &script),
                     Some(config) => {
                         let connection = ServerConnection::new(config).expect("a configuration");
-                        serve(StreamOwned::new(connection, stream), &all, &script);
+                        serve(StreamOwned::new(connection, stream), (&all, &held), &script);
                     }
                 });
             }
@@ -110,6 +114,7 @@ impl Receiver {
             address,
             received,
             connections,
+            holding,
         }
     }
 
@@ -133,6 +138,16 @@ impl Receiver {
         *self.connections.lock().expect("no panic holds this")
     }
 
+    /// How many requests it holds without an answer just now.
+    pub fn holding(&self) -> usize {
+        self.holding.lock().expect("no panic holds this").now
+    }
+
+    /// How many requests it held at the same time at most.
+    pub fn most_held(&self) -> usize {
+        self.holding.lock().expect("no panic holds this").most
+    }
+
     /// Waits until so many requests have come.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Received> {
@@ -143,7 +158,37 @@ impl Receiver {
     }
 }
 
-fn serve(mut stream: impl Read + Write, all: &Mutex<Vec<Received>>, script: &Script) {
+/// How many requests are held.
+#[derive(Default)]
+struct Holding {
+    now: usize,
+    most: usize,
+}
+
+/// A request that is held without an answer.
+struct Held<'a>(&'a Mutex<Holding>);
+
+impl<'a> Held<'a> {
+    fn begin(holding: &'a Mutex<Holding>) -> Self {
+        let mut held = holding.lock().expect("no panic holds this");
+        held.now += 1;
+        held.most = held.most.max(held.now);
+        drop(held);
+        Self(holding)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.lock().expect("no panic holds this").now -= 1;
+    }
+}
+
+fn serve(
+    mut stream: impl Read + Write,
+    (all, holding): (&Mutex<Vec<Received>>, &Mutex<Holding>),
+    script: &Script,
+) {
     let mut buffer = Vec::new();
     while let Some(request) = read(&mut stream, &mut buffer) {
         let number = {
@@ -151,14 +196,20 @@ fn serve(mut stream: impl Read + Write, all: &Mutex<Vec<Received>>, script: &Scr
             all.push(request.clone());
             all.len() - 1
         };
-        if act(&mut stream, script(&request, number)).is_none() {
+        let act = script(&request, number);
+        if matches!(act, Act::Hang) {
+            let _held = Held::begin(holding);
+            while matches!(stream.read(&mut [0; 1024]), Ok(count) if count > 0) {}
+            return;
+        }
+        if answer(&mut stream, act).is_none() {
             return;
         }
     }
 }
 
 /// `None` when the connection is over.
-fn act(stream: &mut impl Write, act: Act) -> Option<()> {
+fn answer(stream: &mut impl Write, act: Act) -> Option<()> {
     let mut say = |text: &str| {
         stream
             .write_all(text.as_bytes())
@@ -172,9 +223,8 @@ fn act(stream: &mut impl Write, act: Act) -> Option<()> {
         Act::Redirect => {
             say("HTTP/1.1 307 X\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n")
         }
-        Act::Hang => loop {
-            std::thread::park();
-        },
+        // Whoever serves the connection sees to it.
+        Act::Hang => Some(()),
         Act::Close => None,
         Act::CloseInTheMiddle => {
             say("HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\nhalf");

@@ -14,7 +14,7 @@ fn listen_prints_and_forwards_what_happens_in_its_project_and_nothing_else() {
     let project = fresh_name("project");
     let api = server.connect(&server.key(&project, Mode::Sandbox, None));
     let url = receiver.url();
-    let listener = server.background(&["listen", "--project", &project, "--forward-to", &url]);
+    let mut listener = server.background(&["listen", "--project", &project, "--forward-to", &url]);
     let soon = Duration::from_secs(30);
     eventually(soon, "it listens", || {
         listener.printed().contains("listening").then_some(())
@@ -34,6 +34,67 @@ fn listen_prints_and_forwards_what_happens_in_its_project_and_nothing_else() {
         let lines = listener.printed();
         (lines.matches("-> 200").count() == 4).then_some(())
     });
+    let printed = listener.printed();
+    let first = printed
+        .lines()
+        .find(|line| line.contains("customer.created"));
+    let first = first.expect("it is printed");
+    let event = bodies[0]["eventId"].as_str().expect("an id");
+    assert!(first.contains(event), "{first}");
+    assert!(first.contains(&format!("{} #1", made.id())), "{first}");
+    let ended = listener.interrupt(soon);
+    assert!(ended.success(), "ctrl-c is how it ends: {ended}");
+}
+
+#[test]
+fn who_listens_for_nothing_is_told_so() {
+    let server = Server::shared();
+    let nowhere = server.run(&["listen", "--project", "misspelt"]);
+    assert_eq!(nowhere.status.code(), Some(1), "{nowhere:?}");
+    assert!(
+        nowhere
+            .stderr
+            .contains("there is no project misspelt (sandbox)"),
+        "{nowhere:?}"
+    );
+    let project = fresh_name("project");
+    server.key(&project, Mode::Sandbox, None);
+    let astray = [
+        "listen",
+        "--project",
+        &project,
+        "--forward-to",
+        "ftp://example.com/",
+    ];
+    let astray = server.run(&astray);
+    assert_eq!(astray.status.code(), Some(1), "{astray:?}");
+    assert!(
+        astray.stderr.contains("--forward-to must be an http"),
+        "{astray:?}"
+    );
+    for arguments in [
+        [
+            "events",
+            "show",
+            "evt_01h2xcejqtf2nbrexx3vqjhp41",
+            "--project",
+            &project,
+        ],
+        [
+            "events",
+            "resend",
+            "evt_01h2xcejqtf2nbrexx3vqjhp41",
+            "--project",
+            &project,
+        ],
+    ] {
+        let missing = server.run(&arguments);
+        assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+        assert!(
+            missing.stderr.contains("there is no such event"),
+            "{missing:?}"
+        );
+    }
 }
 
 #[test]

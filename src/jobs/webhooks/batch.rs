@@ -2,13 +2,14 @@
 //! what was not recorded, under the same ids.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::gather::{Gathered, gather, pack};
 use super::idle;
-use super::send::{Sent, send};
+use super::send::{SLOW, Sent, send};
 use crate::context::Time;
 use crate::core::delivery::DISABLED_AFTER_S;
 use crate::core::event::{self, Event, EventKind, Origin};
@@ -20,6 +21,7 @@ use crate::id::{CustomerId, WebhookId};
 use crate::store::event::EventRow;
 use crate::store::webhook::Progress;
 use crate::store::{delivery, event as event_rows, webhook};
+use crate::{failpoint, metrics};
 
 /// How often the recording is tried while the store is pressed.
 const RECORD_TRIES: u32 = 20;
@@ -42,43 +44,71 @@ pub(super) struct Order {
     pub parallel: usize,
     /// Failures in a row so far.
     pub failures: u32,
+    /// Whether it counts as one of those that take their time.
+    pub slow: bool,
+    /// Nothing more is to be begun once this is set.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// What a batch did.
 pub(super) struct Done {
     pub id: WebhookId,
     pub project: i64,
-    /// How far the webhook is; `None` when it could not be recorded.
+    /// Whether it counted as one of those that take their time.
+    pub was_slow: bool,
+    /// How far the webhook is; `None` when this process does not work for it any more.
     pub progress: Option<Progress>,
     pub next_at: Option<Time>,
     pub failures: u32,
+    pub slow: bool,
+    /// Of the lane that gave the order; another one may have taken its place.
+    pub stop: Arc<AtomicBool>,
+    /// Whether the webhook was changed meanwhile, so that nothing was sent.
+    pub is_outdated: bool,
+}
+
+impl Done {
+    /// Nothing was sent, and nobody knows how far the webhook is.
+    fn nothing(order: &Order) -> Self {
+        Self {
+            id: order.webhook.row.id,
+            project: order.webhook.row.project,
+            was_slow: order.slow,
+            progress: None,
+            next_at: None,
+            failures: 0,
+            slow: order.slow,
+            stop: Arc::clone(&order.stop),
+            is_outdated: false,
+        }
+    }
 }
 
 /// Runs a batch and tells of it.
 pub(super) async fn run(app: App, order: Order, done: UnboundedSender<Done>) {
-    let (id, project) = (order.webhook.row.id, order.webhook.row.project);
+    let nothing = Done::nothing(&order);
     let outcome = carry_out(&app, order).await;
     let outcome = outcome.unwrap_or_else(|error| {
-        tracing::warn!(%error, webhook = %id, "a batch of deliveries failed; it is tried again");
-        (None, None, 0)
+        let webhook = nothing.id;
+        tracing::warn!(%error, %webhook, "a batch of deliveries failed; it is tried again");
+        nothing
     });
-    let (progress, next_at, failures) = outcome;
     // The loop is gone when the server stops.
-    let _ = done.send(Done {
-        id,
-        project,
-        progress,
-        next_at,
-        failures,
-    });
+    let _ = done.send(outcome);
 }
 
-type Outcome = (Option<Progress>, Option<Time>, u32);
-
-async fn carry_out(app: &App, order: Order) -> Result<Outcome> {
+async fn carry_out(app: &App, order: Order) -> Result<Done> {
     let reading = order.clone();
     let store = &app.installation.store;
-    let gathered: Gathered = store.read(move |tx| gather(tx, &reading)).await?;
+    let gathered: Option<Gathered> = store.read(move |tx| gather(tx, &reading)).await?;
+    let Some(gathered) = gathered else {
+        return Ok(Done {
+            progress: Some(order.progress),
+            failures: order.failures,
+            is_outdated: true,
+            ..Done::nothing(&order)
+        });
+    };
     let reached = gathered.reached;
     let parcels = pack(gathered, &order.webhook, &app.installation.master)?;
     let sent = if parcels.is_empty() {
@@ -87,9 +117,17 @@ async fn carry_out(app: &App, order: Order) -> Result<Outcome> {
             ..Sent::default()
         }
     } else {
-        send(app.clone(), order.clone(), parcels).await
+        failpoint::reach("webhooks.gathered");
+        let sent = send(app.clone(), order.clone(), parcels).await;
+        failpoint::reach("webhooks.sent");
+        sent
     };
     let failures = sent.failures;
+    let slow = if sent.taken || sent.failed {
+        sent.slowest >= SLOW
+    } else {
+        order.slow
+    };
     let through = sent
         .unsent
         .map_or(reached, |unsent| reached.min(unsent - 1));
@@ -101,15 +139,18 @@ async fn carry_out(app: &App, order: Order) -> Result<Outcome> {
         (false, true) => order.progress.failing_since.or(Some(now)),
         (false, false) => order.progress.failing_since,
     };
-    record(app, &order, sent, progress)
-        .await
-        .map(|(kept, next_at)| {
-            let progress = kept.then_some(progress);
-            (progress, next_at, failures)
-        })
+    let (goes_on, next_at) = record(app, &order, sent, progress).await?;
+    Ok(Done {
+        progress: goes_on.then_some(progress),
+        next_at,
+        failures,
+        slow,
+        ..Done::nothing(&order)
+    })
 }
 
-/// Records what was sent; whether this process still held the claim, and when the next attempt is.
+/// Records what was sent; whether this process goes on with the webhook, and when the next
+/// attempt is. It does not when it lost the claim, or when the webhook is disabled now.
 async fn record(
     app: &App,
     order: &Order,
@@ -135,12 +176,13 @@ async fn record(
             if recovered {
                 delivery::bring_forward(tx, id, now)?;
             }
-            if let Some((why, event)) = disabled.as_ref()
-                && webhook::disable(tx, id, why)?
-            {
+            let Some((why, event)) = disabled.as_ref() else {
+                return Ok((true, delivery::next_at(tx, id)?));
+            };
+            if webhook::disable(tx, id, why)? {
                 event_rows::append(tx, event, false)?;
             }
-            Ok((true, delivery::next_at(tx, id)?))
+            Ok((false, None))
         });
         match recorded.await {
             Err(_) if left > 0 => tokio::time::sleep(RECORD_PAUSE).await,
@@ -163,6 +205,7 @@ fn why_disabled(sent: &Sent, progress: Progress, now: Time) -> Option<&'static s
 fn disabling(app: &App, order: &Order, why: &str) -> Result<EventRow> {
     let row = &order.webhook.row;
     tracing::warn!(webhook = %row.id, why, "a webhook is disabled");
+    metrics::WEBHOOKS_DISABLED.add();
     let origin = Origin {
         actor: "webhooks".to_owned(),
         request_id: crate::core::audit::run_id(&app.context),

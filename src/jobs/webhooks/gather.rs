@@ -12,7 +12,7 @@ use crate::http::events;
 use crate::http::webhooks;
 use crate::store::customer_version::{self, Told};
 use crate::store::delivery::{self, DeliveryRow};
-use crate::store::{Tx, event};
+use crate::store::{Tx, event, webhook as rows};
 use crate::vault::KeyRing;
 
 /// Places that one batch looks at for something new.
@@ -39,45 +39,49 @@ pub(super) struct Parcel {
     pub body: Bytes,
 }
 
-/// Reads what a batch needs.
-pub(super) fn gather(tx: &mut Tx<'_>, order: &Order) -> Result<Gathered> {
+/// Reads what a batch needs; `None` when the webhook is not any more what the order says.
+pub(super) fn gather(tx: &mut Tx<'_>, order: &Order) -> Result<Option<Gathered>> {
     let webhook = order.webhook.row.id;
+    // Whoever changed it was answered: nothing leaves for the URL before, or without the new secret.
+    if rows::version(tx, webhook)? != Some(order.webhook.row.version) {
+        return Ok(None);
+    }
     let project = order.webhook.row.project;
-    let mut rows: Vec<(event::LinkedRow, Vec<DeliveryRow>)> = Vec::new();
+    let mut found: Vec<(event::LinkedRow, Vec<DeliveryRow>)> = Vec::new();
     for due in delivery::due(tx, webhook, order.now, order.rows)? {
-        match rows.last_mut() {
+        match found.last_mut() {
             Some((row, all)) if holds(row, &due) => all.push(due),
             _ => {
                 if let Some(row) = event::holding(tx, project, due.event.as_bytes())? {
-                    rows.push((row, vec![due]));
+                    found.push((row, vec![due]));
                 }
             }
         }
     }
     let mut reached = order.progress.through;
-    let room = rows.len() < usize::try_from(order.rows).unwrap_or_default()
+    let room = found.len() < usize::try_from(order.rows).unwrap_or_default()
         && (order.failures == 0 || delivery::waiting(tx, webhook, MOST_WAITING)? < MOST_WAITING);
     if room && reached < order.behind {
         let through = order.behind.min(reached + SPAN);
-        let found = event::of_project(tx, project, (reached, through), order.rows)?;
-        let whole = found.len() < usize::try_from(order.rows).unwrap_or_default();
-        reached = found
+        let new = event::of_project(tx, project, (reached, through), order.rows)?;
+        let whole = new.len() < usize::try_from(order.rows).unwrap_or_default();
+        reached = new
             .last()
             .filter(|_| !whole)
             .map_or(through, |last| last.place);
-        for row in found {
+        for row in new {
             let fresh = fresh(tx, order, &row)?;
             if !fresh.is_empty() {
-                rows.push((row, fresh));
+                found.push((row, fresh));
             }
         }
     }
-    let mut told = Vec::with_capacity(rows.len());
-    for (row, deliveries) in rows {
+    let mut told = Vec::with_capacity(found.len());
+    for (row, deliveries) in found {
         let one = customer_version::tell(tx, vec![row])?;
         told.extend(one.into_iter().map(|one| (one, deliveries.clone())));
     }
-    Ok(Gathered { told, reached })
+    Ok(Some(Gathered { told, reached }))
 }
 
 fn holds(row: &event::LinkedRow, due: &DeliveryRow) -> bool {

@@ -1,6 +1,7 @@
 //! One webhook as the loop sees it: how far it is, and whether a batch is due.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::batch::{Done, Order};
 use super::idle;
@@ -33,6 +34,10 @@ pub(super) struct Lane {
     behind: i64,
     pub claimed: bool,
     busy: bool,
+    /// Whether the receiver took its time lately.
+    slow: bool,
+    /// Tells the batch that runs to begin nothing more.
+    stop: Arc<AtomicBool>,
     pub next_at: Option<Time>,
     /// Failures in a row.
     failures: u32,
@@ -42,28 +47,27 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// The lane of a webhook; what an old one knew of the receiver goes on, unless the webhook moved.
+    /// The lane of a webhook. Where somebody changed the webhook, or asked for an attempt,
+    /// what was known of its receiver is forgotten: it is tried at once.
     pub(super) fn new(old: Option<Self>, webhook: Webhook, mode: Mode, progress: Progress) -> Self {
-        let moved = old
-            .as_ref()
-            .is_none_or(|old| old.webhook.url != webhook.url);
-        let webhook = Arc::new(webhook);
         match old {
-            Some(old) if moved => Self {
-                webhook,
+            Some(old) if old.webhook.row.version == webhook.row.version => old,
+            Some(old) => Self {
+                webhook: Arc::new(webhook),
                 failures: 0,
                 tries: 0,
                 hold_until: None,
                 ..old
             },
-            Some(old) => Self { webhook, ..old },
             None => Self {
-                webhook,
+                webhook: Arc::new(webhook),
                 mode,
                 progress,
                 behind: i64::MAX,
                 claimed: false,
                 busy: false,
+                slow: false,
+                stop: Arc::default(),
                 next_at: None,
                 failures: 0,
                 tries: 0,
@@ -74,6 +78,24 @@ impl Lane {
 
     pub(super) fn project(&self) -> i64 {
         self.webhook.row.project
+    }
+
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow
+    }
+
+    /// The webhook is disabled or deleted: what was not begun is not sent.
+    pub(super) fn stop(self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// How far it is, where something was not told yet.
+    pub(super) fn lags_behind(&self) -> Option<i64> {
+        (self.claimed && self.waits()).then_some(self.progress.through)
+    }
+
+    fn waits(&self) -> bool {
+        self.behind != i64::MAX && self.progress.through < self.behind
     }
 
     /// Takes note of a claim, or that another process holds it.
@@ -105,9 +127,8 @@ impl Lane {
 
     pub(super) fn is_ready(&self, now: Time) -> bool {
         let due = self.next_at.is_some_and(|next| next <= now);
-        let waits = self.behind != i64::MAX && self.progress.through < self.behind;
         let held = self.hold_until.is_some_and(|until| now < until);
-        self.claimed && !self.busy && !held && (due || waits)
+        self.claimed && !self.busy && !held && (due || self.waits())
     }
 
     /// The next batch.
@@ -123,10 +144,16 @@ impl Lane {
             rows: if away { 1 } else { BATCH_ROWS },
             parallel: if away { PARALLEL_AWAY } else { PARALLEL },
             failures: if away { AWAY_AFTER - 2 } else { self.failures },
+            slow: self.slow,
+            stop: Arc::clone(&self.stop),
         }
     }
 
     pub(super) fn finish(&mut self, done: &Done, context: &Context) {
+        if !Arc::ptr_eq(&self.stop, &done.stop) {
+            // A batch of before the webhook was disabled.
+            return;
+        }
         self.busy = false;
         self.next_at = done.next_at;
         let Some(progress) = done.progress else {
@@ -136,6 +163,7 @@ impl Lane {
         };
         self.progress = progress;
         self.failures = done.failures;
+        self.slow = done.slow;
         if done.failures < AWAY_AFTER {
             self.tries = 0;
             self.hold_until = None;

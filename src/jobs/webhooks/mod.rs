@@ -20,6 +20,7 @@ use crate::core::webhook::Webhook;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::id::{WebhookId, first_at};
+use crate::metrics;
 use crate::store::webhook::{Progress, Told};
 use crate::store::{customer_version, delivery, event, webhook};
 use batch::Done;
@@ -43,11 +44,20 @@ const CLAIM_S: i64 = 10;
 /// Places that are looked at in one tick.
 const MOST_PLACES: i64 = 5_000;
 
-/// Batches of one project at once, so that one with many slow receivers leaves room for others.
-const BATCHES_PER_PROJECT: usize = 8;
-
-/// Batches at once.
+/// Batches at once. A webhook has one at a time, and a project 20 webhooks.
 const BATCHES: usize = 256;
+
+/// Of those, batches whose receivers take their time: they leave room for the others.
+const SLOW_BATCHES: usize = 128;
+
+/// Slow batches of one project at once.
+const SLOW_BATCHES_PER_PROJECT: usize = 8;
+
+/// Ticks between two counts of what waits, for those who watch.
+const COUNT_TICKS: u64 = 100;
+
+/// Waiting deliveries that are counted at most.
+const MOST_COUNTED: i64 = 100_000;
 
 /// Rows that are forgotten in one transaction.
 const SWEPT: i64 = 200;
@@ -60,8 +70,10 @@ pub async fn deliver_webhooks(app: App) {
         sender,
         lanes: HashMap::new(),
         generation: (-1, -1),
+        is_outdated: false,
         seen: None,
-        running: HashMap::new(),
+        running: 0,
+        slow: HashMap::new(),
         turn: 0,
     };
     let mut ticks = tokio::time::interval(PERIOD);
@@ -84,10 +96,14 @@ struct Dispatcher {
     sender: UnboundedSender<Done>,
     lanes: HashMap<WebhookId, Lane>,
     generation: (i64, i64),
+    /// Whether a batch found a webhook changed that was not read again yet.
+    is_outdated: bool,
     /// The last place that was seen.
     seen: Option<i64>,
-    /// Batches that run, by project.
-    running: HashMap<i64, usize>,
+    /// Batches that run.
+    running: usize,
+    /// Those of them that are slow, by project.
+    slow: HashMap<i64, usize>,
     turn: usize,
 }
 
@@ -99,8 +115,12 @@ impl Dispatcher {
     }
 
     fn finish(&mut self, done: &Done) {
-        if let Some(running) = self.running.get_mut(&done.project) {
-            *running = running.saturating_sub(1);
+        self.running -= 1;
+        self.is_outdated |= done.is_outdated;
+        if done.was_slow
+            && let Some(slow) = self.slow.get_mut(&done.project)
+        {
+            *slow = slow.saturating_sub(1);
         }
         if let Some(lane) = self.lanes.get_mut(&done.id) {
             lane.finish(done, &self.app.context);
@@ -108,8 +128,9 @@ impl Dispatcher {
     }
 
     async fn tick(&mut self, tick: u64) -> Result<()> {
-        if tick.is_multiple_of(LOOK_TICKS) {
+        if self.is_outdated || tick.is_multiple_of(LOOK_TICKS) {
             self.read_webhooks().await?;
+            self.is_outdated = false;
         }
         if tick.is_multiple_of(CLAIM_TICKS) {
             self.claim(false).await?;
@@ -121,7 +142,28 @@ impl Dispatcher {
         if tick.is_multiple_of(LOOK_TICKS) {
             self.look_for_retries().await?;
         }
+        if tick.is_multiple_of(COUNT_TICKS) {
+            self.count().await?;
+        }
         self.dispatch();
+        Ok(())
+    }
+
+    /// Counts what waits, for those who watch.
+    async fn count(&self) -> Result<()> {
+        let behind: Vec<_> = self.lanes.values().filter_map(Lane::lags_behind).collect();
+        metrics::WEBHOOKS_BEHIND.set(behind.len() as u64);
+        let furthest = behind.into_iter().min();
+        let read = self.app.installation.store.read(move |tx| {
+            let oldest = furthest.map(|place| event::first_behind(tx, place));
+            let waiting = delivery::waiting_in_all(tx, MOST_COUNTED)?;
+            Ok((oldest.transpose()?.flatten(), waiting))
+        });
+        let (oldest, waiting) = read.await?;
+        let now = self.app.context.now().as_seconds();
+        let lag_s = oldest.map_or(0, |oldest| now - oldest.as_seconds());
+        metrics::WEBHOOK_LAG_S.set(u64::try_from(lag_s).unwrap_or_default());
+        metrics::RETRIES_WAITING.set(u64::try_from(waiting).unwrap_or_default());
         Ok(())
     }
 
@@ -151,6 +193,7 @@ impl Dispatcher {
             self.lanes
                 .insert(id, Lane::new(old, webhook, mode, progress));
         }
+        before.into_values().for_each(Lane::stop);
         self.generation = generation;
         self.claim(true).await
     }
@@ -230,7 +273,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Starts batches, each time beginning with another webhook.
+    /// Starts batches, each time beginning with another webhook. Slow ones share a part of the
+    /// room, in all and in each project, so that there is always some for those that are quick.
     fn dispatch(&mut self) {
         if self.app.installation.store.is_overloaded() {
             return;
@@ -249,16 +293,22 @@ impl Dispatcher {
             let Some(lane) = self.lanes.get_mut(&id) else {
                 continue;
             };
-            let all: usize = self.running.values().sum();
-            let running = self.running.entry(lane.project()).or_default();
-            if all >= BATCHES || *running >= BATCHES_PER_PROJECT {
-                continue;
+            if self.running >= BATCHES {
+                break;
             }
-            *running += 1;
+            if lane.is_slow() {
+                let all: usize = self.slow.values().sum();
+                let slow = self.slow.entry(lane.project()).or_default();
+                if all >= SLOW_BATCHES || *slow >= SLOW_BATCHES_PER_PROJECT {
+                    continue;
+                }
+                *slow += 1;
+            }
+            self.running += 1;
             let order = lane.order(now);
             tokio::spawn(batch::run(self.app.clone(), order, self.sender.clone()));
         }
-        self.running.retain(|_, count| *count > 0);
+        self.slow.retain(|_, count| *count > 0);
     }
 }
 

@@ -3,18 +3,27 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::http::Method;
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::batch::Order;
 use super::gather::Parcel;
 use super::lane::AWAY_AFTER;
 use crate::core::delivery::{self, Attempt, GONE};
 use crate::http::app::App;
-use crate::outbound::Request;
+use crate::metrics::{self, DeliveryOutcome};
+use crate::outbound::{Failure, Request};
 use crate::store::delivery::DeliveryRow;
+
+/// A receiver that takes so long for one answer is slow.
+pub(super) const SLOW: Duration = Duration::from_secs(1);
+
+/// After so long a batch begins nothing more, so that what it did is recorded.
+const LONGEST_BATCH: Duration = Duration::from_secs(5);
 
 /// What came of a batch.
 #[derive(Default)]
@@ -31,6 +40,15 @@ pub(super) struct Sent {
     pub failures: u32,
     /// Whether the receiver said that it is gone.
     pub gone: bool,
+    /// The longest attempt.
+    pub slowest: Duration,
+}
+
+impl Sent {
+    /// This parcel stays as it is; what is new is not passed over.
+    fn leave(&mut self, parcel: &Parcel) {
+        self.unsent = self.unsent.into_iter().chain(parcel.place).min();
+    }
 }
 
 struct Shared {
@@ -39,14 +57,27 @@ struct Shared {
     chains: Mutex<VecDeque<Vec<Parcel>>>,
     failures: AtomicU32,
     gone: AtomicBool,
+    end: Instant,
 }
 
-/// Sends all of it, or stops when the receiver is away.
+impl Shared {
+    /// Whether nothing more is to be begun.
+    fn is_over(&self) -> bool {
+        self.failures.load(Ordering::SeqCst) >= AWAY_AFTER
+            || self.gone.load(Ordering::SeqCst)
+            || self.order.stop.load(Ordering::SeqCst)
+            || Instant::now() >= self.end
+    }
+}
+
+/// Sends all of it, or stops when the receiver is away, the webhook is not wanted any more,
+/// or it takes too long. What was begun is brought to its end.
 pub(super) async fn send(app: App, order: Order, parcels: Vec<Parcel>) -> Sent {
     let workers = order.parallel;
     let shared = Arc::new(Shared {
         failures: AtomicU32::new(order.failures),
         gone: AtomicBool::new(false),
+        end: Instant::now() + LONGEST_BATCH,
         chains: Mutex::new(chains(parcels)),
         app,
         order,
@@ -57,15 +88,20 @@ pub(super) async fn send(app: App, order: Order, parcels: Vec<Parcel>) -> Sent {
     }
     let mut all = Sent::default();
     while let Some(done) = tasks.join_next().await {
-        let Ok(sent) = done else { continue };
+        let Ok(sent) = done else {
+            // Nobody knows what it sent: none of what is new is passed over.
+            all.unsent = Some(0);
+            continue;
+        };
         all.rows.extend(sent.rows);
         all.taken |= sent.taken;
         all.failed |= sent.failed;
+        all.slowest = all.slowest.max(sent.slowest);
         all.unsent = all.unsent.into_iter().chain(sent.unsent).min();
     }
-    let left = lock(&shared.chains);
-    let left = left.iter().flatten().filter_map(|parcel| parcel.place);
-    all.unsent = all.unsent.into_iter().chain(left).min();
+    for parcel in lock(&shared.chains).iter().flatten() {
+        all.leave(parcel);
+    }
     all.failures = shared.failures.load(Ordering::SeqCst);
     all.gone = shared.gone.load(Ordering::SeqCst);
     all
@@ -87,16 +123,13 @@ fn chains(parcels: Vec<Parcel>) -> VecDeque<Vec<Parcel>> {
 
 async fn work(shared: Arc<Shared>) -> Sent {
     let mut sent = Sent::default();
-    loop {
-        let away = shared.failures.load(Ordering::SeqCst) >= AWAY_AFTER;
-        if away || shared.gone.load(Ordering::SeqCst) {
-            return sent;
-        }
+    while !shared.is_over() {
         let Some(chain) = lock(&shared.chains).pop_front() else {
-            return sent;
+            break;
         };
         send_chain(&shared, chain, &mut sent).await;
     }
+    sent
 }
 
 /// One resource: when an event is not taken, those after it wait with it.
@@ -111,7 +144,13 @@ async fn send_chain(shared: &Shared, chain: Vec<Parcel>, sent: &mut Sent) {
             });
             continue;
         }
+        if shared.is_over() {
+            sent.leave(&parcel);
+            continue;
+        }
+        let began = Instant::now();
         let attempt = attempt(shared, &parcel).await;
+        sent.slowest = sent.slowest.max(began.elapsed());
         if attempt.is_success() {
             shared.failures.store(0, Ordering::SeqCst);
             sent.taken = true;
@@ -145,10 +184,22 @@ async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
         headers,
         body: parcel.body.clone(),
     };
-    match shared.app.outbound.send(&request, shared.order.reach).await {
+    let began = Instant::now();
+    let outcome = shared.app.outbound.send(&request, shared.order.reach).await;
+    metrics::DELIVERY_TIME.observe_time(began.elapsed());
+    let attempt = match &outcome {
         Ok(answer) => Attempt::Answered(answer.status),
         Err(failure) => Attempt::Failed(failure.to_string()),
+    };
+    match outcome {
+        Ok(_) if attempt.is_success() => DeliveryOutcome::Delivered,
+        Ok(_) => DeliveryOutcome::Refused,
+        Err(Failure::NotAllowed(_)) => DeliveryOutcome::OutOfReach,
+        Err(Failure::TimedOut) => DeliveryOutcome::TimedOut,
+        Err(_) => DeliveryOutcome::Unreachable,
     }
+    .add();
+    attempt
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,0 +1,171 @@
+//! `oms listen`: a project's events as they happen, printed and forwarded.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use clap::Args;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::signals::StopSignals;
+use super::terminal::{ProjectArguments, words};
+use crate::config::Config;
+use crate::core::desk::Desk;
+use crate::core::reach::Reach;
+use crate::core::webhook::{Scheme, Subscription, Webhook};
+use crate::core::{delivery as deliveries, occurrence};
+use crate::error::{Error, Result};
+use crate::http::events;
+use crate::outbound::{Outbound, Request};
+use crate::store::customer_version::{self, Told};
+use crate::store::event as event_rows;
+use crate::vault::SealingKey;
+
+/// How often it is looked for what is new.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Rows of events that are looked at together.
+const ROWS: i64 = 100;
+
+/// What follows `oms listen`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    of: ProjectArguments,
+    /// Send each event there too, signed as a webhook would.
+    #[arg(long)]
+    forward_to: Option<String>,
+}
+
+/// Runs `oms listen`, until it is interrupted.
+///
+/// # Errors
+/// When there is no such project, or the URL is none.
+pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
+    let outbound = Outbound::new(config.outbound_ca_file.as_deref())?;
+    super::at_desk(None, config, async |desk| {
+        let done = until_stopped(arguments, &desk, &outbound).await;
+        (desk, done)
+    })
+}
+
+async fn until_stopped(arguments: &Arguments, desk: &Desk, outbound: &Outbound) -> Result<()> {
+    let mut signals = StopSignals::listen()?;
+    tokio::select! {
+        ended = follow(arguments, desk, outbound) => ended,
+        () = signals.next() => Ok(()),
+    }
+}
+
+async fn follow(arguments: &Arguments, desk: &Desk, outbound: &Outbound) -> Result<()> {
+    let project = arguments.of.find(&desk.installation).await?;
+    let signer = arguments.forward_to.as_deref().map(|url| {
+        let url = Reach::Anywhere.read(url);
+        let url = url.map_err(|refused| Error::internal(format!("--forward-to {}", refused.0)))?;
+        Ok::<_, Error>(signer(desk, project, url))
+    });
+    let signer = signer.transpose()?;
+    if let Some(signer) = &signer {
+        let (url, secret) = (&signer.url, signer.secret.expose());
+        println!("forwarding to {url}, signed with {secret}");
+    }
+    let store = &desk.installation.store;
+    store.settle_order().await?;
+    let mut seen = store.read(event_rows::last_place).await?;
+    println!("listening");
+    let mut ticks = tokio::time::interval(PERIOD);
+    let mut away = false;
+    loop {
+        ticks.tick().await;
+        let (through, told) = match look(desk, project, seen).await {
+            Ok(found) => found,
+            Err(error) => {
+                // Said once: whoever sits there sees that it goes on by itself.
+                if !std::mem::replace(&mut away, true) {
+                    eprintln!(
+                        "the store cannot be read, it is tried again: {}",
+                        words(&error)
+                    );
+                }
+                continue;
+            }
+        };
+        if std::mem::take(&mut away) {
+            println!("listening again, nothing was missed");
+        }
+        seen = through;
+        for one in told {
+            tell(desk, outbound, signer.as_ref(), one).await?;
+        }
+    }
+}
+
+/// What happened in a project behind a place, and the place that was looked at last.
+async fn look(desk: &Desk, project: i64, after: i64) -> Result<(i64, Vec<Told>)> {
+    let store = &desk.installation.store;
+    store.settle_order().await?;
+    let read = store.read(move |tx| {
+        let last = event_rows::last_place(tx)?;
+        let rows = event_rows::of_project(tx, project, (after, last), ROWS)?;
+        let whole = rows.len() < usize::try_from(ROWS).unwrap_or_default();
+        let through = rows.last().filter(|_| !whole).map_or(last, |row| row.place);
+        Ok((through, customer_version::tell(tx, rows)?))
+    });
+    read.await
+}
+
+/// A webhook that is not registered anywhere: it signs what is forwarded.
+fn signer(desk: &Desk, project: i64, url: Url) -> Webhook {
+    let key = SealingKey::new(0, &desk.context.random.bytes());
+    let made = (url, Subscription::default(), Scheme::Oms);
+    Webhook::make(project, made, &key, &desk.context)
+}
+
+async fn tell(
+    desk: &Desk,
+    outbound: &Outbound,
+    signer: Option<&Webhook>,
+    (linked, customer): Told,
+) -> Result<()> {
+    let ring = &desk.installation.master;
+    let occurrences = occurrence::of_row(&linked, ring)?;
+    let resource = events::resource_id(&linked, customer.as_ref());
+    let data = match events::data_of(customer, ring)? {
+        Some(data) => data,
+        None => RawValue::from_string("null".to_owned()).map_err(Error::internal)?,
+    };
+    for one in occurrences {
+        let line = format!(
+            "{}  {}  {}  {resource} #{}",
+            one.at,
+            one.id,
+            one.kind.name(),
+            one.sequence
+        );
+        let Some(signer) = signer else {
+            println!("{line}");
+            continue;
+        };
+        let id = deliveries::id_of(signer.row.id, one.id);
+        let body = events::payload(&one, id, &data)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in signer.sign(id, &body, desk.context.now()) {
+            let value = HeaderValue::from_str(&value).map_err(Error::internal)?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let request = Request {
+            method: Method::POST,
+            url: &signer.url,
+            headers,
+            body: Bytes::from(body),
+        };
+        match outbound.send(&request, Reach::Anywhere).await {
+            Ok(answer) => println!("{line}  -> {}", answer.status),
+            Err(failure) => println!("{line}  -> {failure}"),
+        }
+    }
+    Ok(())
+}
