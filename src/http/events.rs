@@ -20,7 +20,8 @@ use crate::error::{Code, Error, Result};
 use crate::id::{CustomerId, DeliveryId, EventId, WebhookId, first_at};
 use crate::store::customer::Found;
 use crate::store::customer_version::{self, Told};
-use crate::store::event::{self, EventFilter, LinkedRow};
+use crate::store::event::{self, LinkedRow};
+use crate::store::event_list::{self, EventFilter};
 use crate::vault::{KeyRing, Place};
 
 /// Rows that are looked at together.
@@ -179,21 +180,26 @@ pub fn of_told((linked, customer): Told, ring: &KeyRing) -> Result<Vec<Event>> {
     }
     let resource_id = resource_id(&linked, customer.as_ref());
     let data = data_of(customer, ring)?;
-    let event = |one: Occurrence| Event {
-        id: one.id,
-        object: "event",
-        event: one.kind.name(),
-        created_at: one.at,
-        sequence: one.sequence,
-        changed: one.changed,
-        resource_id: resource_id.clone(),
-        request_id: one.request_id,
-        data: data.clone(),
-    };
+    let event = |one| Event::new(one, resource_id.clone(), data.clone());
     Ok(occurrences.into_iter().rev().map(event).collect())
 }
 
 impl Event {
+    /// An occurrence with the resource that it is told with.
+    pub(super) fn new(one: Occurrence, resource_id: String, data: Option<Box<RawValue>>) -> Self {
+        Self {
+            id: one.id,
+            object: "event",
+            event: one.kind.name(),
+            created_at: one.at,
+            sequence: one.sequence,
+            changed: one.changed,
+            resource_id,
+            request_id: one.request_id,
+            data,
+        }
+    }
+
     /// The id.
     #[must_use]
     pub const fn id(&self) -> EventId {
@@ -313,13 +319,11 @@ pub async fn page(
     for _ in 0..ROUNDS {
         let now = filter.clone();
         let told = installation.store.read(move |tx| {
-            let rows = event::newest_first(tx, &now)?;
-            customer_version::tell(tx, rows)
+            let (rows, next) = event_list::newest_first(tx, &now)?;
+            Ok((customer_version::tell(tx, rows)?, next))
         });
-        let told = told.await?;
-        let whole = told.len() < usize::try_from(ROWS).unwrap_or_default();
+        let (told, next) = told.await?;
         for one in told {
-            filter.before = one.0.row.id;
             for event in of_told(one, &installation.master)? {
                 if !wanted.fits(&event) {
                     continue;
@@ -331,8 +335,9 @@ pub async fn page(
                 events.push(event);
             }
         }
-        if whole {
-            return Ok((events, None));
+        match next {
+            Some(next) => filter.before = next,
+            None => return Ok((events, None)),
         }
     }
     Ok((events, Some(EventId::from_bytes(filter.before))))

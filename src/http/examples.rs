@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::customer_body::read_create;
 use super::customers::Customer;
+use super::deliveries::WebhookDelivery;
 use super::requirements;
 use super::sandbox::Scenarios;
 use super::verification::Verification;
@@ -17,6 +19,7 @@ use crate::context::{Clock, Context, Random, Time};
 use crate::core::api_key::Mode;
 use crate::core::country::Country;
 use crate::core::customer::NewCustomer;
+use crate::core::delivery as deliveries;
 use crate::core::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
 use crate::core::event::EventKind;
 use crate::core::occurrence::Occurrence;
@@ -26,6 +29,7 @@ use crate::core::provider::{self, Outcome, Subject};
 use crate::core::webhook::{Scheme, Subscription, Webhook};
 use crate::id::{CustomerId, DeliveryId, EventId, VerificationId};
 use crate::store::customer::{CustomerRow, Status};
+use crate::store::delivery::{DeliveryRow, State};
 use crate::vault::SealingKey;
 
 /// When the example happened: 2026-01-31T12:00:00Z.
@@ -116,34 +120,38 @@ fn webhook_sample() -> Webhook {
     )
 }
 
-/// What a webhook is sent of an event of this kind, made by the code that makes the real ones.
-#[must_use]
-pub fn payload(kind: EventKind) -> Value {
+/// What the examples tell of an event of this kind.
+fn occurrence(kind: EventKind) -> Occurrence {
     let changed: &[&str] = match kind {
         EventKind::CustomerUpdated => &["middleName", "residentialAddress"],
         EventKind::CustomerDeactivated => &["status"],
         EventKind::EndorsementActive | EventKind::EndorsementUpdated => &["endorsements.usd"],
         _ => &[],
     };
-    let data = match kind {
-        EventKind::WebhookTest => {
-            serde_json::to_value(webhooks::Webhook::new(&webhook_sample(), None))
-                .expect("an answer is JSON")
-        }
-        EventKind::CustomerDeactivated => customer(Status::Inactive),
-        _ => customer(Status::Active),
-    };
-    let occurrence = Occurrence {
+    Occurrence {
         id: EventId::from_bytes(*DELIVERY.as_bytes()),
         kind,
         at: NOW,
-        resource: [0; 16],
+        resource: *CUSTOMER.as_bytes(),
         sequence: 1 + i64::from(!changed.is_empty()),
         changed: changed.iter().map(|name| (*name).to_owned()).collect(),
-        request_id: String::new(),
+        request_id: "req_01h2xcejqtf2nbrexx3vqjhp41".to_owned(),
+    }
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    events::raw(value.to_string().into_bytes()).expect("it is JSON")
+}
+
+/// What a webhook is sent of an event of this kind, made by the code that makes the real ones.
+#[must_use]
+pub fn payload(kind: EventKind) -> Value {
+    let data = match kind {
+        EventKind::WebhookTest => webhook(false),
+        EventKind::CustomerDeactivated => customer(Status::Inactive),
+        _ => customer(Status::Active),
     };
-    let data = events::raw(data.to_string().into_bytes()).expect("it is JSON");
-    let payload = events::payload(&occurrence, DELIVERY, &data).expect("it is JSON");
+    let payload = events::payload(&occurrence(kind), DELIVERY, &raw(&data)).expect("it is JSON");
     serde_json::from_slice(&payload).expect("it is JSON")
 }
 
@@ -153,21 +161,30 @@ fn webhook(with_secret: bool) -> Value {
     serde_json::to_value(webhooks::Webhook::new(&webhook, secret)).expect("an answer is JSON")
 }
 
-fn delivery(status: &str) -> Value {
-    json!({
-        "id": DELIVERY, "object": "webhookDelivery", "webhookId": webhook(false)["id"],
-        "eventId": "evt_01kg9y4g00ehk8awn1t2e5c7vd", "event": "customer.created", "status": status,
-        "attempts": 1, "responseStatus": 200, "error": null, "createdAt": NOW,
-        "lastAttemptAt": NOW, "nextAttemptAt": null
-    })
+/// A delivery that waits for its attempt, or one that was taken at the first.
+fn delivery(state: State) -> Value {
+    let (webhook, kind) = (webhook_sample().row.id, EventKind::CustomerCreated);
+    let event = occurrence(kind).id;
+    let pending = deliveries::pending(webhook, event, kind.name(), NOW);
+    let row = match state {
+        State::Pending => pending,
+        _ => DeliveryRow {
+            state,
+            attempts: 1,
+            last_at: Some(NOW),
+            next_at: None,
+            status: Some(200),
+            ..pending
+        },
+    };
+    serde_json::to_value(WebhookDelivery::new(row)).expect("an answer is JSON")
 }
 
 fn event() -> Value {
-    json!({
-        "id": "evt_01kg9y4g00ehk8awn1t2e5c7vd", "object": "event", "event": "customer.created",
-        "createdAt": NOW, "sequence": 1, "changed": [], "resourceId": "cst_01kg9y4g00ehk8awn1t2e5c7vd",
-        "requestId": "req_01h2xcejqtf2nbrexx3vqjhp41", "data": customer(Status::Active)
-    })
+    let data = raw(&customer(Status::Active));
+    let occurrence = occurrence(EventKind::CustomerCreated);
+    let event = events::Event::new(occurrence, CUSTOMER.to_string(), Some(data));
+    serde_json::to_value(event).expect("an answer is JSON")
 }
 
 /// The body of `POST /verifications/{verificationId}/result`.
@@ -266,14 +283,14 @@ pub fn answer(operation: &str) -> Option<Value> {
         "list_webhooks" => {
             Some(json!({"data": [webhook(false)], "hasMore": false, "cursor": null}))
         }
-        "test_webhook" | "retry_delivery" => Some(delivery("pending")),
+        "test_webhook" | "retry_delivery" => Some(delivery(State::Pending)),
         "list_deliveries" => {
-            Some(json!({"data": [delivery("delivered")], "hasMore": false, "cursor": null}))
+            Some(json!({"data": [delivery(State::Delivered)], "hasMore": false, "cursor": null}))
         }
         "diagnose_webhook" => Some(json!({
             "object": "webhookDiagnosis", "webhookId": webhook(false)["id"],
-            "eventId": "evt_01kg9y4g00ehk8awn1t2e5c7vd", "outcome": "delivered",
-            "message": "the receiver took it, at attempt 1", "delivery": delivery("delivered")
+            "eventId": event()["id"], "outcome": "delivered",
+            "message": "the receiver took it, at attempt 1", "delivery": delivery(State::Delivered)
         })),
         "preview_webhook" => Some(json!({
             "object": "webhookPreview", "url": "https://example.com/hooks",

@@ -308,7 +308,7 @@ pub fn fresh_heads(tx: &mut Tx<'_>, through: i64) -> Result<(Vec<Head>, i64)> {
     Ok((heads, last))
 }
 
-fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
+pub(super) fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
     Ok(LinkedRow {
         place: row.int(10)?,
         head: read_head(row, 11)?,
@@ -419,60 +419,4 @@ pub fn projects_between(tx: &mut Tx<'_>, after: i64, through: i64) -> Result<Vec
         "SELECT DISTINCT project FROM events WHERE place > $1 AND place <= $2"
     };
     tx.all(sql, &[after.into(), through.into()], |row| row.int(0))
-}
-
-/// Which events a page shows, newest first.
-#[derive(Clone, Debug)]
-pub struct EventFilter {
-    /// Whose.
-    pub project: i64,
-    /// Only of this resource.
-    pub resource: Option<[u8; 16]>,
-    /// Rows whose id is below this one only.
-    pub before: [u8; 16],
-    /// Rows from this id on only.
-    pub from: [u8; 16],
-    /// At most so many rows.
-    pub limit: i64,
-}
-
-/// Rows of a page by time, the newest first.
-pub fn newest_first(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
-    static OF_PROJECT: Sql = Sql::new(
-        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
-         FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-         WHERE {all e} AND e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
-    );
-    if let Some(resource) = &filter.resource {
-        static OF_RESOURCE: Sql = Sql::new(
-            "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor,
-                    e.request_id, e.data_key, e.detail, {place e}, e.writer, e.position, e.hash,
-                    k.wrapped
-             FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
-             WHERE {at e.resource $1} AND e.project = $2 AND e.id < $3 AND e.id >= $4
-             ORDER BY e.sequence DESC LIMIT $5",
-        );
-        return tx.all(
-            OF_RESOURCE.of(tx),
-            &[
-                resource.into(),
-                filter.project.into(),
-                (&filter.before).into(),
-                (&filter.from).into(),
-                filter.limit.into(),
-            ],
-            read_linked,
-        );
-    }
-    tx.all(
-        OF_PROJECT.of(tx),
-        &[
-            (&filter.before).into(),
-            (&filter.from).into(),
-            filter.project.into(),
-            filter.limit.into(),
-        ],
-        read_linked,
-    )
 }

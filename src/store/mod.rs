@@ -13,6 +13,7 @@ pub mod customer_version;
 pub mod delivery;
 pub mod erasure;
 pub mod event;
+pub mod event_list;
 pub mod idempotency;
 pub mod inspect;
 pub mod key_register;

@@ -10,7 +10,7 @@ import urllib.request
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 url, token = sys.argv[1], open(sys.argv[2]).read().strip()
 received = {"/oms": [], "/standard": []}
@@ -45,8 +45,22 @@ def verify_oms(secrets, headers, body):
     return len(signatures)
 
 
+def must_fail(what, verify, *arguments):
+    try:
+        verify(*arguments)
+    except (AssertionError, WebhookVerificationError):
+        return
+    raise SystemExit(f"{what} passed")
+
+
+def aged(headers, name, seconds):
+    """The same delivery as if it had been signed so long ago, which the signature does not cover."""
+    moment = headers["webhook-timestamp"] if name == "webhook-timestamp" else headers[name].split(",")[0][2:]
+    return {**headers, name: headers[name].replace(moment, str(int(moment) - seconds), 1)}
+
+
 def wait_for(path, count):
-    deadline = time.time() + 20
+    deadline = time.time() + 120
     while len(received[path]) < count:
         assert time.time() < deadline, f"only {len(received[path])} deliveries came to {path}"
         time.sleep(0.02)
@@ -64,20 +78,23 @@ for headers, body in wait_for("/oms", 4):
     assert verify_oms([oms["secret"]], headers, body) == 1
     assert "webhook-id" not in headers
     for altered in (body + b" ", body.replace(b"Ada", b"Eve")):
-        try:
-            verify_oms([oms["secret"]], headers, altered)
-        except AssertionError:
-            continue
-        raise SystemExit("an altered body passed")
+        must_fail("an altered body", verify_oms, [oms["secret"]], headers, altered)
+    must_fail("another secret", verify_oms, ["whsec_" + 64 * "0"], headers, body)
+    for seconds in (1, 600):
+        must_fail("an altered time", verify_oms, [oms["secret"]], aged(headers, "webhook-signature", seconds), body)
 for headers, body in wait_for("/standard", 4):
-    told = Webhook(standard["secret"]).verify(body, headers)
+    verify = Webhook(standard["secret"]).verify
+    told = verify(body, headers)
     assert told["id"] == headers["webhook-id"] and told["data"]["firstName"] == "Ada"
+    must_fail("an altered body", verify, body.replace(b"Ada", b"Eve"), headers)
+    must_fail("another id", verify, body, {**headers, "webhook-id": "whd_01h2xcejqtf2nbrexx3vqjhp41"})
+    for seconds in (1, 600):
+        must_fail("an altered time", verify, body, aged(headers, "webhook-timestamp", seconds))
 
 old = {"/oms": oms["secret"], "/standard": standard["secret"]}
 new = {}
 for path, webhook in (("/oms", oms), ("/standard", standard)):
     new[path] = call("POST", f"/webhooks/{webhook['id']}/rotateSecret")["secret"]
-    time.sleep(1.5)
     call("POST", f"/webhooks/{webhook['id']}/test")
 headers, body = wait_for("/oms", 5)[-1]
 assert verify_oms([old["/oms"], new["/oms"]], headers, body) == 2

@@ -4,7 +4,16 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Mode, Server, fresh_name, full_customer};
+use crate::support::{Api, Mode, Server, fresh_name, full_customer, on_postgres, sql};
+
+/// Customers of a project beyond which its events are not found through them.
+const FEW: usize = 10_000;
+
+/// More rows than are read through at first.
+const MANY: usize = 1_200;
+
+/// Threads that create.
+const CREATORS: usize = 4;
 
 fn page(api: &Api, query: &str) -> Value {
     api.get(&format!("/events{query}")).wants(200).json()
@@ -44,6 +53,94 @@ fn a_page_is_stable_while_others_write() {
         walked, all,
         "newest first, none twice, none missed, none that is new"
     );
+}
+
+/// Every page of a list, from the first to the last.
+fn walk(api: &Api, filters: &str) -> Vec<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut query = format!("?limit=100{filters}");
+    loop {
+        let page = page(api, &query);
+        pages.push(ids(&page));
+        let Some(cursor) = page["cursor"].as_str() else {
+            return pages;
+        };
+        query = format!("?limit=100{filters}&cursor={cursor}");
+    }
+}
+
+fn make_many(api: &Api) {
+    std::thread::scope(|scope| {
+        for _ in 0..CREATORS {
+            scope.spawn(|| {
+                for _ in 0..MANY / CREATORS {
+                    api.create(&json!({"type": "individual", "endorsements": []}));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_few_events_are_found_behind_very_many_of_others() {
+    let server = Server::start(&[]);
+    let (few, many) = (server.sandbox(), server.sandbox());
+    let early = few.create(&full_customer());
+    let webhook = json!({"url": "http://127.0.0.1:9/"});
+    let webhook = few.post("/webhooks", &webhook).wants(201).id();
+    make_many(&many);
+    few.change(&early.id(), &json!({"middleName": "King"}))
+        .wants(200);
+    few.post(&format!("/webhooks/{webhook}/test"), &json!({}))
+        .wants(200);
+    make_many(&many);
+    let pages = walk(&few, "");
+    assert_eq!(pages.len(), 1, "{pages:?}");
+    let names: Vec<_> = data(&page(&few, ""))
+        .iter()
+        .map(|one| one["event"].clone())
+        .collect();
+    let active = "endorsement.active";
+    assert_eq!(
+        names,
+        [
+            "webhook.test",
+            "customer.updated",
+            active,
+            active,
+            active,
+            "customer.created"
+        ]
+    );
+    assert_eq!(walk(&few, "&type=customer.*").concat().len(), 2);
+    let all = walk(&many, "").concat();
+    assert_eq!(all.len(), 2 * MANY);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 2 * MANY);
+
+    // With very many customers of its own they are not asked one by one, and nothing is missed.
+    add_silent_customers(&server);
+    let through = walk(&few, "");
+    assert_eq!(through.concat(), pages.concat());
+    assert_eq!(walk(&many, "").concat(), all);
+}
+
+/// Customers without events, in the only project where one was changed.
+fn add_silent_customers(server: &Server) {
+    let numbers = if on_postgres() {
+        format!("SELECT decode(md5(i::text), 'hex') AS id FROM generate_series(1, {FEW}) AS i")
+    } else {
+        format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {FEW})
+             SELECT randomblob(16) AS id FROM n"
+        )
+    };
+    let project = "SELECT project FROM events WHERE kinds LIKE '%customer.updated%'";
+    let insert = format!(
+        "INSERT INTO customers (project, id, version, status, updated_at, data_key, endorsements,
+                                profile, identity)
+         SELECT ({project}), n.id, 1, 0, 0, 0, 0, '', '' FROM ({numbers}) AS n"
+    );
+    sql(&server.data, &insert);
 }
 
 #[test]
