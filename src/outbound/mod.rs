@@ -170,10 +170,11 @@ impl Outbound {
     async fn places(&self, url: &Url, reach: Reach) -> Result<Vec<Place>, Failure> {
         let addresses = self.0.resolver.look_up(url).await?;
         let secure = url.scheme() == "https";
-        let outside = |address: &&std::net::SocketAddr| !reach.allows(address.ip(), secure);
-        if let Some(address) = addresses.iter().find(outside) {
-            let why = format!("the host leads to {}, which is out of reach", address.ip());
-            return Err(Failure::NotAllowed(why));
+        let outside = |address: &std::net::SocketAddr| !reach.allows(address.ip(), secure);
+        if addresses.iter().any(outside) {
+            // Whoever may name hosts must not learn where those of the inside are.
+            let why = "the host leads to an address that is private or reserved";
+            return Err(Failure::NotAllowed(why.to_owned()));
         }
         let host = url.host_str().unwrap_or_default();
         let place = |address| Place {

@@ -98,6 +98,61 @@ fn a_test_reaches_its_webhook_only_and_a_retry_carries_the_same_id() {
 }
 
 #[test]
+fn each_webhook_is_told_what_its_patterns_name() {
+    let api = Server::shared().sandbox();
+    let all = [
+        (json!([]), 5),
+        (json!(["customer.*"]), 2),
+        (json!(["customer.updated"]), 1),
+        (json!(["endorsement.active", "customer.deactivated"]), 3),
+        (json!(["customer.*", "endorsement.*"]), 5),
+        (json!(["transaction.*", "wallet.provisioned"]), 0),
+    ]
+    .map(|(events, count)| {
+        let receiver = Receiver::always(Act::Answer(200));
+        let body = json!({"url": receiver.url(), "events": events});
+        let id = api.post("/webhooks", &body).wants(201).id();
+        (events, count, id, receiver)
+    });
+    let made = api.create(&full_customer()).id();
+    api.change(&made, &json!({"middleName": "King"})).wants(200);
+    for (events, count, id, receiver) in &all {
+        wait_for(&api, id, "delivered", *count);
+        assert_eq!(receiver.count(), *count, "{events}");
+    }
+    // The first has all of it, so the last was looked at for all of it by now or never.
+    let (_, _, id, receiver) = all.last().expect("there are some");
+    api.post(&format!("/webhooks/{id}/test"), &json!({}))
+        .wants(200);
+    assert_eq!(receiver.wait_for(1)[0].json()["event"], "webhook.test");
+}
+
+#[test]
+fn a_webhook_that_is_off_or_deleted_is_told_nothing_more() {
+    let api = Server::shared().sandbox();
+    let (off, deleted, other) = (
+        Receiver::always(Act::Answer(200)),
+        Receiver::always(Act::Answer(200)),
+        Receiver::always(Act::Answer(200)),
+    );
+    let [first, second, third] = [&off, &deleted, &other].map(|one| webhook(&api, one));
+    api.create(&full_customer());
+    for id in [&first, &second, &third] {
+        wait_for(&api, id, "delivered", 4);
+    }
+    api.patch(&format!("/webhooks/{first}"), &json!({"enabled": false}))
+        .wants(200);
+    api.delete(&format!("/webhooks/{second}")).wants(200);
+    api.create(&full_customer());
+    wait_for(&api, &third, "delivered", 8);
+    assert_eq!((off.count(), deleted.count()), (4, 4));
+    api.patch(&format!("/webhooks/{first}"), &json!({"enabled": true}))
+        .wants(200);
+    assert_eq!(wait_for(&api, &first, "delivered", 8).len(), 8);
+    assert_eq!(deleted.count(), 4);
+}
+
+#[test]
 fn another_project_is_told_nothing() {
     let receiver = Receiver::always(Act::Answer(200));
     let (api, stranger) = (Server::shared().sandbox(), Server::shared().sandbox());
