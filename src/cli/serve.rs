@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::log::Log;
 use super::signals::StopSignals;
 use crate::config::Config;
@@ -16,6 +18,7 @@ use crate::server::Server;
 /// When it cannot start.
 pub fn run(config: Config) -> Result<()> {
     let log = Log::start(&config)?;
+    raise_file_limit();
     let server = Server::start(config, Context::system())?;
     // Before anybody is told that it runs, and may stop it.
     let mut signals = server.block_on(async { StopSignals::listen() })?;
@@ -30,6 +33,19 @@ pub fn run(config: Config) -> Result<()> {
     server.stop();
     log.close();
     Ok(())
+}
+
+/// As many files as the system lets this process open, for each connection is one: those that
+/// come in, and those to the receivers of webhooks.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(cause) = setrlimit(Resource::Nofile, raised) {
+        tracing::info!(%cause, "the limit of open files stays as it is");
+    }
 }
 
 fn greet(server: &Server) -> std::io::Result<()> {

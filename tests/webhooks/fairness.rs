@@ -1,12 +1,13 @@
 //! A receiver that takes its time holds up nobody but itself, whoever owns it.
 
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::delivery::{deliveries, wait_for, webhook};
 use crate::receiver::{Act, Received, Receiver};
-use crate::support::{Deadline, InProcess, Server, eventually, full_customer};
+use crate::support::{Deadline, Folder, InProcess, Server, eventually, full_customer};
 
 /// How long anything here may take on a busy machine.
 const A_WHILE: Duration = Duration::from_mins(2);
@@ -62,6 +63,45 @@ fn a_receiver_has_sixteen_requests_at_most_and_one_for_each_resource() {
         sequences.iter().all(|one| *one == json!(1)),
         "{sequences:?}"
     );
+}
+
+/// A program that ends with its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Receivers that hang keep connections, and must not use up those of everybody else.
+#[test]
+fn the_server_opens_as_many_files_as_the_system_lets_it() {
+    let folder = Folder::new();
+    let serve =
+        r#"ulimit -Sn 256; exec "$0" serve --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0"#;
+    let server = Command::new("/bin/sh")
+        .args(["-c", serve, env!("CARGO_BIN_EXE_oms")])
+        .env("OMS_DATA", folder.path().join("data"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it can be started");
+    let process = format!("/proc/{}", server.id());
+    let _server = Running(server);
+    let files = || {
+        let read = |name: &str| std::fs::read_to_string(format!("{process}/{name}")).ok();
+        // Before, it is the shell with limits of its own.
+        let limits = read("comm").filter(|name| name.trim() == "oms");
+        let limits = limits.and_then(|_| read("limits"))?;
+        let files = limits.lines().find(|line| line.starts_with("Max open"));
+        let numbers = files?.split_whitespace().skip(3).take(2);
+        Some(numbers.map(str::to_owned).collect::<Vec<_>>())
+    };
+    eventually(A_WHILE, "the limit is raised", || {
+        files().filter(|files| files[0] == files[1] && files[0] != "256")
+    });
 }
 
 /// Nobody waits for the ten minutes after which a receiver that was away is tried again.
