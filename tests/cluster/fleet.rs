@@ -168,7 +168,7 @@ impl Fleet {
     }
 
     /// What every server logged so far.
-    fn logged(&self) -> String {
+    pub fn logged(&self) -> String {
         self.living().map(Server::logged).collect()
     }
 

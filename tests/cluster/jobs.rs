@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cluster;
 use crate::fleet::Fleet;
 use crate::receiver::{Act, Receiver};
-use crate::support::{Api, Client, Cluster, Mode, Stopwatch, eventually, full_customer};
+use crate::support::{Api, Client, Cluster, Mode, Stopwatch, eventually, full_customer, name_of};
 
 const A_WHILE: Duration = Duration::from_mins(2);
 
@@ -96,7 +96,7 @@ fn a_webhook_of_a_project_made_a_moment_ago_is_told_at_the_first_attempt() {
 
 /// Who works for the only webhook of a database.
 fn holder(cluster: &Cluster, url: &str) -> String {
-    let name = url.rsplit('/').next().expect("a URL has a path");
+    let name = name_of(url);
     let held = "SELECT claimed_by FROM webhook_progress";
     cluster.sql(name, held).expect("it answers")
 }
@@ -157,7 +157,7 @@ fn three_servers_ask_the_provider_once_about_each_customer() {
     eventually(A_WHILE, "the provider is asked about everybody", || {
         (provider.count() >= CUSTOMERS).then_some(())
     });
-    let name = fleet.url().rsplit('/').next().expect("a URL has a path");
+    let name = name_of(fleet.url());
     let waiting = "SELECT COUNT(*) FROM verifications WHERE accepted_at IS NULL";
     eventually(A_WHILE, "nobody waits any more", || {
         let waiting = cluster.sql(name, waiting).expect("it answers");

@@ -201,18 +201,30 @@ impl Asking<'_> {
     }
 
     fn check_later(&self, answer: &Answer) {
-        if answer.status == 503 {
-            answer.problem(503, "serviceUnavailable");
-            self.seen.unavailable.fetch_add(1, Ordering::SeqCst);
-        } else {
+        if answer.status == 409 {
             answer.problem(409, "idempotencyInProgress");
+            check_retry_after(answer);
+        } else {
+            check_told_to_come_again(answer);
+            self.seen.unavailable.fetch_add(1, Ordering::SeqCst);
         }
-        let wait = answer.wants_header("retry-after").parse();
-        assert!(
-            wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)),
-            "{answer}"
-        );
     }
+}
+
+/// The store is away, and the answer says when to come again.
+#[track_caller]
+pub fn check_told_to_come_again(answer: &Answer) {
+    answer.problem(503, "serviceUnavailable");
+    check_retry_after(answer);
+}
+
+#[track_caller]
+fn check_retry_after(answer: &Answer) {
+    let wait = answer.wants_header("retry-after").parse();
+    assert!(
+        wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)),
+        "{answer}"
+    );
 }
 
 /// A call with a key.

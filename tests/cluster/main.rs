@@ -8,18 +8,23 @@
 mod support;
 
 mod check;
+mod conflicts;
 mod failover;
 mod fleet;
+mod hearing;
 mod jobs;
 mod kill;
 mod load;
+mod patience;
 mod plans;
 mod rates;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod shared;
+mod spread;
 mod starting;
 mod tls;
+mod way;
 
 use std::io::Write;
 use std::sync::OnceLock;
