@@ -75,7 +75,9 @@ impl Line {
     /// `serviceUnavailable` when there is none to be had.
     pub(super) fn session(&mut self) -> Result<&mut Session> {
         if self.session.is_none() {
-            if self.away_until.is_some_and(|until| now() < until) {
+            // Where others are connected, somebody answers by now.
+            let is_alone = self.connected.load(Ordering::Relaxed) == 0;
+            if is_alone && self.away_until.is_some_and(|until| now() < until) {
                 return Err(away());
             }
             match Session::open(&self.database) {
