@@ -109,7 +109,8 @@ impl Fleet {
         }
     }
 
-    fn settings(&self) -> Vec<(&str, &str)> {
+    /// Settings of every server and command.
+    pub fn settings(&self) -> Vec<(&str, &str)> {
         let pairs = self.settings.iter();
         pairs
             .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -9,6 +9,8 @@ mod support;
 
 mod check;
 mod conflicts;
+#[path = "../tidy/dialect.rs"]
+mod dialect;
 mod failover;
 mod fleet;
 mod hearing;
@@ -23,6 +25,7 @@ mod receiver;
 mod shared;
 mod spread;
 mod starting;
+mod statements;
 mod tls;
 mod way;
 

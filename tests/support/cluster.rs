@@ -239,12 +239,19 @@ impl Cluster {
         Ok(session)
     }
 
+    /// What the server logged: a database, an SQLSTATE and a program before each text.
+    pub fn logged(&self) -> String {
+        let log = fs::read(self.folder.join("log")).expect("there is a log");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// How often a session of a server was told this SQLSTATE in a database.
     pub fn met(&self, database: &str, code: &str) -> usize {
-        let log = fs::read(self.folder.join("log")).expect("there is a log");
         let before = format!("{database} {code} oms ERROR:");
-        let log = String::from_utf8_lossy(&log);
-        log.lines().filter(|line| line.starts_with(&before)).count()
+        self.logged()
+            .lines()
+            .filter(|line| line.starts_with(&before))
+            .count()
     }
 
     /// How many sessions of servers wait in a database for what somebody else holds.
