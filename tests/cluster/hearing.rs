@@ -1,6 +1,7 @@
 //! What a server does in the first moments, when it has not heard yet of what was done at
 //! another one: it asks, waits or refuses, and takes nothing for granted.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use crate::cluster;
 use crate::fleet::Fleet;
 use crate::load::check_told_to_come_again;
 use crate::support::{
-    Api, Client, Key, Mode, Server, eventually, fresh_name, full_customer, minimal_customer,
-    name_of,
+    Api, Client, Folder, Key, Mode, Server, eventually, fresh_name, full_customer,
+    minimal_customer, name_of,
 };
 
 const A_WHILE: Duration = Duration::from_mins(2);
@@ -147,5 +148,63 @@ fn a_project_that_this_version_cannot_read_is_nobody_else_s_trouble() {
         eventually(A_WHILE, "it is read again", || {
             (there.post("/customers", &full_customer()).status == 201).then_some(())
         });
+    }
+}
+
+/// Of entries of a watch list.
+const NOBODY: &str = "9,\"SCHWARZKOPF, Leonid\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 11 Nov 1951.\"\r\n";
+const LISTED: &str = "7,\"KARZHENKOV, Timofey Arkadyevich\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 05 Mar 1962; nationality Russia.\"\r\n";
+
+fn import(fleet: &Fleet, entries: &[&str]) {
+    let folder = Folder::new();
+    let file = folder.path().join("SDN.CSV");
+    fs::write(&file, format!("{}\u{1a}", entries.concat())).expect("a file can be written");
+    let file = file.to_str().expect("a path of plain text");
+    let imported = fleet.run(&["watchlist", "import", file]);
+    assert!(imported.status.success(), "{imported:?}");
+}
+
+/// Whether the screening found nobody like this customer.
+fn is_cleared(api: &Api, id: &str) -> bool {
+    let shown = api.read(id).json();
+    let requirements = &shown["endorsements"][0]["requirements"];
+    let complete = requirements["complete"].as_array().expect("a list");
+    complete.iter().any(|one| one == "sanctionsScreening")
+}
+
+#[test]
+fn whoever_is_made_right_after_an_import_is_screened_by_the_new_list_in_the_end() {
+    let Some(cluster) = cluster() else { return };
+    let fleet = Fleet::start(&cluster.new_database(), 3, &[]);
+    let key = fleet.key(Mode::Live);
+    let api = Api::connect(&fleet.spread.next(), &Client::new(), &key);
+    let apis: Vec<_> = fleet.living().map(|server| api.at(&server.base)).collect();
+    let mut listed = full_customer();
+    listed["firstName"] = json!("Timofey");
+    listed["middleName"] = json!("Arkadyevich");
+    listed["lastName"] = json!("Karzhenkov");
+    listed["birthDate"] = json!("1962-03-05");
+    listed["nationality"] = json!("RU");
+    import(&fleet, &[NOBODY]);
+    let harmless: Vec<_> = apis
+        .iter()
+        .map(|api| {
+            eventually(A_WHILE, "it has heard of the list", || {
+                let made = api.create(&full_customer()).id();
+                is_cleared(api, &made).then_some(made)
+            })
+        })
+        .collect();
+    import(&fleet, &[NOBODY, LISTED]);
+    let made: Vec<_> = apis.iter().map(|api| api.create(&listed).id()).collect();
+    eventually(A_WHILE, "nobody listed is cleared", || {
+        let cleared = made.iter().filter(|id| is_cleared(&api, id));
+        let shown = fleet.run(&["watchlist", "show", "--json"]).stdout;
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        let done = shown["rescreening"]["finishedAt"].is_string();
+        (done && cleared.count() == 0).then_some(())
+    });
+    for id in harmless {
+        assert!(is_cleared(&api, &id), "{id} is like nobody");
     }
 }

@@ -36,6 +36,8 @@ pub struct Seen {
     acknowledged: AtomicUsize,
     /// Answers that said 503.
     unavailable: AtomicUsize,
+    /// Requests that got no answer, because nobody listened or the connection broke.
+    broken: AtomicUsize,
     over: AtomicBool,
     failed: AtomicBool,
 }
@@ -63,6 +65,15 @@ impl Seen {
     pub fn wait_for_unavailable(&self, count: usize) {
         self.wait("so many are told to come again", || {
             self.unavailable() >= count
+        });
+    }
+
+    /// Waits until one more request got no answer.
+    #[track_caller]
+    pub fn wait_for_broken(&self) {
+        let before = self.broken.load(Ordering::SeqCst);
+        self.wait("a request gets no answer", || {
+            self.broken.load(Ordering::SeqCst) > before
         });
     }
 
@@ -192,7 +203,10 @@ impl Asking<'_> {
             match call(api).try_send() {
                 Ok(answer) if answer.status == wanted => return answer,
                 Ok(answer) => self.check_later(&answer),
-                Err(broken) => assert!(!deadline.is_over(), "never answered: {broken}"),
+                Err(broken) => {
+                    self.seen.broken.fetch_add(1, Ordering::SeqCst);
+                    assert!(!deadline.is_over(), "never answered: {broken}");
+                }
             }
             let failed = self.seen.failed.load(Ordering::SeqCst);
             assert!(!failed && !deadline.is_over(), "never answered");
