@@ -35,7 +35,7 @@ fn heard(log: &str) -> BTreeSet<String> {
             text.push_str(more);
             continue;
         }
-        all.extend(open.take().map(in_one_line));
+        all.extend(open.take().as_deref().map(in_one_line));
         let said = line.split_once(OURS).and_then(|(_, said)| {
             let said = BEFORE.iter().find_map(|before| said.strip_prefix(before))?;
             // By which name it was prepared.
@@ -45,11 +45,11 @@ fn heard(log: &str) -> BTreeSet<String> {
         });
         open = said.map(str::to_owned);
     }
-    all.extend(open.map(in_one_line));
+    all.extend(open.as_deref().map(in_one_line));
     all
 }
 
-fn in_one_line(text: String) -> String {
+fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
