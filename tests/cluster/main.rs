@@ -15,6 +15,7 @@ mod kill;
 mod load;
 mod plans;
 mod rates;
+mod reads;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod shared;
