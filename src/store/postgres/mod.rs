@@ -67,10 +67,11 @@ impl Postgres {
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::default());
         let recent = Arc::new(Recent::default());
+        let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
             let writer = Writer::new(
-                Line::new(Arc::clone(&database)),
+                Line::new(Arc::clone(&database), Arc::clone(&writing)),
                 number,
                 Arc::clone(&audit),
                 config.write_batch,
@@ -82,7 +83,7 @@ impl Postgres {
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
         }
         for _ in 0..config.read_threads {
-            let line = Line::new(Arc::clone(&database));
+            let line = Line::new(Arc::clone(&database), Arc::clone(&reading));
             let jobs = read_jobs.clone();
             threads.push(spawn("store-read", move || read_loop(line, &jobs))?);
         }
@@ -190,7 +191,9 @@ impl Session {
 }
 
 fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {
-    for first in jobs {
+    loop {
+        line.leave_work_to_others();
+        let Ok(first) = jobs.recv() else { return };
         // What waits behind it came before the snapshot, so it may look at the same one.
         let more = jobs.try_iter().take(READS_TOGETHER - 1);
         let mut together: Vec<_> = std::iter::once(first).chain(more).collect();

@@ -97,8 +97,11 @@ impl Session {
     }
 
     fn open_at(host: &Host, database: &Database) -> io::Result<Self> {
+        // Whoever says nothing before it has let us in is not waited for as long as a statement.
+        let session = Self::over(Stream::connect(host, database)?, database)?;
         let patience = database.statement_timeout + GRACE;
-        Self::over(Stream::connect(host, database, patience)?, database)
+        session.stream.wait_at_most(patience)?;
+        Ok(session)
     }
 
     /// Logs in and makes the connection what it shall be.

@@ -156,6 +156,11 @@ impl Inbox {
                 Ok(())
             }
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => Ok(()),
+            // So a socket says that its time is over.
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server says nothing",
+            )),
             Err(cause) => Err(cause),
         }
     }
