@@ -101,7 +101,8 @@ fn spread(text: &str) -> String {
     });
     let (order, _) = order.split_once(" LIMIT").unwrap_or((&order, ""));
     format!(
-        "SELECT every.*{KEY_COLUMN} FROM ({merged}) every{KEY_JOIN}every.data_key ORDER BY {order}"
+        "SELECT every.*, k.wrapped FROM ({merged}) every
+         LEFT JOIN keys.data_keys k ON k.id = every.data_key ORDER BY {order}"
     )
 }
 
@@ -188,7 +189,7 @@ mod tests {
         let (merged, outside) = spread.rsplit_once(") every").expect("a merge");
         assert_eq!(
             outside,
-            " LEFT JOIN keys.data_keys k ON k.id = every.data_key \
+            "\n         LEFT JOIN keys.data_keys k ON k.id = every.data_key \
              ORDER BY every.project, every.id DESC"
         );
         assert!(merged.starts_with("SELECT every.*, k.wrapped FROM (SELECT every.* FROM ("));
