@@ -20,6 +20,7 @@ mod load;
 mod patience;
 mod plans;
 mod rates;
+mod reads;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod shared;
