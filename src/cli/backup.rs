@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::terminal::{key_ring, must_exist, progress_bar};
+use super::terminal::{key_ring, must_be_a_file, must_exist, progress_bar};
 use crate::config::Config;
 use crate::core::checkup;
 use crate::error::{Error, Result};
@@ -100,6 +100,7 @@ pub fn only_files(config: &Config) -> Result<()> {
 }
 
 fn backup_keys(config: &Config, file: &Path) -> Result<()> {
+    must_be_a_file(file)?;
     let copy = copy_of(config, StoreFile::Keys, file)?;
     let keys = rows_of(&copy, "data_keys");
     copy.finish()?;

@@ -2,7 +2,9 @@
 //! words of an error, a runtime, and project and mode.
 
 use std::fmt::Display;
+use std::fs;
 use std::future::Future;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -113,6 +115,20 @@ pub fn must_exist(config: &Config) -> Result<()> {
         }
         Some(database) => format!("{database} holds no store; name another with --database"),
     }))
+}
+
+/// Refuses to put a file in the place of what is none, as a device or a socket: whoever is
+/// root would be let.
+///
+/// # Errors
+/// When there is something else of this name.
+pub fn must_be_a_file(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            Err(at(path.display(), "is there already, and is no file"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The keys of a key register, opened by the configured master key.

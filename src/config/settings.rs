@@ -21,9 +21,10 @@ use super::{
 /// The file that is read when nobody names one.
 const DEFAULT_FILE: &str = "oms.toml";
 
-/// Connections that read a database, unless `read_threads` says otherwise. They wait most
-/// of the time, so that the number of cores says nothing.
-const DATABASE_READERS: usize = 8;
+/// Connections that read a database, unless `read_threads` says otherwise. They wait most of
+/// the time, so that the number of cores says nothing; and the fewer there are, the more
+/// reads go to the server together.
+const DATABASE_READERS: usize = 4;
 
 /// A configuration that does not stand: the sentence says which setting, where
 /// it came from and what is accepted.

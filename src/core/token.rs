@@ -122,6 +122,13 @@ impl SigningKeys {
         serde_json::json!({ "keys": keys })
     }
 
+    /// Whether a token names a key that is none of these.
+    #[must_use]
+    pub fn are_others(&self, token: &str) -> bool {
+        let named = decode_header(token).ok().and_then(|header| header.kid);
+        named.is_some_and(|named| self.ids().all(|id| id != named))
+    }
+
     /// Signs a token.
     ///
     /// # Errors

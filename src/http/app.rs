@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -14,7 +15,7 @@ use super::rate::{self, RateLimit};
 use super::retries::Retries;
 use super::tally::Tally;
 use crate::config::Config;
-use crate::context::Context;
+use crate::context::{Context, Time};
 use crate::core::api_key::ApiKey;
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
@@ -29,6 +30,16 @@ use crate::vault::{DataKeyPool, IdOrder, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
 const REMEMBERED_TOKENS: u64 = 100_000;
+
+/// How often a server looks at what other processes changed. A revoked key's tokens must
+/// end within a second; this leaves time for the reading.
+pub const LOOKS_EVERY: Duration = Duration::from_millis(400);
+
+/// How often, in milliseconds, whoever shows tokens of unknown keys makes a server look.
+const SEEKS_EVERY_MS: u64 = 50;
+
+/// After so long every server that can read at all has heard of a change.
+const HEARD_AFTER: Duration = Duration::from_secs(1);
 
 /// What every handler is given.
 #[derive(Clone)]
@@ -65,6 +76,8 @@ pub struct Parts {
     /// The verification provider, if there is one.
     pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
+    /// When somebody last looked for one that is not known.
+    signing_keys_sought: tokio::sync::Mutex<Time>,
     api_keys: RwLock<KeyDirectory>,
     projects: RwLock<ProjectDirectory>,
     policy: Arc<Policy>,
@@ -82,8 +95,10 @@ struct KeyDirectory {
 /// The projects as last read from the store.
 #[derive(Default)]
 struct ProjectDirectory {
+    /// Rises with every change.
     generation: (i64, i64),
-    projects: HashMap<i64, Arc<Project>>,
+    /// `None` for one that this version cannot read.
+    projects: HashMap<i64, Option<Arc<Project>>>,
 }
 
 impl Deref for App {
@@ -117,6 +132,7 @@ impl App {
         let tally = || installation.store.is_spread().then(Tally::default);
         let app = Self(Arc::new(Parts {
             signing_keys: RwLock::new(Arc::new(signing_keys)),
+            signing_keys_sought: tokio::sync::Mutex::new(Time::from_millis(0)),
             tokens: Cache::new(REMEMBERED_TOKENS),
             failures: Failures::new(
                 config.auth_failures_per_minute,
@@ -251,23 +267,22 @@ impl App {
     }
 
     /// What the project of a key is set to, as it was at most a second ago.
-    #[must_use]
-    pub fn project(&self, key: &ApiKey) -> Arc<Project> {
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when this version cannot read it; a newer one may.
+    pub fn project(&self, key: &ApiKey) -> Result<Arc<Project>> {
         let directory = self
             .projects
             .read()
             .expect("no code panics while it holds this lock");
-        let known = directory.projects.get(&key.project).cloned();
-        known.unwrap_or_else(|| {
-            let (name, mode) = (&key.project_name, key.mode);
-            Arc::new(Project::unset(key.project, name, mode, &self.policy))
-        })
+        let known = directory.projects.get(&key.project).cloned().flatten();
+        known.ok_or_else(unreadable)
     }
 
     /// What a project is set to; `None` when there is none of this number.
     ///
     /// # Errors
-    /// When the store is away, or a stored policy does not stand.
+    /// When the store is away, or as [`Self::project`].
     pub async fn project_numbered(&self, number: i64) -> Result<Option<Arc<Project>>> {
         let known = || {
             let directory = self
@@ -276,29 +291,37 @@ impl App {
                 .expect("no code panics while it holds this lock");
             directory.projects.get(&number).cloned()
         };
-        if let Some(project) = known() {
-            return Ok(Some(project));
+        let mut found = known();
+        if found.is_none() {
+            self.refresh_projects().await?;
+            found = known();
         }
-        self.refresh_projects().await?;
-        Ok(known())
+        found
+            .map(|project| project.ok_or_else(unreadable))
+            .transpose()
     }
 
-    /// Every project, in the order of their numbers, as they were at most a second ago.
-    #[must_use]
-    pub fn projects(&self) -> Vec<Arc<Project>> {
+    /// Every project, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the store is away, or this version cannot read one of them.
+    pub async fn projects(&self) -> Result<Vec<Arc<Project>>> {
+        self.refresh_projects().await?;
         let directory = self
             .projects
             .read()
             .expect("no code panics while it holds this lock");
-        let mut projects: Vec<_> = directory.projects.values().cloned().collect();
+        let projects: Option<Vec<_>> = directory.projects.values().cloned().collect();
+        let mut projects = projects.ok_or_else(unreadable)?;
         projects.sort_by_key(|project| project.number);
-        projects
+        Ok(projects)
     }
 
-    /// Reads the projects again when one was changed, by whatever process.
+    /// Reads the projects again when one was changed, by whatever process. One that cannot
+    /// be read, as a newer version may have set it, is nobody else's trouble.
     ///
     /// # Errors
-    /// When the store is away, or a stored policy does not stand.
+    /// When the store is away.
     pub async fn refresh_projects(&self) -> Result<()> {
         let seen = self
             .projects
@@ -315,17 +338,29 @@ impl App {
         };
         let mut projects = HashMap::with_capacity(rows.len());
         for row in rows {
-            let project = Project::from_row(&row, &self.policy)?;
-            projects.insert(row.number, Arc::new(project));
+            let read = Project::from_row(&row, &self.policy);
+            let read = read.inspect_err(|error| tracing::error!(%error, "a project is left out"));
+            projects.insert(row.number, read.ok().map(Arc::new));
         }
-        *self
+        let mut directory = self
             .projects
             .write()
-            .expect("no code panics while it holds this lock") = ProjectDirectory {
-            generation,
-            projects,
-        };
+            .expect("no code panics while it holds this lock");
+        // Another one may have read later and been here before.
+        if directory.generation < generation {
+            *directory = ProjectDirectory {
+                generation,
+                projects,
+            };
+        }
         Ok(())
+    }
+
+    /// Waits until every other server has heard of a change that was committed before.
+    pub async fn let_others_hear(&self) {
+        if self.installation.store.is_spread() {
+            tokio::time::sleep(HEARD_AFTER).await;
+        }
     }
 
     /// What checks look things up in, as it was some seconds ago.
@@ -361,6 +396,25 @@ impl App {
             .read()
             .expect("no code panics while it holds this lock");
         Arc::clone(&keys)
+    }
+
+    /// The keys that may have signed this token: another server may have heard before this
+    /// one of a key that signs at once.
+    ///
+    /// # Errors
+    /// As [`Self::refresh_own_keys`].
+    pub async fn signing_keys_of(&self, token: &str) -> Result<Arc<SigningKeys>> {
+        let keys = self.signing_keys();
+        if !self.installation.store.is_spread() || !keys.are_others(token) {
+            return Ok(keys);
+        }
+        let mut sought = self.signing_keys_sought.lock().await;
+        let now = self.context.now();
+        if now.as_millis().abs_diff(sought.as_millis()) >= SEEKS_EVERY_MS {
+            *sought = now;
+            self.refresh_own_keys().await?;
+        }
+        Ok(self.signing_keys())
     }
 
     /// Takes in wrapping and signing keys that another process made.
@@ -402,6 +456,10 @@ impl App {
         }
         self.installation.close().await;
     }
+}
+
+fn unreadable() -> Error {
+    Error::unavailable("this server cannot read the settings of the project", 5)
 }
 
 /// Starts making data keys ahead of time for an installation. Runs on the

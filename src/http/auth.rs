@@ -92,7 +92,7 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         check_pressure(&parts.method, app)?;
         let token = bearer(&parts.headers)?;
-        let claims = verify(app, token)?;
+        let claims = verify(app, token).await?;
         let key = app
             .api_key_of_token(&claims.sub)
             .await?
@@ -119,17 +119,19 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
 
 impl<P> Caller<P> {
     /// In which project and mode the caller commands, and as whom.
-    #[must_use]
-    pub fn tenant(&self, app: &App) -> Tenant {
-        Tenant {
+    ///
+    /// # Errors
+    /// As [`App::project`].
+    pub fn tenant(&self, app: &App) -> Result<Tenant> {
+        Ok(Tenant {
             project: self.key.project,
-            settings: app.project(&self.key),
+            settings: app.project(&self.key)?,
             references: app.references(),
             origin: Origin {
                 actor: self.key.api_key.clone(),
                 request_id: self.request_id.clone(),
             },
-        }
+        })
     }
 }
 
@@ -183,7 +185,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 
 /// Checks a token once; after that it is remembered by its hash, and only its
 /// time is looked at.
-fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
+async fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
     let now = app.context.now();
     let hash = digest::digest(&digest::SHA256, token.as_bytes());
     let hash: [u8; 32] = hash.as_ref().try_into().expect("SHA-256 gives 32 bytes");
@@ -192,9 +194,14 @@ fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
         metrics::TOKENS_REMEMBERED.add();
         return Ok(claims);
     }
-    let claims = Arc::new(app.signing_keys().verify(token, now)?);
+    let keys = app.signing_keys_of(token).await?;
+    let claims = Arc::new(keys.verify(token, now)?);
     metrics::TOKENS_VERIFIED.add();
     app.tokens.insert(hash, Arc::clone(&claims));
+    // A key that ended meanwhile took with it what was remembered before this was.
+    if !Arc::ptr_eq(&keys, &app.signing_keys()) {
+        app.tokens.invalidate(&hash);
+    }
     Ok(claims)
 }
 

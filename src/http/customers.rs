@@ -254,7 +254,7 @@ pub async fn create(
 ) -> Result<Response> {
     let secrets = &app.installation.secrets;
     let claim = idempotency::claim(secrets, caller.key.project, &key, create_request(&body));
-    let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
+    let (app, tenant, body) = (&app, &caller.tenant(&app)?, &body);
     exactly_once(app, Some(claim), || async move {
         let context = tenant.settings.clock(&app.context);
         let today = context.now().date();
@@ -354,7 +354,7 @@ pub async fn update(
     };
     let secrets = &app.installation.secrets;
     let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, request));
-    let (app, tenant, id, headers, body) = (&app, &caller.tenant(&app), &*id, &headers, &body);
+    let (app, tenant, id, headers, body) = (&app, &caller.tenant(&app)?, &*id, &headers, &body);
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
         let context = tenant.settings.clock(&app.context);
@@ -398,7 +398,7 @@ pub async fn deactivate(
     };
     let secrets = &app.installation.secrets;
     let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, request));
-    let (app, tenant, id, headers) = (&app, &caller.tenant(&app), &*id, &headers);
+    let (app, tenant, id, headers) = (&app, &caller.tenant(&app)?, &*id, &headers);
     exactly_once(app, claim, || async move {
         let customer = find(app, tenant.project, id).await?;
         check_match(headers, &customer)?;

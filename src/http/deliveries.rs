@@ -130,7 +130,7 @@ pub async fn test(
         body: None,
     };
     let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, call);
-    let (app, tenant, id) = (&app, &caller.tenant(&app), &*id);
+    let (app, tenant, id) = (&app, &caller.tenant(&app)?, &*id);
     exactly_once(app, Some(claim), || async move {
         let (webhook, key) = find(app, tenant.project, id).await?;
         need_enabled(&webhook)?;

@@ -146,7 +146,7 @@ pub async fn simulate(
         body: Some(&body),
     };
     let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, request);
-    let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
+    let (app, tenant, body) = (&app, &caller.tenant(&app)?, &body);
     let (id, name) = (&*id, &*name);
     exactly_once(app, Some(claim), || async move {
         let customer = find(app, tenant.project, id).await?;

@@ -99,7 +99,7 @@ pub async fn erase(
         body: Some(&body),
     };
     let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, request);
-    let (state, tenant, id, body) = (&app, &caller.tenant(&app), &*id, &body);
+    let (state, tenant, id, body) = (&app, &caller.tenant(&app)?, &*id, &body);
     let answer = exactly_once(state, Some(claim), || async move {
         let customer = customers::find(state, tenant.project, id).await?;
         let reason = read_reason(state, body)?;

@@ -201,7 +201,7 @@ pub async fn requirements(
     let residence = country("residence", residence)?;
     let nationality = country("nationality", nationality)?;
     let wanted = names_of(endorsements.as_deref())?;
-    let project = app.project(&caller.key);
+    let project = app.project(&caller.key)?;
     let answer = ask(&project.policy, wanted, residence, nationality);
     let body = serde_json::to_vec(&answer).map_err(Error::internal)?;
     let tag = etag::of(&body);
@@ -365,7 +365,7 @@ pub async fn customer_requirements(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let customer = find(&app, caller.key.project, &id).await?;
-    let project = app.project(&caller.key);
+    let project = app.project(&caller.key)?;
     let today = project.clock(&app.context).now().date();
     let answer = of_customer(&customer, &project, &app.references(), today)?;
     let body = serde_json::to_vec(&answer).map_err(Error::internal)?;

@@ -182,7 +182,7 @@ pub async fn advance_clock(
             return Err(Error::new(Code::NotFound, "live time cannot be moved"));
         }
         app.refresh_projects().await?;
-        let settings = app.project(key);
+        let settings = app.project(key)?;
         let now = settings.clock(&app.context).now();
         let seconds = read_advance(body, now, app.config.unknown_fields)?;
         let (number, from) = (settings.number, settings.clock_offset_s);
@@ -212,5 +212,7 @@ pub async fn advance_clock(
     })
     .await?;
     app.refresh_projects().await?;
+    // Whoever moves the clock counts on it, at whichever server the next request arrives.
+    app.let_others_hear().await;
     Ok(answer)
 }

@@ -159,7 +159,7 @@ pub async fn create(
         body: Some(&body),
     };
     let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, call);
-    let (app, tenant, body) = (&app, &caller.tenant(&app), &body);
+    let (app, tenant, body) = (&app, &caller.tenant(&app)?, &body);
     exactly_once(app, Some(claim), || async move {
         let made = read_create(app, tenant, body)?;
         let key = app.new_data_key()?;
@@ -301,7 +301,7 @@ pub async fn update(
     };
     let secrets = &app.installation.secrets;
     let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, call));
-    let (app, tenant, id, body) = (&app, &caller.tenant(&app), &*id, &body);
+    let (app, tenant, id, body) = (&app, &caller.tenant(&app)?, &*id, &body);
     exactly_once(app, claim, || async move {
         let (webhook, key) = find(app, tenant.project, id).await?;
         let (url, subscription, enabled) = read_update(app, tenant, body)?;
@@ -362,7 +362,7 @@ pub async fn delete(
     };
     let secrets = &app.installation.secrets;
     let claim = key.map(|key| idempotency::claim(secrets, caller.key.project, &key, call));
-    let (app, tenant, id) = (&app, &caller.tenant(&app), &*id);
+    let (app, tenant, id) = (&app, &caller.tenant(&app)?, &*id);
     exactly_once(app, claim, || async move {
         let (mut webhook, key) = find(app, tenant.project, id).await?;
         let event = audit(
@@ -416,7 +416,7 @@ pub async fn rotate(
         body: None,
     };
     let claim = idempotency::claim(&app.installation.secrets, caller.key.project, &key, call);
-    let (app, tenant, id) = (&app, &caller.tenant(&app), &*id);
+    let (app, tenant, id) = (&app, &caller.tenant(&app)?, &*id);
     exactly_once(app, Some(claim), || async move {
         let (webhook, key) = find(app, tenant.project, id).await?;
         let next = webhook.rotated(&key, &app.context);

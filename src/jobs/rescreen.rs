@@ -159,7 +159,7 @@ impl Work {
     /// Screens customers who are noted, and takes their notes away.
     fn catch_up(&self, noted: Vec<Stale>) -> Result<()> {
         let store = &self.app.installation.store;
-        let projects = self.app.projects();
+        let projects = self.runtime.block_on(self.app.projects())?;
         for stale in noted {
             let Stale {
                 project: number,
@@ -172,7 +172,7 @@ impl Work {
             match (found, project) {
                 (Some(found), Some(project)) => self.look_at(found, project)?,
                 (None, _) => {}
-                // Made a moment ago, and not read yet.
+                // Made since.
                 (Some(_), None) => continue,
             }
             let forget = store.write(move |tx| rescreening::forget_stale(tx, stale));
@@ -190,7 +190,7 @@ impl Work {
         let Some(left) = self.runtime.block_on(claim)? else {
             return Ok(false);
         };
-        for project in self.app.projects() {
+        for project in self.runtime.block_on(self.app.projects())? {
             if project.verification != Verification::Policy || project.number < left.place.0 {
                 continue;
             }

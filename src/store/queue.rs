@@ -18,6 +18,8 @@ use crate::metrics::Refusal;
 pub(super) trait Job: Send {
     /// How long the job has waited, and whether anybody still waits for it.
     fn waited(&self, now: Instant) -> Option<Duration>;
+    /// Runs the work for what it asks first only.
+    fn ask(&self, tx: &mut Tx<'_>);
     /// Runs the work; `false` when it failed and must leave nothing behind.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Tells the one who queued: the work's own result, or why it does not count.
@@ -49,6 +51,11 @@ struct Queued<T, F> {
 impl<T: Send, F: Fn(&mut Tx<'_>) -> Result<T> + Send> Job for Queued<T, F> {
     fn waited(&self, now: Instant) -> Option<Duration> {
         (!self.reply.is_closed()).then(|| now.saturating_duration_since(self.since))
+    }
+
+    fn ask(&self, tx: &mut Tx<'_>) {
+        // It ended where an answer was wanted, or will say the same again.
+        let _ = (self.work)(tx);
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {

@@ -79,16 +79,43 @@ fn spread(text: &str) -> String {
     let (_, order) = text
         .rsplit_once("ORDER BY ")
         .expect("a statement over all buckets has an order");
-    let parts: Vec<_> = (0..BUCKETS)
-        .map(|bucket| format!("({})", in_bucket(bucket)))
-        .collect();
-    let parts = parts.join(" UNION ALL ");
-    // The columns of the order are those of the parts, which have no tables to the outside.
-    let order: Vec<_> = order
-        .split(' ')
-        .map(|word| word.rsplit('.').next().unwrap_or_default())
-        .collect();
-    format!("SELECT * FROM ({parts}) every ORDER BY {}", order.join(" "))
+    // To the outside, the columns of the order are those of the merge.
+    let order: Vec<_> = order.split(' ').map(of_the_merge).collect();
+    let order = order.join(" ");
+    let merge = |part: &dyn Fn(u8) -> String| {
+        let parts: Vec<_> = (0..BUCKETS)
+            .map(|bucket| format!("({})", part(bucket)))
+            .collect();
+        let parts = parts.join(" UNION ALL ");
+        format!("SELECT every.* FROM ({parts}) every ORDER BY {order}")
+    };
+    if !text.contains(KEY_JOIN) {
+        return merge(&in_bucket);
+    }
+    // A join in each part would have to be begun in each.
+    let merged = merge(&|bucket| {
+        let part = in_bucket(bucket).replacen(KEY_COLUMN, "", 1);
+        let (before, join) = part.split_once(KEY_JOIN).expect("it was found");
+        let (_, after) = join.split_once(".data_key").expect("the join has a column");
+        format!("{before}{after}")
+    });
+    let (order, _) = order.split_once(" LIMIT").unwrap_or((&order, ""));
+    format!(
+        "SELECT every.*, k.wrapped FROM ({merged}) every
+         LEFT JOIN keys.data_keys k ON k.id = every.data_key ORDER BY {order}"
+    )
+}
+
+/// How a text takes along the wrapped key of each row.
+const KEY_JOIN: &str = " LEFT JOIN keys.data_keys k ON k.id = ";
+
+/// The last column of such a text.
+const KEY_COLUMN: &str = ", k.wrapped";
+
+/// `c.id` as a column of the merge; other words are as they were.
+fn of_the_merge(word: &str) -> String {
+    word.split_once('.')
+        .map_or_else(|| word.to_owned(), |(_, column)| format!("every.{column}"))
 }
 
 enum Mark<'a> {
@@ -147,6 +174,27 @@ mod tests {
             );
             assert!(merged.contains(&part), "{merged}");
         }
-        assert!(merged.ends_with(") every ORDER BY id LIMIT $2"), "{merged}");
+        assert!(
+            merged.ends_with(") every ORDER BY every.id LIMIT $2"),
+            "{merged}"
+        );
+    }
+
+    #[test]
+    fn keys_are_joined_once_behind_the_merge() {
+        let text = "SELECT t.id, t.data_key, k.wrapped
+             FROM t LEFT JOIN keys.data_keys k ON k.id = t.data_key
+             WHERE {all t} AND t.x = $1 ORDER BY t.project, t.id DESC LIMIT $2";
+        let spread = spread(text);
+        let (merged, outside) = spread.rsplit_once(") every").expect("a merge");
+        assert_eq!(
+            outside,
+            "\n         LEFT JOIN keys.data_keys k ON k.id = every.data_key \
+             ORDER BY every.project, every.id DESC"
+        );
+        assert!(merged.starts_with("SELECT every.*, k.wrapped FROM (SELECT every.* FROM ("));
+        assert!(merged.ends_with(") every ORDER BY every.project, every.id DESC LIMIT $2"));
+        assert!(!merged.contains("JOIN"), "{merged}");
+        assert_eq!(merged.matches("wrapped").count(), 1, "{merged}");
     }
 }

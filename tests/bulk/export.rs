@@ -1,12 +1,13 @@
 //! `oms customers export`: what answers show, and more only for a reason.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Folder, Mode, Output, Server, fresh_name, full_customer, minimal_customer, oms,
+    Folder, Mode, Output, Server, fresh_name, full_customer, minimal_customer, oms, on_postgres,
 };
 
 fn export(server: &Server, project: &str, more: &[&str]) -> Output {
@@ -62,6 +63,28 @@ fn an_export_is_what_answers_show() {
         fs::metadata(&file).expect("in order").permissions().mode() & 0o777,
         0o600
     );
+}
+
+#[test]
+fn what_is_no_file_is_not_replaced_by_one() {
+    let server = Server::shared();
+    let project = fresh_name("project");
+    server.key(&project, Mode::Sandbox, None);
+    let folder = Folder::new();
+    let socket = folder.path().join("socket");
+    let _listening = UnixListener::bind(&socket).expect("a socket can be made");
+    let path = socket.to_str().expect("a path of plain text");
+    let data = server.data.to_str().expect("a path of plain text");
+    let mut refused = vec![export(server, &project, &["--output", path])];
+    if !on_postgres() {
+        refused.push(oms(&["backup-keys", path, "--data", data], &[]));
+    }
+    for output in refused {
+        assert!(!output.status.success(), "{output:?}");
+        assert!(output.stderr.contains("is no file"), "{output:?}");
+    }
+    let still = fs::metadata(&socket).expect("it is there");
+    assert!(still.file_type().is_socket(), "it is another thing now");
 }
 
 #[test]

@@ -12,9 +12,11 @@ use crate::support::Api;
 const REPEATED: usize = 60;
 
 /// Each wish made exactly one customer, which reads as the last answer said; a repeated request
-/// gets the first answer; the events tell all of it; the audit log is whole.
+/// gets the first answer; the events tell all of it; the audit log is whole, and so is every
+/// row. Gives the ids of the events.
 #[track_caller]
-pub fn check(fleet: &Fleet, api: &Api, made: &[Made]) {
+pub fn check(fleet: &Fleet, api: &Api, made: &[Made]) -> Vec<Value> {
+    assert!(!made.is_empty(), "nothing was acknowledged");
     let here = |place: usize| {
         let living: Vec<_> = fleet.living().collect();
         api.at(&living[place % living.len()].base)
@@ -29,9 +31,12 @@ pub fn check(fleet: &Fleet, api: &Api, made: &[Made]) {
         assert_eq!(again.body, one.first.body, "{again}\nfirst {}", one.first);
         assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
     }
-    check_events(&here(1), made);
-    let verified = fleet.run(&["audit", "verify"]);
-    assert!(verified.status.success(), "{verified:?}");
+    let events = check_events(&here(1), made);
+    for command in [&["audit", "verify"][..], &["doctor"]] {
+        let whole = fleet.run(command);
+        assert!(whole.status.success(), "{command:?}: {whole:?}");
+    }
+    events
 }
 
 fn check_each_exactly_once(api: &Api, made: &[Made]) {
@@ -53,7 +58,8 @@ fn check_each_exactly_once(api: &Api, made: &[Made]) {
 }
 
 /// The events of each customer have no gap, tell of its making once and of each change.
-fn check_events(api: &Api, made: &[Made]) {
+fn check_events(api: &Api, made: &[Made]) -> Vec<Value> {
+    let mut ids = Vec::new();
     let mut events: HashMap<String, Vec<(u64, String)>> = HashMap::new();
     let mut query = "?limit=100".to_owned();
     loop {
@@ -61,6 +67,7 @@ fn check_events(api: &Api, made: &[Made]) {
         let body = page.json();
         for event in body["data"].as_array().expect("a list") {
             let text = |name: &str| event[name].as_str().expect("a text").to_owned();
+            ids.push(event["id"].clone());
             let sequence = event["sequence"].as_u64().expect("a number");
             let all = events.entry(text("resourceId")).or_default();
             all.push((sequence, text("event")));
@@ -81,4 +88,5 @@ fn check_events(api: &Api, made: &[Made]) {
         assert_eq!(changes, one.changes, "key {}: {told:?}", one.key);
     }
     assert!(events.is_empty(), "of nobody: {events:#?}");
+    ids
 }

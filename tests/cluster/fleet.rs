@@ -109,7 +109,8 @@ impl Fleet {
         }
     }
 
-    fn settings(&self) -> Vec<(&str, &str)> {
+    /// Settings of every server and command.
+    pub fn settings(&self) -> Vec<(&str, &str)> {
         let pairs = self.settings.iter();
         pairs
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -168,7 +169,7 @@ impl Fleet {
     }
 
     /// What every server logged so far.
-    fn logged(&self) -> String {
+    pub fn logged(&self) -> String {
         self.living().map(Server::logged).collect()
     }
 

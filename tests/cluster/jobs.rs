@@ -1,14 +1,20 @@
 //! What servers do later: one of them at a time, and another one when that one dies.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use oms::context::Context;
+use oms::vault::MessageKeys;
 use serde_json::json;
 
 use crate::cluster;
 use crate::fleet::Fleet;
 use crate::receiver::{Act, Receiver};
-use crate::support::{Api, Client, Cluster, Mode, Stopwatch, eventually, full_customer};
+use crate::support::{
+    Answer, Api, Client, Cluster, Mode, Stopwatch, eventually, full_customer, name_of,
+};
 
 const A_WHILE: Duration = Duration::from_mins(2);
 
@@ -96,7 +102,7 @@ fn a_webhook_of_a_project_made_a_moment_ago_is_told_at_the_first_attempt() {
 
 /// Who works for the only webhook of a database.
 fn holder(cluster: &Cluster, url: &str) -> String {
-    let name = url.rsplit('/').next().expect("a URL has a path");
+    let name = name_of(url);
     let held = "SELECT claimed_by FROM webhook_progress";
     cluster.sql(name, held).expect("it answers")
 }
@@ -141,10 +147,7 @@ fn three_servers_ask_the_provider_once_about_each_customer() {
     let url = provider.url();
     let settings = [
         ("OMS_VERIFICATION_PROVIDER_URL", url.as_str()),
-        (
-            "OMS_VERIFICATION_PROVIDER_SECRET",
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
-        ),
+        ("OMS_VERIFICATION_PROVIDER_SECRET", SECRET),
     ];
     let fleet = Fleet::start(&cluster.new_database(), 3, &settings);
     let key = fleet.key(Mode::Live);
@@ -157,7 +160,7 @@ fn three_servers_ask_the_provider_once_about_each_customer() {
     eventually(A_WHILE, "the provider is asked about everybody", || {
         (provider.count() >= CUSTOMERS).then_some(())
     });
-    let name = fleet.url().rsplit('/').next().expect("a URL has a path");
+    let name = name_of(fleet.url());
     let waiting = "SELECT COUNT(*) FROM verifications WHERE accepted_at IS NULL";
     eventually(A_WHILE, "nobody waits any more", || {
         let waiting = cluster.sql(name, waiting).expect("it answers");
@@ -167,4 +170,115 @@ fn three_servers_ask_the_provider_once_about_each_customer() {
     let ids: HashSet<_> = asked.iter().map(|one| one.header("webhook-id")).collect();
     assert_eq!(ids.len(), CUSTOMERS);
     assert_eq!(asked.len(), CUSTOMERS, "somebody was asked about twice");
+}
+
+/// What a provider shares with the servers that ask it.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
+
+/// What a verification is as the database tells: how often the provider was asked, what went
+/// wrong, whether it took a request.
+fn standing(cluster: &Cluster, name: &str) -> String {
+    let sql = "SELECT attempts, trouble IS NULL, accepted_at IS NULL FROM verifications";
+    cluster.sql(name, sql).expect("it answers")
+}
+
+/// The provider refuses the person, at one of the servers.
+fn reject(base: &str, id: &str) -> Answer {
+    let keys = MessageKeys::parse(SECRET).expect("a secret");
+    let reasons = [json!({"developerReason": "Another face.", "reason": "Please come in person."})];
+    let body = json!({"verificationId": id, "result": "rejected", "reasons": reasons}).to_string();
+    let now = Context::system().now();
+    let message = format!("msg_{id}");
+    Client::new()
+        .call("POST", &format!("{base}/v0.9/verifications/{id}/result"))
+        .header("webhook-id", &message)
+        .header("webhook-timestamp", now.as_seconds().to_string())
+        .header(
+            "webhook-signature",
+            keys.sign(&message, now, body.as_bytes()),
+        )
+        .text(&body)
+        .send()
+}
+
+/// How often a server may have given up the attempt before it could be killed.
+const ROUNDS: usize = 5;
+
+/// A provider that holds its answers until it is told to give them.
+fn holding_provider() -> (Receiver, Arc<AtomicBool>) {
+    let answers = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&answers);
+    let provider = Receiver::start(move |_, _| {
+        if told.load(Ordering::SeqCst) {
+            Act::Answer(202)
+        } else {
+            Act::Hang
+        }
+    });
+    (provider, answers)
+}
+
+#[test]
+fn when_a_server_dies_while_the_provider_holds_its_answer_another_one_asks_with_the_same_id() {
+    let Some(cluster) = cluster() else { return };
+    for _ in 0..ROUNDS {
+        let (provider, answers) = holding_provider();
+        let url = provider.url();
+        let settings = [
+            ("OMS_VERIFICATION_PROVIDER_URL", url.as_str()),
+            ("OMS_VERIFICATION_PROVIDER_SECRET", SECRET),
+            ("OMS_VERIFICATION_TIMEOUT_S", "5"),
+        ];
+        let mut fleet = Fleet::start(&cluster.new_database(), 1, &settings);
+        let name = name_of(fleet.url()).to_owned();
+        let key = fleet.key(Mode::Live);
+        let api = Api::connect(&fleet.spread.next(), &Client::new(), &key);
+        let customer = api.create(&full_customer()).id();
+        let first = provider.wait_for(1).remove(0);
+        fleet.kill(0);
+        if standing(cluster, &name) != "1|t|t" {
+            continue;
+        }
+        answers.store(true, Ordering::SeqCst);
+        fleet.replace(0);
+        fleet.add(1);
+        eventually(A_WHILE, "another server's request is taken", || {
+            (standing(cluster, &name) == "2|t|f").then_some(())
+        });
+        let asked = provider.received();
+        assert_eq!(asked.len(), 2, "{asked:#?}");
+        let id = asked[1].json()["verificationId"].clone();
+        let id = id.as_str().expect("it says which").to_owned();
+        assert_eq!(asked[1].header("webhook-id"), first.header("webhook-id"));
+        assert_eq!(asked[1].body, first.body);
+        // It took both requests, and answers both.
+        let bases: Vec<_> = fleet.living().map(|server| server.base.clone()).collect();
+        let answers: Vec<_> = bases.iter().map(|base| reject(base, &id)).collect();
+        assert_eq!(answers[0].clone().wants(200).body, answers[1].body);
+        check_decided_once(&api.at(&bases[1]), &customer);
+        return;
+    }
+    panic!("no server could be killed within its attempt");
+}
+
+/// Events of endorsements: of three that were requested, and of two that the provider refused.
+const TOLD: usize = 3 + 2;
+
+/// The customer is refused, and the history tells of it once.
+fn check_decided_once(api: &Api, customer: &str) {
+    let shown = api.read(customer).json();
+    assert_eq!(shown["endorsements"][2]["status"], "REJECTED", "{shown}");
+    for name in ["cryptoCustody", "usd"] {
+        let path = format!("/customers/{customer}/endorsements/{name}/history");
+        let history = api.get(&path).wants(200).json();
+        let steps = history["data"].as_array().expect("a list");
+        let by_provider = steps.iter().filter(|step| step["actor"] == "provider");
+        assert_eq!(by_provider.count(), 1, "{history}");
+    }
+    let events = api.get("/events?limit=100").wants(200).json();
+    let events = events["data"].as_array().expect("a list");
+    let told = events
+        .iter()
+        .filter(|event| event["event"] == "endorsement.updated");
+    assert_eq!(told.count(), TOLD, "{events:#?}");
 }

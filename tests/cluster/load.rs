@@ -36,6 +36,8 @@ pub struct Seen {
     acknowledged: AtomicUsize,
     /// Answers that said 503.
     unavailable: AtomicUsize,
+    /// Requests that got no answer, because nobody listened or the connection broke.
+    broken: AtomicUsize,
     over: AtomicBool,
     failed: AtomicBool,
 }
@@ -63,6 +65,15 @@ impl Seen {
     pub fn wait_for_unavailable(&self, count: usize) {
         self.wait("so many are told to come again", || {
             self.unavailable() >= count
+        });
+    }
+
+    /// Waits until one more request got no answer.
+    #[track_caller]
+    pub fn wait_for_broken(&self) {
+        let before = self.broken.load(Ordering::SeqCst);
+        self.wait("a request gets no answer", || {
+            self.broken.load(Ordering::SeqCst) > before
         });
     }
 
@@ -192,7 +203,10 @@ impl Asking<'_> {
             match call(api).try_send() {
                 Ok(answer) if answer.status == wanted => return answer,
                 Ok(answer) => self.check_later(&answer),
-                Err(broken) => assert!(!deadline.is_over(), "never answered: {broken}"),
+                Err(broken) => {
+                    self.seen.broken.fetch_add(1, Ordering::SeqCst);
+                    assert!(!deadline.is_over(), "never answered: {broken}");
+                }
             }
             let failed = self.seen.failed.load(Ordering::SeqCst);
             assert!(!failed && !deadline.is_over(), "never answered");
@@ -201,18 +215,30 @@ impl Asking<'_> {
     }
 
     fn check_later(&self, answer: &Answer) {
-        if answer.status == 503 {
-            answer.problem(503, "serviceUnavailable");
-            self.seen.unavailable.fetch_add(1, Ordering::SeqCst);
-        } else {
+        if answer.status == 409 {
             answer.problem(409, "idempotencyInProgress");
+            check_retry_after(answer);
+        } else {
+            check_told_to_come_again(answer);
+            self.seen.unavailable.fetch_add(1, Ordering::SeqCst);
         }
-        let wait = answer.wants_header("retry-after").parse();
-        assert!(
-            wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)),
-            "{answer}"
-        );
     }
+}
+
+/// The store is away, and the answer says when to come again.
+#[track_caller]
+pub fn check_told_to_come_again(answer: &Answer) {
+    answer.problem(503, "serviceUnavailable");
+    check_retry_after(answer);
+}
+
+#[track_caller]
+fn check_retry_after(answer: &Answer) {
+    let wait = answer.wants_header("retry-after").parse();
+    assert!(
+        wait.is_ok_and(|wait: u32| (1..=60).contains(&wait)),
+        "{answer}"
+    );
 }
 
 /// A call with a key.

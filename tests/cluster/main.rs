@@ -8,18 +8,27 @@
 mod support;
 
 mod check;
+mod conflicts;
+#[path = "../tidy/dialect.rs"]
+mod dialect;
 mod failover;
 mod fleet;
+mod hearing;
 mod jobs;
 mod kill;
 mod load;
+mod patience;
 mod plans;
 mod rates;
+mod reads;
 #[path = "../webhooks/receiver.rs"]
 mod receiver;
 mod shared;
+mod spread;
 mod starting;
+mod statements;
 mod tls;
+mod way;
 
 use std::io::Write;
 use std::sync::OnceLock;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster;
 use crate::fleet::Fleet;
-use crate::support::{Cluster, eventually, minimal_customer};
+use crate::support::{Cluster, eventually, minimal_customer, name_of};
 
 /// Looks at a whole table that are somebody else's, as the signing of checkpoints is.
 const OTHERS: u64 = 20;
@@ -24,7 +24,7 @@ fn scans(cluster: &Cluster, name: &str) -> (u64, u64) {
 fn small_tables_are_not_read_whole_by_those_who_write() {
     let Some(cluster) = cluster() else { return };
     let url = cluster.new_database();
-    let name = url.rsplit('/').next().expect("a URL has a path");
+    let name = name_of(&url);
     let fleet = Fleet::start(&url, 2, &[]);
     let api = fleet.sandbox();
     let apis: Vec<_> = fleet.living().map(|server| api.at(&server.base)).collect();

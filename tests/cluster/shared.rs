@@ -94,6 +94,13 @@ fn one_key_sent_to_every_server_at_once_makes_one_customer() {
             }
         }
         assert_eq!(api.all_customers().len(), 1);
+        // Whoever was told to come again gets it, wherever.
+        for server in fleet.living() {
+            let body = json!({"type": "individual", "externalId": format!("{key}-0")});
+            let again = api.at(&server.base).post_keyed("/customers", &key, &body);
+            assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+            assert_eq!(again.body, first[0].body, "{again}");
+        }
     }
 }
 

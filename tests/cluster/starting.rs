@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::check::check;
 use crate::fleet::Fleet;
-use crate::support::{Cluster, Seeded, eventually, full_customer};
+use crate::support::{Cluster, Seeded, eventually, full_customer, name_of};
 use crate::{cluster, load, seed};
 
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn servers_that_start_at_once_on_an_empty_database_all_come_up() {
 
 /// A step of a version to come, which only adds.
 fn expand(cluster: &Cluster, url: &str) {
-    let name = url.rsplit('/').next().expect("a URL has a path");
+    let name = name_of(url);
     for sql in [
         "ALTER TABLE customers ADD COLUMN IF NOT EXISTS later TEXT NOT NULL DEFAULT 'none'",
         "ALTER TABLE events ADD COLUMN IF NOT EXISTS later BIGINT",
@@ -84,7 +84,7 @@ fn servers_go_on_while_a_newer_version_adds_to_the_schema() {
     }
     check_refused(&fleet);
     // Back to what this version knows, so that its own commands can tell that all is well.
-    let name = url.rsplit('/').next().expect("a URL has a path");
+    let name = name_of(&url);
     let back = "DELETE FROM schema_steps WHERE number = 99";
     cluster.sql(name, back).expect("it is done");
     fleet.kill(0);

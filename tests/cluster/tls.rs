@@ -5,7 +5,7 @@ use std::fs;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::fleet::Fleet;
-use crate::support::{Cluster, Folder, Output, full_customer, oms};
+use crate::support::{Cluster, Folder, Output, full_customer, name_of, oms};
 use crate::{cluster, start};
 
 /// Somebody who certifies servers.
@@ -143,7 +143,7 @@ fn a_password_is_shown_to_whom_it_belongs_and_never_said() {
     let folder = Folder::new();
     let roots = file(&folder, "ours.pem", &ours.certificate);
     let url = cluster.new_database();
-    let name = url.rsplit('/').next().expect("a URL has a path");
+    let name = name_of(&url);
     let make = format!(
         "CREATE ROLE teller LOGIN PASSWORD 'open sesame'; ALTER DATABASE {name} OWNER TO teller"
     );

@@ -10,7 +10,7 @@ use oms::store::relocation::{self, Progress, Source};
 use rusqlite::Connection;
 
 use crate::place::cluster;
-use crate::support::oms;
+use crate::support::{name_of, oms};
 use crate::{Stopped, at, check_sound, empty_folder, moved, moving, refused, text};
 
 /// Runs at most: each one moves a page of some table.
@@ -108,7 +108,7 @@ fn a_move_that_is_killed_just_before_its_end_is_compared_again() {
         is_nobodys(&url, store.data(), &store.master_key());
     }
     // What came to the target meanwhile is found, and what is missing.
-    let name = url.rsplit('/').next().expect("a name");
+    let name = name_of(&url);
     let sql = |text: &str| cluster.sql(name, text).expect("it runs");
     sql("UPDATE customers SET version = version + 1");
     refused(

@@ -14,6 +14,7 @@ mod life;
 mod refusals;
 mod rows;
 mod schema;
+mod terminal;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -5,13 +5,8 @@ use std::fs;
 use rusqlite::Connection;
 
 use crate::place::cluster;
-use crate::support::{Folder, Server, oms};
+use crate::support::{Folder, Server, name_of, oms};
 use crate::{Stopped, empty_folder, moved, moving, refused, stopped, text};
-
-/// The last part of a URL.
-fn name(url: &str) -> &str {
-    url.rsplit('/').next().expect("a name")
-}
 
 #[test]
 fn a_source_on_which_a_server_runs_is_refused() {
@@ -45,7 +40,7 @@ fn a_target_that_is_not_empty_is_refused_and_stays_as_it_is() {
     moved(one.data(), &url);
     refused(&moving(other.data(), &url, &[]), "is not empty (projects)");
     refused(&moving(one.data(), &url, &[]), "is not empty (projects)");
-    let customers = cluster.sql(name(&url), "SELECT COUNT(*) FROM customers");
+    let customers = cluster.sql(name_of(&url), "SELECT COUNT(*) FROM customers");
     assert_eq!(customers.as_deref(), Ok("3"));
 
     let before = other.files();
@@ -93,7 +88,7 @@ fn an_unfinished_move_takes_rows_of_its_own_source_only() {
     assert!(!killed.status.success(), "{killed:?}");
     refused(&moving(other.data(), &url, &[]), one.data());
     let garble = "UPDATE unfinished_move SET edge = '\\x07'";
-    cluster.sql(name(&url), garble).expect("it runs");
+    cluster.sql(name_of(&url), garble).expect("it runs");
     refused(&moving(one.data(), &url, &[]), "does not say how far it is");
 }
 
@@ -121,7 +116,7 @@ fn stores_of_another_schema_are_refused_with_what_to_run() {
         "use the newer oms that wrote it",
     );
     set(&known.to_string());
-    let sql = |text: &str| cluster.sql(name(&url), text).expect("it runs");
+    let sql = |text: &str| cluster.sql(name_of(&url), text).expect("it runs");
     moved(store.data(), &url);
     let last = sql("SELECT MAX(number) FROM schema_steps WHERE part = 'data'");
     sql(&format!(
@@ -142,7 +137,7 @@ fn stores_of_another_schema_are_refused_with_what_to_run() {
     let migrated = oms(&["migrate", "--database", &newer], &[]);
     assert!(migrated.status.success(), "{migrated:?}");
     let step = "INSERT INTO schema_steps VALUES ('data', 99)";
-    cluster.sql(name(&newer), step).expect("it runs");
+    cluster.sql(name_of(&newer), step).expect("it runs");
     refused(&moving(store.data(), &newer, &[]), "run a newer oms");
 }
 

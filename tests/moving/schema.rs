@@ -7,7 +7,7 @@ use oms::store::relocation::table::{Column, DERIVED, Kind, TABLES, Table};
 use rusqlite::Connection;
 
 use crate::place::cluster;
-use crate::support::{Folder, oms};
+use crate::support::{Folder, name_of, oms};
 use crate::text;
 
 /// Columns by table, each as name, kind and whether it may be empty.
@@ -110,7 +110,7 @@ fn the_description_is_the_schema_of_postgres() {
     let url = cluster.new_database();
     let output = oms(&["migrate", "--database", &url], &[]);
     assert!(output.status.success(), "{output:?}");
-    let name = url.rsplit('/').next().expect("a name");
+    let name = name_of(&url);
     let sql = |sql: &str| cluster.sql(name, sql).expect("it runs");
     let mut real = Schema::new();
     let columns = sql(

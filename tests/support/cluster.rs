@@ -5,11 +5,11 @@
 
 use std::fs::{self, Permissions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -132,6 +132,8 @@ impl Cluster {
             ("shared_buffers", "64MB"),
             ("min_wal_size", "8MB"),
             ("max_wal_size", "32MB"),
+            // Database, SQLSTATE and program of whatever is said.
+            ("log_line_prefix", "%d %e %a "),
         ];
         for (name, value) in own.iter().chain(settings) {
             let value = value.replace("{folder}", folder_text);
@@ -207,34 +209,65 @@ impl Cluster {
         }
     }
 
-    /// Keeps everybody from writing to the database of a data folder until the input ends.
-    pub fn lock_tables(&self, data: &Path) -> (Child, ChildStdin) {
+    /// Keeps everybody from writing to the database of a data folder until the session ends.
+    pub fn lock_tables(&self, data: &Path) -> Session {
         let (_, url) = database_setting(data).expect("the folder has a database");
-        let mut session = Command::new(self.programs.join("psql"))
-            .args(["-X", "-A", "-t", "-q", &url])
+        let mut session = self.session(name_of(&url)).expect("psql connects");
+        session.run("BEGIN; LOCK TABLE customers, writers IN EXCLUSIVE MODE");
+        session
+    }
+
+    /// A session of psql in one of its databases; what the server said where it lets nobody in.
+    pub fn session(&self, database: &str) -> Result<Session, String> {
+        let mut child = Command::new(self.programs.join("psql"))
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
+            .arg(self.url(database))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("psql runs");
-        let mut input = session.stdin.take().expect("stdin is piped");
-        writeln!(
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut session = Session {
+            child,
             input,
-            "BEGIN; LOCK TABLE customers, writers IN EXCLUSIVE MODE; SELECT 'held';"
-        )
-        .expect("psql reads");
-        let mut said = String::new();
-        let output = session.stdout.take().expect("stdout is piped");
-        BufReader::new(output)
-            .read_line(&mut said)
-            .expect("psql answers");
-        assert_eq!(said.trim(), "held");
-        (session, input)
+            output,
+        };
+        session.begin("SELECT 1");
+        session.end()?;
+        Ok(session)
+    }
+
+    /// What the server logged: a database, an SQLSTATE and a program before each text.
+    pub fn logged(&self) -> String {
+        let log = fs::read(self.folder.join("log")).expect("there is a log");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// How often a session of a server was told this SQLSTATE in a database.
+    pub fn met(&self, database: &str, code: &str) -> usize {
+        let before = format!("{database} {code} oms ERROR:");
+        self.logged()
+            .lines()
+            .filter(|line| line.starts_with(&before))
+            .count()
+    }
+
+    /// How many sessions of servers wait in a database for what somebody else holds.
+    pub fn waiting(&self, database: &str) -> usize {
+        let sql = format!(
+            "SELECT COUNT(*) FROM pg_stat_activity
+             WHERE datname = '{database}' AND application_name = 'oms' AND wait_event_type = 'Lock'"
+        );
+        let count = self.sql("postgres", &sql).expect("it answers");
+        count.parse().expect("a number")
     }
 
     /// What the server keeps of the database of a data folder, and its logs.
     pub fn files_of(&self, data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         let (_, url) = database_setting(data).expect("the folder has a database");
-        let name = url.rsplit('/').next().expect("a URL has a path");
+        let name = name_of(&url);
         let number = "SELECT oid FROM pg_database WHERE datname = current_database()";
         self.sql(name, "CHECKPOINT").expect("it is done");
         let number = self.sql(name, number).expect("it has a number");
@@ -252,6 +285,58 @@ impl Cluster {
         files.push((log.clone(), fs::read(log).expect("there is a log")));
         files
     }
+}
+
+/// A session of psql, which ends with this.
+pub struct Session {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+/// What psql prints after a statement that was begun.
+const ENDED: &str = "that was it";
+
+impl Session {
+    /// Has a statement run; [`Self::end`] waits for it.
+    pub fn begin(&mut self, sql: &str) {
+        let input = self.input.as_mut().expect("it has not ended");
+        // Whether psql is still there is seen at the end.
+        drop(writeln!(input, "{sql};\n\\echo {ENDED}"));
+    }
+
+    /// Waits for the end of a statement; gives what psql printed, or what went wrong.
+    pub fn end(&mut self) -> Result<String, String> {
+        let mut said = String::new();
+        while self.output.read_line(&mut said).expect("psql prints text") > 0 {
+            if let Some(said) = said.trim_end().strip_suffix(ENDED) {
+                return Ok(said.trim_end().to_owned());
+            }
+        }
+        let mut wrong = String::new();
+        let errors = self.child.stderr.as_mut().expect("stderr is piped");
+        errors.read_to_string(&mut wrong).expect("psql prints text");
+        Err(wrong)
+    }
+
+    /// Runs a statement that must go well.
+    #[track_caller]
+    pub fn run(&mut self, sql: &str) -> String {
+        self.begin(sql);
+        self.end().unwrap_or_else(|wrong| panic!("{sql}: {wrong}"))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        drop(self.child.wait());
+    }
+}
+
+/// The name of the database in a URL of [`Cluster::url`].
+pub fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().expect("a URL has a path")
 }
 
 impl Drop for Cluster {

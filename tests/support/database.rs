@@ -1,27 +1,25 @@
 //! Takes the store away from a running server and gives it back.
 
 use std::path::Path;
-use std::process::{Child, ChildStdin};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::cluster::{Cluster, on_postgres};
+use super::cluster::{Cluster, Session, on_postgres};
 
 /// While this lives, nobody else can write to the store.
 pub enum WriteLock {
     /// The write lock of a file.
     File(Connection),
-    /// Locks of a session of `psql`, which ends with its input.
-    Tables(Child, ChildStdin),
+    /// Locks of a session.
+    Tables(Session),
 }
 
 impl WriteLock {
     /// Takes the write lock of the database under a data folder.
     pub fn take(data: &Path) -> Self {
         if on_postgres() {
-            let (child, input) = Cluster::shared().lock_tables(data);
-            return Self::Tables(child, input);
+            return Self::Tables(Cluster::shared().lock_tables(data));
         }
         let path = data.join("oms.db");
         let connection = Connection::open(path).expect("the database opens");
@@ -40,10 +38,7 @@ impl WriteLock {
             Self::File(connection) => connection
                 .execute_batch("ROLLBACK")
                 .expect("nothing was written"),
-            Self::Tables(mut session, input) => {
-                drop(input);
-                drop(session.wait());
-            }
+            Self::Tables(session) => drop(session),
         }
     }
 }

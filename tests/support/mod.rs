@@ -20,7 +20,7 @@ mod sql;
 mod wait;
 
 pub use api::{Api, Key, Mode, fresh_name, ids};
-pub use cluster::{Cluster, database_setting, note_database, on_postgres};
+pub use cluster::{Cluster, Session, database_setting, name_of, note_database, on_postgres};
 pub use database::WriteLock;
 pub use folder::{Folder, files_under};
 pub use http::{Answer, Call, Client, raw, send_at_once};

@@ -8,12 +8,12 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::Value;
 use rusqlite::{Batch, Connection};
 
-use super::cluster::{Cluster, database_setting, on_postgres};
+use super::cluster::{Cluster, database_setting, name_of, on_postgres};
 
 /// Runs SQL; gives its rows as psql prints them: a line each, columns with `|` between.
 pub fn try_sql(data: &Path, sql: &str) -> Result<String, String> {
     if let Some((_, url)) = database_setting(data) {
-        let name = url.rsplit('/').next().expect("a URL has a path");
+        let name = name_of(&url);
         return Cluster::shared().sql(name, sql);
     }
     on_files(data, sql).map_err(|error| error.to_string())

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::cli::origin::origin;
-use crate::cli::terminal::{ProjectArguments, at, must_exist, progress_bar, run_to_end};
+use crate::cli::terminal::{
+    ProjectArguments, at, must_be_a_file, must_exist, progress_bar, run_to_end,
+};
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::audit;
@@ -190,6 +192,7 @@ impl Output {
         let (sink, names): (Box<dyn Write>, _) = match &arguments.output {
             None => (Box::new(BufWriter::new(io::stdout().lock())), None),
             Some(path) => {
+                must_be_a_file(path)?;
                 let mut name = path.file_name().unwrap_or_default().to_owned();
                 name.push(".part");
                 let part = path.with_file_name(name);

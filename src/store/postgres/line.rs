@@ -2,6 +2,7 @@
 //! asked for again at once while nobody answers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(super) struct Line {
     database: Arc<Database>,
     session: Option<Session>,
     away_until: Option<Instant>,
+    /// How many of the lines that take the same work are connected.
+    connected: Arc<AtomicUsize>,
 }
 
 /// What to do about trouble.
@@ -44,11 +47,25 @@ pub(super) enum Remedy {
 }
 
 impl Line {
-    pub(super) const fn new(database: Arc<Database>) -> Self {
+    pub(super) const fn new(database: Arc<Database>, connected: Arc<AtomicUsize>) -> Self {
         Self {
             database,
             session: None,
             away_until: None,
+            connected,
+        }
+    }
+
+    /// Before work is taken: where the server gives this line no connection and others have
+    /// one, the work is theirs. It would be refused here, and faster than they can do it.
+    pub(super) fn leave_work_to_others(&mut self) {
+        while let Some(until) = self.away_until
+            && self.connected.load(Ordering::Relaxed) > 0
+        {
+            thread::sleep(until.saturating_duration_since(now()));
+            if self.session().is_ok() {
+                return;
+            }
         }
     }
 
@@ -58,7 +75,9 @@ impl Line {
     /// `serviceUnavailable` when there is none to be had.
     pub(super) fn session(&mut self) -> Result<&mut Session> {
         if self.session.is_none() {
-            if self.away_until.is_some_and(|until| now() < until) {
+            // Where others are connected, somebody answers by now.
+            let is_alone = self.connected.load(Ordering::Relaxed) == 0;
+            if is_alone && self.away_until.is_some_and(|until| now() < until) {
                 return Err(away());
             }
             match Session::open(&self.database) {
@@ -67,9 +86,12 @@ impl Line {
                         tracing::info!(database = %self.database, "the database is back");
                     }
                     self.session = Some(session);
+                    self.connected.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(cause) => {
-                    tracing::warn!(%cause, database = %self.database, "the database is away");
+                    if self.away_until.is_none() {
+                        tracing::warn!(%cause, database = %self.database, "the database is away");
+                    }
                     self.away_until = Some(now() + PAUSE);
                 }
             }
@@ -79,7 +101,15 @@ impl Line {
 
     /// Gives the connection up.
     pub(super) fn hang_up(&mut self) {
-        self.session = None;
+        if self.session.take().is_some() {
+            self.connected.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.hang_up();
     }
 }
 

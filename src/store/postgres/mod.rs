@@ -4,6 +4,7 @@
 //! embedded engine has. Nothing is used that CockroachDB, YugabyteDB or Aurora lack, and
 //! nothing but the database is shared between servers.
 
+mod ahead;
 #[cfg(test)]
 mod garbled;
 mod line;
@@ -17,6 +18,7 @@ mod turn;
 mod wire;
 mod writer;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
@@ -65,10 +67,11 @@ impl Postgres {
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::default());
         let recent = Arc::new(Recent::default());
+        let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
             let writer = Writer::new(
-                Line::new(Arc::clone(&database)),
+                Line::new(Arc::clone(&database), Arc::clone(&writing)),
                 number,
                 Arc::clone(&audit),
                 config.write_batch,
@@ -80,7 +83,7 @@ impl Postgres {
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
         }
         for _ in 0..config.read_threads {
-            let line = Line::new(Arc::clone(&database));
+            let line = Line::new(Arc::clone(&database), Arc::clone(&reading));
             let jobs = read_jobs.clone();
             threads.push(spawn("store-read", move || read_loop(line, &jobs))?);
         }
@@ -188,7 +191,9 @@ impl Session {
 }
 
 fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {
-    for first in jobs {
+    loop {
+        line.leave_work_to_others();
+        let Ok(first) = jobs.recv() else { return };
         // What waits behind it came before the snapshot, so it may look at the same one.
         let more = jobs.try_iter().take(READS_TOGETHER - 1);
         let mut together: Vec<_> = std::iter::once(first).chain(more).collect();
@@ -199,37 +204,48 @@ fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {
 
 /// Runs closures over one snapshot; from the first that meets trouble on, each by itself.
 fn read_together(line: &mut Line, jobs: Vec<Box<dyn Job>>) {
-    let mut jobs = jobs.into_iter();
+    let mut jobs = VecDeque::from(jobs);
     if jobs.len() > 1
-        && let Some(troubled) = share_snapshot(line, &mut jobs)
+        && let Ok(session) = line.session()
     {
-        read(line, troubled);
+        share_snapshot(session, &mut jobs);
+        if session.trouble().is_some() {
+            session.roll_back();
+            if session.take_trouble().remedy() == Remedy::Reconnect {
+                line.hang_up();
+            }
+        }
     }
     for job in jobs {
         read(line, job);
     }
 }
 
-/// Gives the job back that met trouble; those behind it are left.
-fn share_snapshot(
-    line: &mut Line,
-    jobs: &mut impl Iterator<Item = Box<dyn Job>>,
-) -> Option<Box<dyn Job>> {
-    let session = line.session().ok()?;
+/// Asks the first questions together, then runs and finishes closures; leaves those that
+/// trouble kept from it.
+fn share_snapshot(session: &mut Session, jobs: &mut VecDeque<Box<dyn Job>>) {
     let _ = session.begin_reading();
-    for mut job in jobs {
-        job.run(&mut Tx::on_postgres(session, None));
+    let questions: Vec<_> = jobs
+        .iter()
+        .map(|job| session.gather_first(|session| job.ask(&mut Tx::on_postgres(session, None))))
+        .collect();
+    let Ok(mut answers) = session.answer() else {
+        return;
+    };
+    for question in questions {
+        let answer = question.and_then(|question| Some(question.answered(answers.next()?)));
+        let Some(mut job) = jobs.pop_front() else {
+            break;
+        };
+        session.with_answer(answer, |session| {
+            job.run(&mut Tx::on_postgres(session, None));
+        });
         if session.trouble().is_some() {
-            session.roll_back();
-            if session.take_trouble().remedy() == Remedy::Reconnect {
-                line.hang_up();
-            }
-            return Some(job);
+            return jobs.push_front(job);
         }
         job.finish(Ok(()));
     }
     session.end_reading();
-    None
 }
 
 /// Runs a closure over a snapshot, again on another connection when one broke.

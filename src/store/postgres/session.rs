@@ -9,10 +9,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::{DataRowBody, Message};
 
 use super::super::{Row, Value};
+use super::ahead::{Answer, First, Question};
 use super::login::Login;
 use super::row::{Kind, Row as Cells};
 use super::stream::Stream;
@@ -75,6 +77,7 @@ pub(in crate::store) struct Session {
     columns: Arc<[Kind]>,
     /// Answers that nobody waits for and that come before all others.
     owed: usize,
+    first: First,
     trouble: Option<Trouble>,
     has_written: bool,
     trusts_constraints: bool,
@@ -94,8 +97,11 @@ impl Session {
     }
 
     fn open_at(host: &Host, database: &Database) -> io::Result<Self> {
+        // Whoever says nothing before it has let us in is not waited for as long as a statement.
+        let session = Self::over(Stream::connect(host, database)?, database)?;
         let patience = database.statement_timeout + GRACE;
-        Self::over(Stream::connect(host, database, patience)?, database)
+        session.stream.wait_at_most(patience)?;
+        Ok(session)
     }
 
     /// Logs in and makes the connection what it shall be.
@@ -108,6 +114,7 @@ impl Session {
             pending: 0,
             columns: Arc::default(),
             owed: 0,
+            first: First::Asked,
             trouble: None,
             has_written: false,
             trusts_constraints: false,
@@ -307,11 +314,51 @@ impl Session {
         values: &[Value<'_>],
         show: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
+        let (before, waited) = (self.outbox.len(), self.pending);
         self.gather(sql, values)?;
+        if let Some(answer) = self.first.take_answer(self.outbox.since(before)) {
+            self.outbox.forget_since(before);
+            self.pending = waited;
+            return answer.show(show);
+        }
         self.exchange(show).map(drop)
     }
 
+    /// Runs a closure until it asks something, and gathers that; `None` when it asks nothing,
+    /// or what it asks has to be prepared first.
+    pub(super) fn gather_first(&mut self, run: impl FnOnce(&mut Self)) -> Option<Question> {
+        self.first = First::Gathered(None);
+        run(self);
+        self.first.take_question()
+    }
+
+    /// Sends what was gathered since the transaction began; gives the rows that each question
+    /// found.
+    pub(super) fn answer(&mut self) -> Result<impl Iterator<Item = Vec<DataRowBody>> + use<>> {
+        self.outbox.sync();
+        self.pending = 0;
+        let mut found = vec![Vec::new()];
+        self.converse(|message| {
+            match (message, found.last_mut()) {
+                (Message::DataRow(body), Some(rows)) => rows.push(body),
+                (Message::CommandComplete(_), _) => found.push(Vec::new()),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // The first is the transaction's beginning.
+        Ok(found.into_iter().skip(1))
+    }
+
+    /// Runs a closure that may have the answer to its first question.
+    pub(super) fn with_answer(&mut self, answer: Option<Answer>, run: impl FnOnce(&mut Self)) {
+        self.first = answer.map_or(First::Asked, First::Answered);
+        run(self);
+        self.first = First::Asked;
+    }
+
     fn reset(&mut self) {
+        self.first = First::Asked;
         self.trouble = None;
         self.has_written = false;
         self.trusts_constraints = false;
@@ -322,6 +369,9 @@ impl Session {
             return Err(Error::internal("the transaction has failed already"));
         }
         let key = (sql.as_ptr().addr(), sql.len());
+        if matches!(self.first, First::Gathered(_)) {
+            return self.gather_question(key, values);
+        }
         if !self.statements.contains_key(&key) {
             if self.pending > 0 {
                 self.exchange(&mut |_| Ok(()))?;
@@ -334,6 +384,24 @@ impl Session {
         self.pending += 1;
         self.columns = Arc::clone(&statement.columns);
         Ok(())
+    }
+
+    /// Gathers the first question of a closure, which goes no further.
+    fn gather_question(&mut self, key: (usize, usize), values: &[Value<'_>]) -> Result<()> {
+        if let First::Gathered(question @ None) = &mut self.first
+            && let Some(statement) = self.statements.get(&key)
+            && self.outbox.len() < GATHERED_BYTES
+        {
+            let before = self.outbox.len();
+            self.outbox
+                .run(&statement.name, &statement.arguments, values)?;
+            self.pending += 1;
+            *question = Some(Question {
+                message: Bytes::copy_from_slice(self.outbox.since(before)),
+                columns: Arc::clone(&statement.columns),
+            });
+        }
+        Err(Error::internal("the answer is not there yet"))
     }
 
     /// Has a statement prepared, and learns what it takes and gives.

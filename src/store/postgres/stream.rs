@@ -29,12 +29,10 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Connects within a time; everything later may take `patience` at a time.
-    pub(super) fn connect(
-        host: &Host,
-        database: &Database,
-        patience: Duration,
-    ) -> io::Result<Self> {
+    /// Connects within `connect_timeout`, which each answer may take too until
+    /// [`Self::wait_at_most`] says otherwise.
+    pub(super) fn connect(host: &Host, database: &Database) -> io::Result<Self> {
+        let patience = database.connect_timeout;
         match host {
             Host::Socket { folder, port } => {
                 let socket = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}")))?;
@@ -43,10 +41,9 @@ impl Stream {
                 Ok(Self::Socket(socket))
             }
             Host::Tcp { name, port } => {
-                let stream = connect_tcp(name, *port, database.connect_timeout)?;
+                let stream = connect_tcp(name, *port, patience)?;
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))?;
+                limit(&stream, Some(patience))?;
                 notice_silence(&stream)?;
                 match &database.tls {
                     Tls::Off => Ok(Self::Tcp(stream)),
@@ -58,6 +55,24 @@ impl Stream {
             }
         }
     }
+
+    /// How long to wait for each answer from now on.
+    pub(super) fn wait_at_most(&self, patience: Duration) -> io::Result<()> {
+        let patience = Some(patience);
+        match self {
+            Self::Tcp(stream) => limit(stream, patience),
+            Self::Tls(stream) => limit(&stream.sock, patience),
+            Self::Socket(stream) => {
+                stream.set_read_timeout(patience)?;
+                stream.set_write_timeout(patience)
+            }
+        }
+    }
+}
+
+fn limit(stream: &TcpStream, patience: Option<Duration>) -> io::Result<()> {
+    stream.set_read_timeout(patience)?;
+    stream.set_write_timeout(patience)
 }
 
 fn connect_tcp(name: &str, port: u16, limit: Duration) -> io::Result<TcpStream> {

@@ -33,6 +33,16 @@ impl Outbox {
         self.0.len()
     }
 
+    /// What came behind so many bytes.
+    pub(super) fn since(&self, before: usize) -> &[u8] {
+        &self.0[before.min(self.0.len())..]
+    }
+
+    /// Takes back what came behind so many bytes.
+    pub(super) fn forget_since(&mut self, before: usize) {
+        self.0.truncate(before);
+    }
+
     /// Sends everything.
     pub(super) fn send(&mut self, stream: &mut impl Write) -> io::Result<()> {
         let sent = stream.write_all(&self.0).and_then(|()| stream.flush());
@@ -146,6 +156,11 @@ impl Inbox {
                 Ok(())
             }
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => Ok(()),
+            // So a socket says that its time is over.
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server says nothing",
+            )),
             Err(cause) => Err(cause),
         }
     }

@@ -100,7 +100,11 @@ impl Writer {
 
     /// Commits batch after batch until the queue is closed and empty.
     pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
-        while let Some(batch) = self.gather(jobs) {
+        loop {
+            self.line.leave_work_to_others();
+            let Some(batch) = self.gather(jobs) else {
+                return;
+            };
             if !batch.is_empty() {
                 let jobs = batch.len();
                 self.carry_out(batch);

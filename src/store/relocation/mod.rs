@@ -208,7 +208,7 @@ fn copy(
     reached: Reached,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<()> {
-    let rows = count(from)?;
+    let rows = count(from)? + reader.recent();
     let done = if reached.part.is_empty() {
         0
     } else {
@@ -238,7 +238,7 @@ fn compare(
     target: &mut Target,
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Moved>> {
-    let rows = 2 * count(from)?;
+    let rows = 2 * (count(from)? + reader.recent());
     tell(Progress::Begins {
         doing: "comparing",
         rows,

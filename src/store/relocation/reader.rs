@@ -80,7 +80,7 @@ impl Plan {
         }
     }
 
-    /// How many rows there are, nearly: those of the tail are not counted.
+    /// How many rows the table itself has; the tail of look-ups is [`Reader::recent`]'s.
     pub(super) fn count(&'static self, tx: &mut Tx<'_>) -> Result<u64> {
         let count = tx.first(&self.count, &[], |row| row.int(0))?;
         Ok(count.unwrap_or(0).unsigned_abs())
@@ -169,6 +169,11 @@ impl Reader {
                 superseded(tx)?
             },
         })
+    }
+
+    /// How many look-ups are not in their table yet.
+    pub(super) fn recent(&self) -> u64 {
+        self.tail.len() as u64
     }
 
     /// Rows behind an edge, which is empty before the first; `None` at the end.
