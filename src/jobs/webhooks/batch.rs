@@ -15,7 +15,7 @@ use crate::core::delivery::DISABLED_AFTER_S;
 use crate::core::event::{self, Event, EventKind, Origin};
 use crate::core::reach::Reach;
 use crate::core::webhook::Webhook;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::id::{CustomerId, WebhookId};
 use crate::store::event::EventRow;
@@ -84,10 +84,12 @@ impl Done {
     }
 }
 
-/// Runs a batch and tells of it.
+/// Runs a batch and tells of it, whatever comes of it: a webhook has one at a time.
 pub(super) async fn run(app: App, order: Order, done: UnboundedSender<Done>) {
     let nothing = Done::nothing(&order);
-    let outcome = carry_out(&app, order).await;
+    // A task of its own, so that a panic is an error here.
+    let outcome = tokio::spawn(carry_out(app, order)).await;
+    let outcome = outcome.map_err(Error::internal).flatten();
     let outcome = outcome.unwrap_or_else(|error| {
         let webhook = nothing.id;
         tracing::warn!(%error, %webhook, "a batch of deliveries failed; it is tried again");
@@ -97,7 +99,7 @@ pub(super) async fn run(app: App, order: Order, done: UnboundedSender<Done>) {
     let _ = done.send(outcome);
 }
 
-async fn carry_out(app: &App, order: Order) -> Result<Done> {
+async fn carry_out(app: App, order: Order) -> Result<Done> {
     let reading = order.clone();
     let store = &app.installation.store;
     let gathered: Option<Gathered> = store.read(move |tx| gather(tx, &reading)).await?;
@@ -139,7 +141,7 @@ async fn carry_out(app: &App, order: Order) -> Result<Done> {
         (false, true) => order.progress.failing_since.or(Some(now)),
         (false, false) => order.progress.failing_since,
     };
-    let (goes_on, next_at) = record(app, &order, sent, progress).await?;
+    let (goes_on, next_at) = record(&app, &order, sent, progress).await?;
     Ok(Done {
         progress: goes_on.then_some(progress),
         next_at,
