@@ -147,43 +147,30 @@ fn of_resource(
 
 /// Whether a project has so few customers that each of them can be asked for its events.
 fn has_few_resources(tx: &mut Tx<'_>, project: i64) -> Result<bool> {
-    let sql = if tx.is_spread() {
-        "SELECT COUNT(*) FROM (SELECT 1 FROM customers
-                               WHERE bucket IN (0, 1, 2, 3, 4, 5, 6, 7) AND project = $1
-                               LIMIT $2) AS c"
-    } else {
-        "SELECT COUNT(*) FROM (SELECT 1 FROM customers WHERE project = $1 LIMIT $2) AS c"
-    };
-    let count = tx.first(sql, &[project.into(), (FEW + 1).into()], |row| row.int(0))?;
+    static FEW_OF_PROJECT: Sql = Sql::new(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM customers c
+                               WHERE {any c} AND c.project = $1 LIMIT $2) AS f",
+    );
+    let values = [project.into(), (FEW + 1).into()];
+    let count = tx.first(FEW_OF_PROJECT.of(tx), &values, |row| row.int(0))?;
     Ok(count.unwrap_or_default() <= FEW)
 }
 
 /// The ids first, for they alone are sorted; then the rows of those that are shown.
 fn of_few_resources(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
-    static PLAIN: Sql = Sql::new(
-        "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
-         FROM (SELECT o.id FROM (SELECT c.id FROM customers c WHERE c.project = $1
-                                 UNION ALL SELECT w.id FROM webhooks w WHERE w.project = $1) AS r
-               JOIN events o ON {at o.resource r.id} AND o.id < $2 AND o.id >= $3
-               ORDER BY o.id DESC LIMIT $4) AS s
-         JOIN events e ON {at e.id s.id} AND e.project = $1
-         LEFT JOIN keys.data_keys k ON k.id = e.data_key ORDER BY e.id DESC",
-    );
-    static SPREAD: Sql = Sql::new(
+    static OF_FEW: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
                 e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM (SELECT o.id FROM (SELECT c.id FROM customers c
-                                 WHERE c.bucket IN (0, 1, 2, 3, 4, 5, 6, 7) AND c.project = $1
+                                 WHERE {any c} AND c.project = $1
                                  UNION ALL SELECT w.id FROM webhooks w WHERE w.project = $1) AS r
                JOIN events o ON {at o.resource r.id} AND o.id < $2 AND o.id >= $3
                ORDER BY o.id DESC LIMIT $4) AS s
          JOIN events e ON {at e.id s.id} AND e.project = $1
          LEFT JOIN keys.data_keys k ON k.id = e.data_key ORDER BY e.id DESC",
     );
-    let sql = if tx.is_spread() { &SPREAD } else { &PLAIN };
     tx.all(
-        sql.of(tx),
+        OF_FEW.of(tx),
         &[
             filter.project.into(),
             (&filter.before).into(),

@@ -7,6 +7,7 @@
 //!
 //! - `{at c.id $2}`: rows of `c` with this id.
 //! - `{all c}`: rows of `c`, in the order of an id that the text ends with.
+//! - `{any c}`: rows of `c` in whatever bucket, in no order.
 //! - `{place e}`: the place of the row `e` of `events` in the order of everything (`order.rs`).
 
 use std::sync::OnceLock;
@@ -46,7 +47,7 @@ impl Sql {
 fn plain(text: &str) -> String {
     replace_marks(text, |mark| match mark {
         Mark::At { column, id } => format!("{column} = {id}"),
-        Mark::All { .. } => "1 = 1".to_owned(),
+        Mark::All { .. } | Mark::Any { .. } => "1 = 1".to_owned(),
         Mark::Place { table } => format!("{table}.place"),
     })
 }
@@ -63,6 +64,7 @@ fn spread(text: &str) -> String {
                 format!("{bucket} = (get_byte({id}, 15) & 7) AND {column} = {id}")
             }
             Mark::All { table } => format!("{table}.bucket = {bucket}"),
+            Mark::Any { table } => format!("{table}.bucket IN ({})", buckets()),
             // A row without a place comes after all that have one.
             Mark::Place { table } => format!(
                 "COALESCE((SELECT p.first + {table}.position - p.start - 1 FROM event_places p
@@ -118,9 +120,16 @@ fn of_the_merge(word: &str) -> String {
         .map_or_else(|| word.to_owned(), |(_, column)| format!("every.{column}"))
 }
 
+/// Every bucket, so that a key that begins with it leads to the rows.
+fn buckets() -> String {
+    let all: Vec<_> = (0..BUCKETS).map(|bucket| bucket.to_string()).collect();
+    all.join(", ")
+}
+
 enum Mark<'a> {
     At { column: &'a str, id: &'a str },
     All { table: &'a str },
+    Any { table: &'a str },
     Place { table: &'a str },
 }
 
@@ -134,6 +143,7 @@ fn replace_marks(text: &str, write: impl Fn(Mark<'_>) -> String) -> String {
         written.push_str(&write(match words.as_slice() {
             ["at", column, id] => Mark::At { column, id },
             ["all", table] => Mark::All { table },
+            ["any", table] => Mark::Any { table },
             ["place", table] => Mark::Place { table },
             _ => unreachable!("no such mark: {mark}"),
         }));
@@ -177,6 +187,16 @@ mod tests {
         assert!(
             merged.ends_with(") every ORDER BY every.id LIMIT $2"),
             "{merged}"
+        );
+    }
+
+    #[test]
+    fn rows_of_any_bucket_are_found_by_all_of_them() {
+        let text = "SELECT t.id FROM t WHERE {any t} AND t.x = $1";
+        assert_eq!(plain(text), "SELECT t.id FROM t WHERE 1 = 1 AND t.x = $1");
+        assert_eq!(
+            spread(text),
+            "SELECT t.id FROM t WHERE t.bucket IN (0, 1, 2, 3, 4, 5, 6, 7) AND t.x = $1"
         );
     }
 
