@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use clap::Args;
 use serde_json::value::RawValue;
@@ -150,18 +148,8 @@ async fn tell(
         };
         let id = deliveries::id_of(signer.row.id, one.id);
         let body = events::payload(&one, id, &data)?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in signer.sign(id, &body, desk.context.now()) {
-            let value = HeaderValue::from_str(&value).map_err(Error::internal)?;
-            headers.insert(HeaderName::from_static(name), value);
-        }
-        let request = Request {
-            method: Method::POST,
-            url: &signer.url,
-            headers,
-            body: Bytes::from(body),
-        };
+        let signature = signer.sign(id, &body, desk.context.now());
+        let request = Request::signed(&signer.url, signature, Bytes::from(body))?;
         match outbound.send(&request, Reach::Anywhere).await {
             Ok(answer) => println!("{line}  -> {}", answer.status),
             Err(failure) => println!("{line}  -> {failure}"),

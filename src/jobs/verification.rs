@@ -7,8 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Method;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
@@ -26,9 +24,6 @@ use crate::outbound::{Limits, Outbound, Request, Resolver};
 use crate::store::customer::{self, Found};
 use crate::store::event as event_rows;
 use crate::store::verification::{self, Attempt, VerificationRow};
-
-/// What requests say of who sends them.
-const OURSELVES: &str = concat!("oms/", env!("CARGO_PKG_VERSION"));
 
 /// How often somebody is looked for.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -272,19 +267,9 @@ fn signed<'a>(
 ) -> Result<Request<'a>> {
     let signature = provider.keys.sign(id, now, &body);
     let values = [id.to_owned(), now.as_seconds().to_string(), signature];
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(OURSELVES));
-    for (name, value) in SIGNATURE_HEADERS.into_iter().zip(values) {
-        let value = HeaderValue::try_from(value).map_err(Error::internal)?;
-        headers.insert(HeaderName::from_static(name), value);
-    }
-    Ok(Request {
-        method: Method::POST,
-        url: &provider.url,
-        headers,
-        body: Bytes::from_owner(body),
-    })
+    let signature = SIGNATURE_HEADERS.into_iter().zip(values);
+    let request = Request::signed(&provider.url, signature, Bytes::from_owner(body))?;
+    Ok(request.from_ourselves())
 }
 
 #[cfg(test)]

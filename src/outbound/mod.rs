@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header::{HOST, HeaderMap, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use axum::http::{Method, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -29,10 +29,13 @@ use pool::{Place, Pool};
 pub use resolver::Resolver;
 
 use crate::core::reach::Reach;
-use crate::error::Result as OmsResult;
+use crate::error::{Error, Result as OmsResult};
 
 /// Bytes of an answer that are kept; the rest is not read.
 pub const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// Who sends what the server sends by itself.
+const OURSELVES: &str = concat!("oms/", env!("CARGO_PKG_VERSION"));
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,39 @@ pub struct Request<'a> {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Bytes,
+}
+
+impl<'a> Request<'a> {
+    /// JSON that is sent with the headers that sign it.
+    ///
+    /// # Errors
+    /// When a value is no header, which a signature never is.
+    pub fn signed(
+        url: &'a Url,
+        signature: impl IntoIterator<Item = (&'static str, String)>,
+        body: Bytes,
+    ) -> OmsResult<Self> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in signature {
+            let value = HeaderValue::try_from(value).map_err(Error::internal)?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Ok(Self {
+            method: Method::POST,
+            url,
+            headers,
+            body,
+        })
+    }
+
+    /// The same, saying who sends it.
+    #[must_use]
+    pub fn from_ourselves(mut self) -> Self {
+        self.headers
+            .insert(USER_AGENT, HeaderValue::from_static(OURSELVES));
+        self
+    }
 }
 
 /// What came back. The status may be any, also that of a redirect.

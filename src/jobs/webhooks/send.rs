@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::http::Method;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -169,20 +167,10 @@ async fn send_chain(shared: &Shared, chain: Vec<Parcel>, sent: &mut Sent) {
 
 async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
     let (webhook, now) = (&shared.order.webhook, shared.app.context.now());
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let agent = concat!("oms/", env!("CARGO_PKG_VERSION"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in webhook.sign(parcel.row.id, &parcel.body, now) {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
-    let request = Request {
-        method: Method::POST,
-        url: &webhook.url,
-        headers,
-        body: parcel.body.clone(),
+    let signature = webhook.sign(parcel.row.id, &parcel.body, now);
+    let request = match Request::signed(&webhook.url, signature, parcel.body.clone()) {
+        Ok(request) => request.from_ourselves(),
+        Err(error) => return Attempt::Failed(error.to_string()),
     };
     let began = Instant::now();
     let outcome = shared.app.outbound.send(&request, shared.order.reach).await;
