@@ -149,6 +149,13 @@ impl Fleet {
         oms(&all, &self.settings())
     }
 
+    /// Has the audit log verified.
+    #[track_caller]
+    pub fn check_audit(&self) {
+        let whole = self.run(&["audit", "verify"]);
+        assert!(whole.status.success(), "{whole:?}");
+    }
+
     /// Makes a key of a new project at the command line.
     #[track_caller]
     pub fn key(&self, mode: Mode) -> Key {

@@ -135,8 +135,7 @@ fn a_database_that_falls_silent_is_waited_for_as_long_as_a_statement_and_comes_b
         (sessions(cluster, &name).len() <= CONNECTIONS).then_some(())
     });
     assert_eq!(api.all_customers().len(), 2);
-    let whole = fleet.run(&["audit", "verify"]);
-    assert!(whole.status.success(), "{whole:?}");
+    fleet.check_audit();
 }
 
 /// A database of a role of its own, which may have so many connections as is said later.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::lists::names;
 use crate::receiver::{Act, Receiver};
 use crate::support::{Mode, Server, full_customer};
 
@@ -143,15 +144,9 @@ fn events_are_listed_and_filtered_and_read_with_the_state_that_they_left() {
     api.change(&id, &json!({"middleName": "King"})).wants(200);
     api.delete(&format!("/customers/{id}")).wants(200);
     let list = api.get("/events").wants(200).json();
-    let names: Vec<_> = list["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["event"].clone())
-        .collect();
     let active = "endorsement.active";
     assert_eq!(
-        names,
+        names(&list),
         [
             "customer.deactivated",
             "customer.updated",

@@ -23,6 +23,11 @@ fn data(page: &Value) -> &Vec<Value> {
     page["data"].as_array().expect("a list")
 }
 
+/// The names of the events on a page.
+pub fn names(page: &Value) -> Vec<Value> {
+    data(page).iter().map(|one| one["event"].clone()).collect()
+}
+
 fn ids(page: &Value) -> Vec<String> {
     let id = |one: &Value| one["id"].as_str().expect("an id").to_owned();
     data(page).iter().map(id).collect()
@@ -96,13 +101,9 @@ fn a_few_events_are_found_behind_very_many_of_others() {
     make_many(&many);
     let pages = walk(&few, "");
     assert_eq!(pages.len(), 1, "{pages:?}");
-    let names: Vec<_> = data(&page(&few, ""))
-        .iter()
-        .map(|one| one["event"].clone())
-        .collect();
     let active = "endorsement.active";
     assert_eq!(
-        names,
+        names(&page(&few, "")),
         [
             "webhook.test",
             "customer.updated",
