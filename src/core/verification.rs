@@ -11,11 +11,11 @@ use super::evaluation::{
 };
 use super::geo::GeoPolicy;
 use super::name::PersonName;
-use super::policy::{Need, Policy};
+use super::policy::{Need, Policy, Requirement};
 use super::project::{Project, Verification};
 use super::references::References;
 use super::review::{Review, Step};
-use super::screening::{Hit, Subject, THRESHOLD};
+use super::screening::{Hit, Subject};
 use crate::store::customer::Endorsements;
 
 /// The surnames that lead a sandbox customer to a status, in any case.
@@ -155,7 +155,7 @@ fn by_policy(
     let mut review = now.review.cloned().unwrap_or_default();
     forget_outdated(&mut review, now);
     review.policy = (project.policy.name.clone(), project.policy.version);
-    let outcomes = evaluated(now, &review, (project, references), today);
+    let (outcomes, hits) = evaluated(now, &review, (project, references), today);
     let mut endorsements = now.before;
     let mut steps = Vec::new();
     for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
@@ -180,6 +180,10 @@ fn by_policy(
         endorsements[name as usize] = Some(status);
         review.standings[name as usize] = Some(standing);
     }
+    let screening = Requirement::of(Need::SanctionsScreening);
+    let mut standings = review.standings.iter().flatten();
+    let at_issue = standings.any(|standing| standing.issues.contains(&screening));
+    review.hits = if at_issue { hits } else { Vec::new() };
     let awaited = !review.awaiting_provider(&endorsements).is_empty();
     let outdated = IDENTITY.iter().any(|field| now.changed.contains(field));
     if outdated || !awaited {
@@ -194,40 +198,44 @@ fn by_policy(
     }
 }
 
-/// Where each requested endorsement is to stand, with what the checks find today.
+/// Where each requested endorsement is to stand by what the checks find today, and the marks
+/// of the hits.
 pub(super) fn evaluated(
     now: &Situation<'_>,
     review: &Review,
     (project, references): (&Project, &References),
     today: Date,
-) -> [Option<Outcome>; 3] {
+) -> ([Option<Outcome>; 3], Vec<String>) {
     let requested: EndorsementSet = EndorsementName::ALL
         .into_iter()
         .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
         .collect();
+    let checks = run_checks(
+        (now.profile, now.identity),
+        &project.policy,
+        references,
+        &review.hits,
+        today,
+    );
     let known = Known {
         facts: Facts::of(now.profile, now.identity, now.signed),
-        checks: &run_checks(
-            now.profile,
-            now.identity,
-            &project.policy,
-            references,
-            today,
-        ),
+        checks: &checks,
         decisions: &review.decisions,
         present: now.before,
         requested,
     };
-    evaluate(&project.policy, &known)
+    let outcomes = evaluate(&project.policy, &known);
+    (outcomes, checks.hits)
 }
 
-/// What the checks find that need nobody outside.
+/// What the checks find that need nobody outside. `open` are the marks of the hits that stand
+/// against the customer already.
 #[must_use]
 pub fn run_checks(
-    profile: &Profile,
-    identity: &Identity,
+    (profile, identity): (&Profile, &Identity),
     policy: &Policy,
     references: &References,
+    open: &[String],
     today: Date,
 ) -> CheckResults {
     let residence = identity.residential_address.as_ref();
@@ -246,7 +254,7 @@ pub fn run_checks(
         None => CheckResult::NotDone("the birth date is not known"),
     };
     let subject = Subject::of(profile, identity);
-    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, THRESHOLD);
+    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, open);
     CheckResults {
         minimum_age,
         geo,
