@@ -37,6 +37,7 @@ pub mod verification;
 mod wal;
 pub mod watchlist;
 pub mod webhook;
+pub mod webhook_subscription;
 pub mod wrapping_key;
 mod writer;
 
