@@ -289,7 +289,7 @@ async fn made_by(app: &App, project: i64, key: &str) -> Result<CustomerId> {
         .store
         .read(move |tx| idempotency::find(tx, &claim, hash, &oldest))
         .await?;
-    let id = record.and_then(|record| CustomerId::parse(&record.resource));
+    let id = record.and_then(|(record, _)| CustomerId::parse(&record.resource));
     Ok(id.unwrap_or(CustomerId::from_bytes([0; 16])))
 }
 
