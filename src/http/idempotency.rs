@@ -282,13 +282,14 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
             effect.key.sealing(),
             &app.context,
         );
-        let (write, id) = (effect.write, record.id);
+        // Before the write: its caller may be gone when it ends, and come again.
+        app.used_keys.note(hash, record.id);
+        let write = effect.write;
         let outcome = store
             .write(move |tx| write_once(tx, &record, hash, &oldest, &write))
             .await?;
         match outcome {
             Outcome::Done => {
-                app.used_keys.note(hash, id);
                 app.foreign_retries.note(false);
                 return Ok(answer_of(effect.status, effect.body, false));
             }

@@ -82,7 +82,7 @@ fn at_once<T: Send + 'static>(
     })
 }
 
-fn read<T: Send + 'static>(
+pub fn read<T: Send + 'static>(
     place: &Place,
     store: &Store,
     work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -90,7 +90,7 @@ fn read<T: Send + 'static>(
     place.runtime.block_on(store.read(work)).expect("it reads")
 }
 
-fn write<T: Send + 'static>(
+pub fn write<T: Send + 'static>(
     place: &Place,
     store: &Store,
     work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -109,7 +109,7 @@ fn ids_of_page(place: &Place, store: &Store, filter: Filter) -> Vec<[u8; 16]> {
         .collect()
 }
 
-fn everything(limit: usize) -> Filter {
+pub fn everything(limit: usize) -> Filter {
     Filter {
         project: PROJECT,
         before: [0xff; 16],
@@ -120,6 +120,8 @@ fn everything(limit: usize) -> Filter {
         limit,
     }
 }
+
+pub use crate::pages::a_filter_that_few_fit_is_read_in_bounded_pages;
 
 pub fn what_a_failed_closure_wrote_is_gone_and_what_others_wrote_stays(place: &Place) {
     let store = place.open();
