@@ -42,6 +42,7 @@ pub mod server;
 pub mod tally;
 mod trace;
 mod unbuilt;
+pub mod used_keys;
 pub mod verification;
 mod webhook_body;
 pub mod webhooks;
