@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use oms::config::{Config, Database};
-use oms::context::Random;
 use oms::store::Store;
 use oms::vault::{ChainKey, KEY_LENGTH, Secrets};
 use tokio::runtime::Runtime;

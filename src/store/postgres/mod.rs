@@ -10,7 +10,6 @@ mod garbled;
 mod line;
 mod login;
 mod migrate;
-mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -32,7 +31,6 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
-use recent::Recent;
 use writer::{Company, Writer};
 
 pub(super) use migrate::{run as migrate, version};
@@ -50,7 +48,6 @@ pub(super) struct Postgres {
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
     company: Arc<Company>,
-    recent: Arc<Recent>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -67,7 +64,6 @@ impl Postgres {
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::of(database.write_connections));
-        let recent = Arc::new(Recent::default());
         let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
         for _ in 0..database.write_connections {
@@ -77,7 +73,6 @@ impl Postgres {
                 config.write_batch,
                 Arc::clone(&company),
                 Arc::clone(writes.pressure()),
-                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -92,7 +87,6 @@ impl Postgres {
             reads,
             audit,
             company,
-            recent,
             threads: Mutex::new(threads),
         })
     }
@@ -116,10 +110,6 @@ impl Postgres {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
-    }
-
-    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
-        self.recent.contains(hash)
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {

@@ -21,7 +21,6 @@ use super::super::queue::{Job, now};
 use super::super::sqlite::lock;
 use super::super::tx::Tx;
 use super::line::{Line, PAUSE, Remedy, wait};
-use super::recent::Recent;
 use super::session::Trouble;
 use super::turn::{Fate, Turn};
 use crate::error::{Error, Result};
@@ -88,7 +87,6 @@ pub(super) struct Writer {
     pub largest_batch: usize,
     pub company: Arc<Company>,
     pub pressure: Arc<Pressure>,
-    pub recent: Arc<Recent>,
     turn: Option<Turn>,
     careful: u32,
     /// Whether its last batch was refused in the end.
@@ -120,7 +118,6 @@ impl Writer {
         largest_batch: usize,
         company: Arc<Company>,
         pressure: Arc<Pressure>,
-        recent: Arc<Recent>,
     ) -> Self {
         Self {
             line,
@@ -128,7 +125,6 @@ impl Writer {
             largest_batch,
             company,
             pressure,
-            recent,
             turn: None,
             careful: 0,
             is_in_doubt: false,
@@ -316,13 +312,11 @@ impl Writer {
         let mut head = self.turn.map(|turn| turn.head);
         let _ = session.begin(trusts_constraints);
         let (mut has_written, mut spoilt) = (false, false);
-        let mut used_keys = Vec::new();
         for job in batch.iter_mut() {
             session.forget_written();
             let mut tx = Tx::on_postgres(session, audit.zip(head));
             let well = job.run(&mut tx);
             head = tx.chain.map(|(_, head)| head);
-            used_keys.append(&mut tx.used_keys);
             has_written |= session.has_written();
             spoilt = !well && session.has_written();
             if spoilt || session.trouble().is_some() {
@@ -343,7 +337,6 @@ impl Writer {
             if noted.is_ok() && session.commit().is_ok() {
                 metrics::COMMIT_TIME.observe_time(began.elapsed());
                 self.turn = next;
-                self.recent.note(&used_keys);
                 return Tried::Done;
             }
             if noted.is_ok() && session.may_have_committed() {
