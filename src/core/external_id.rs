@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::personal::Personal;
-use super::text::{CONTROL, INVISIBLE, JOINERS, Ranges, SPACE, class, refuse_in};
+use super::text::{CONTROL, INVISIBLE, JOINERS, Ranges, SPACE, refuse_in, short_class};
 use crate::error::{FieldCode, Invalid};
 
 /// The most characters of an external id.
@@ -64,8 +64,8 @@ impl ExternalId {
 
 impl PartialSchema for ExternalId {
     fn schema() -> RefOr<Schema> {
-        let inner = class(&[CONTROL, INVISIBLE, JOINERS, odd_space()]);
-        let edge = class(&[CONTROL, INVISIBLE, JOINERS, SPACE]);
+        let inner = short_class(&[CONTROL, INVISIBLE, JOINERS, odd_space()]);
+        let edge = short_class(&[CONTROL, INVISIBLE, JOINERS, SPACE]);
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("Your own id for the customer. Opaque and not unique."))
