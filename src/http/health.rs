@@ -27,6 +27,7 @@ pub async fn healthz() -> &'static str {
     responses((status = 200, description = "The server can work", body = String, content_type = "text/plain", example = "ok"))
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
+    app.installation.store.check_room()?;
     // An empty transaction goes all the way to the writer and its lock.
     app.installation.store.write(|_| Ok(())).await?;
     Ok("ok")
