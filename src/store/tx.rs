@@ -13,8 +13,6 @@ pub struct Tx<'a> {
     engine: Engine<'a>,
     /// Look-ups of this commit; only the embedded engine gathers them.
     pub(super) journal: Vec<Op>,
-    /// Hashes of idempotency keys that this used, where they are not journalled.
-    pub(super) used_keys: Vec<i64>,
     /// Only a writer has a chain, once it was told the key.
     pub(super) chain: Option<(&'a Audit, Head)>,
     /// A statement of the embedded engine found no room on the disk.
@@ -25,6 +23,8 @@ enum Engine<'a> {
     Sqlite {
         connection: &'a rusqlite::Connection,
         tail: &'a Tail,
+        /// Another process may have journalled what the tail has not read.
+        may_be_ahead: bool,
     },
     Postgres(&'a mut Session),
 }
@@ -36,10 +36,27 @@ impl<'a> Tx<'a> {
         chain: Option<(&'a Audit, Head)>,
     ) -> Self {
         Self {
-            engine: Engine::Sqlite { connection, tail },
+            engine: Engine::Sqlite {
+                connection,
+                tail,
+                may_be_ahead: false,
+            },
             journal: Vec::new(),
-            used_keys: Vec::new(),
             chain,
+            found_no_room: false,
+        }
+    }
+
+    /// A snapshot beside the writer of this process and others.
+    pub(super) const fn reading(connection: &'a rusqlite::Connection, tail: &'a Tail) -> Self {
+        Self {
+            engine: Engine::Sqlite {
+                connection,
+                tail,
+                may_be_ahead: true,
+            },
+            journal: Vec::new(),
+            chain: None,
             found_no_room: false,
         }
     }
@@ -51,7 +68,6 @@ impl<'a> Tx<'a> {
         Self {
             engine: Engine::Postgres(session),
             journal: Vec::new(),
-            used_keys: Vec::new(),
             chain,
             found_no_room: false,
         }
@@ -93,6 +109,17 @@ impl<'a> Tx<'a> {
             Engine::Sqlite { tail, .. } => Some(tail),
             Engine::Postgres(_) => None,
         }
+    }
+
+    /// Whether the journal of look-ups may hold what the tail does not.
+    pub(super) const fn may_be_ahead_of_tail(&self) -> bool {
+        matches!(
+            self.engine,
+            Engine::Sqlite {
+                may_be_ahead: true,
+                ..
+            }
+        )
     }
 
     /// Runs a statement and gives the number of rows it changed.

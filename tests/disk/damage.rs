@@ -52,7 +52,8 @@ impl Killed {
     }
 }
 
-fn copy_files(from: &Path, to: &Path) {
+/// Copies a folder's files with their modes.
+pub fn copy_files(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("in order");
     for entry in fs::read_dir(from).expect("it is there") {
         let entry = entry.expect("in order");
@@ -98,14 +99,27 @@ fn serve(data: &Path, settings: &[(&str, &str)]) -> Output {
     oms(&all, settings)
 }
 
-fn lost_writes(data: &Path) -> Vec<Value> {
+fn findings(data: &Path) -> Vec<Value> {
     let data = data.to_str().expect("a path of plain text");
     let output = oms(&["doctor", "--json", "--data", data], &[]);
     let report: Value =
         serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    let findings = report["findings"].as_array().expect("in order");
-    let lost = findings.iter().filter(|one| one["check"] == "lostWrites");
-    lost.cloned().collect()
+    report["findings"].as_array().expect("in order").clone()
+}
+
+/// The problems of a folder, but for a disk that is small.
+pub fn doctor_finds(data: &Path) -> Vec<String> {
+    let problems = findings(data)
+        .into_iter()
+        .filter(|one| one["problem"] == true);
+    let problems = problems.filter(|one| one["check"] != "diskSpace");
+    problems.map(|one| one.to_string()).collect()
+}
+
+fn lost_writes(data: &Path) -> Vec<Value> {
+    let mut lost = findings(data);
+    lost.retain(|one| one["check"] == "lostWrites");
+    lost
 }
 
 /// The start refuses and says how to go on; returns the name of the loss.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::damage::doctor_finds;
 use crate::support::{
     Answer, Api, Folder, Mode, Server, eventually, fresh_name, is_about_files, oms,
 };
@@ -136,16 +137,9 @@ fn ids(api: &Api) -> BTreeSet<String> {
     ids.map(str::to_owned).collect()
 }
 
-/// Everything but the size of the disk is in order.
 #[track_caller]
 fn is_in_order(data: &Path) {
-    let data = data.to_str().expect("plain text");
-    let output = oms(&["doctor", "--json", "--data", data], &[]);
-    let report: Value =
-        serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    let findings = report["findings"].as_array().expect("in order").iter();
-    let problems = findings.filter(|one| one["problem"] == true && one["check"] != "diskSpace");
-    assert_eq!(problems.collect::<Vec<_>>(), Vec::<&Value>::new());
+    assert_eq!(doctor_finds(data), Vec::<String>::new());
 }
 
 #[track_caller]

@@ -5,7 +5,6 @@
 //! have been around each sync, a server starts on it and is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +14,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::damage::{copy_files, doctor_finds};
 use super::medium::Medium;
 use super::trace::{self, Event, What};
 use crate::support::{
-    Api, Folder, Mode, Seeded, Server, eventually, fresh_name, full_customer, is_about_files, oms,
+    Api, Folder, Mode, Seeded, Server, eventually, fresh_name, full_customer, is_about_files,
 };
 
 const DEFAULT_STATES: usize = 100;
@@ -165,7 +165,7 @@ fn ask(case: Case, api: &Api) {
     let Case { folder, told, name } = case;
     let kept = folder.path().join("data");
     let before = Folder::new();
-    copy(&kept, before.path());
+    copy_files(&kept, before.path());
     let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let server = Server::start_owning(folder);
         check(&api.at(&server.base), &told);
@@ -218,23 +218,7 @@ fn check(api: &Api, told: &Told) {
 }
 
 fn in_order(data: &Path) {
-    let data = data.to_str().expect("plain text");
-    let output = oms(&["doctor", "--json", "--data", data], &[]);
-    let report: Value =
-        serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    let findings = report["findings"].as_array().expect("in order").iter();
-    let problems: Vec<_> = findings
-        .filter(|one| one["problem"] == true && one["check"] != "diskSpace")
-        .collect();
-    assert!(problems.is_empty(), "{problems:?}");
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("in order");
-    for entry in fs::read_dir(from).expect("it is there") {
-        let entry = entry.expect("in order");
-        fs::copy(entry.path(), to.join(entry.file_name())).expect("in order");
-    }
+    assert_eq!(doctor_finds(data), Vec::<String>::new());
 }
 
 /// Asks the states that come; one that fails ends the test.
@@ -278,7 +262,7 @@ fn traced(folder: Folder, trace: &Path, work: impl FnOnce(&Server)) -> (Folder, 
     let ended = server.ended(Duration::from_mins(1));
     assert!(ended.success(), "{ended}: {}", server.logged());
     eventually(Duration::from_mins(1), "the trace ends", || {
-        let text = fs::read(trace).expect("there is one");
+        let text = std::fs::read(trace).expect("there is one");
         text.ends_with(b"+++ exited with 0 +++\n").then_some(())
     });
     let data = server.data.clone();

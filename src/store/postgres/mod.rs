@@ -10,7 +10,6 @@ mod garbled;
 mod line;
 mod login;
 mod migrate;
-mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -32,7 +31,6 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
-use recent::Recent;
 use writer::{Company, Writer};
 
 pub(super) use migrate::{run as migrate, version};
@@ -49,7 +47,6 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
-    recent: Arc<Recent>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -66,7 +63,6 @@ impl Postgres {
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::default());
-        let recent = Arc::new(Recent::default());
         let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
@@ -77,7 +73,6 @@ impl Postgres {
                 config.write_batch,
                 Arc::clone(&company),
                 Arc::clone(writes.pressure()),
-                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -91,7 +86,6 @@ impl Postgres {
             writes,
             reads,
             audit,
-            recent,
             threads: Mutex::new(threads),
         })
     }
@@ -115,10 +109,6 @@ impl Postgres {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
-    }
-
-    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
-        self.recent.contains(hash)
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {
