@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::metrics::Levels;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Tells that the process is up.
 #[utoipa::path(
@@ -19,7 +19,7 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// Tells that the server can work: the store takes writes and the keys are loaded.
+/// Tells that the server can work: every writer of the store writes and the keys are loaded.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -29,7 +29,14 @@ pub async fn healthz() -> &'static str {
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
     app.installation.store.check_room()?;
     // An empty transaction goes all the way to the writer and its lock.
-    app.installation.store.write(|_| Ok(())).await?;
+    let store = &app.installation.store;
+    store.write(|_| Ok(())).await?;
+    if store.unable_writers() > 0 {
+        return Err(Error::unavailable(
+            "a connection to the database cannot write",
+            1,
+        ));
+    }
     Ok("ok")
 }
 
