@@ -6,12 +6,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::metrics::Levels;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Tells that the process is up.
 #[utoipa::path(
     get,
     path = "/healthz",
+    operation_id = "checkHealth",
     tag = "Health",
     responses((status = 200, description = "The process is up", body = String, content_type = "text/plain", example = "ok"))
 )]
@@ -23,8 +24,10 @@ pub async fn healthz() -> &'static str {
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "checkReadiness",
     tag = "Health",
-    responses((status = 200, description = "The server can work", body = String, content_type = "text/plain", example = "ok"))
+    responses((status = 200, description = "The server can work", body = String, content_type = "text/plain", example = "ok")),
+    extensions(("x-errors" = json!([Code::ServiceUnavailable])))
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
     app.installation.store.check_room()?;

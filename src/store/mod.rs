@@ -41,6 +41,7 @@ pub mod verification;
 mod wal;
 pub mod watchlist;
 pub mod webhook;
+pub mod webhook_subscription;
 pub mod wrapping_key;
 mod writer;
 
