@@ -5,6 +5,8 @@
 //! nothing but the database is shared between servers.
 
 mod ahead;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 #[cfg(test)]
 mod garbled;
 mod line;
@@ -35,6 +37,8 @@ use line::{Line, Remedy, wait};
 use recent::Recent;
 use writer::{Company, Writer};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::hear_any as fuzz;
 pub(super) use migrate::{run as migrate, version};
 pub(super) use session::Session;
 
