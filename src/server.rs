@@ -71,6 +71,7 @@ impl Server {
         runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::rescreen_forever(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
+        runtime.spawn(jobs::read_used_keys(app.clone()));
         runtime.spawn(jobs::share_limits(app.clone()));
         runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));

@@ -301,7 +301,9 @@ pub async fn read(
 
 /// Lists customers, newest first.
 ///
-/// Filters combine: a customer is listed when it fits all of them.
+/// Filters combine: a customer is listed when it fits all of them. One request looks at a bounded number
+/// of customers, so where few fit, a page may be short, or empty, although `hasMore` is true: go on
+/// with its `cursor` until `hasMore` is false.
 #[utoipa::path(
     get,
     path = "/customers",

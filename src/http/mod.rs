@@ -40,6 +40,7 @@ pub mod sandbox;
 pub mod server;
 pub mod tally;
 mod trace;
+pub mod used_keys;
 pub mod verification;
 mod webhook_body;
 pub mod webhooks;

@@ -157,16 +157,6 @@ impl Store {
         }
     }
 
-    /// Whether a look-up of this hash was written lately. A hint without a look at the disk:
-    /// older ones are not known, and what is known may be gone.
-    #[must_use]
-    pub fn may_know_lookup(&self, hash: i64) -> bool {
-        match &self.0 {
-            Engine::Sqlite(engine) => engine.may_know_lookup(hash),
-            Engine::Postgres(engine) => engine.may_know_lookup(hash),
-        }
-    }
-
     /// Lets a request in, when it is its turn, to be made ready and written. So few are in at
     /// once that there is always a batch to commit and never more work than helps it.
     ///

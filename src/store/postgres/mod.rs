@@ -12,7 +12,6 @@ mod garbled;
 mod line;
 mod login;
 mod migrate;
-mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -34,7 +33,6 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
-use recent::Recent;
 use writer::{Company, Writer};
 
 #[cfg(any(test, fuzzing))]
@@ -53,7 +51,6 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
-    recent: Arc<Recent>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -70,7 +67,6 @@ impl Postgres {
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::default());
-        let recent = Arc::new(Recent::default());
         let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
         for number in 0..database.write_connections {
@@ -81,7 +77,6 @@ impl Postgres {
                 config.write_batch,
                 Arc::clone(&company),
                 Arc::clone(writes.pressure()),
-                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -95,7 +90,6 @@ impl Postgres {
             writes,
             reads,
             audit,
-            recent,
             threads: Mutex::new(threads),
         })
     }
@@ -119,10 +113,6 @@ impl Postgres {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writes.call(work).await
-    }
-
-    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
-        self.recent.contains(hash)
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {

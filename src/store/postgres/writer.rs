@@ -17,7 +17,6 @@ use super::super::queue::{Job, now};
 use super::super::sqlite::lock;
 use super::super::tx::Tx;
 use super::line::{Line, Remedy, wait};
-use super::recent::Recent;
 use super::session::Trouble;
 use super::turn::{Fate, Turn};
 use crate::error::{Error, Result};
@@ -54,7 +53,6 @@ pub(super) struct Writer {
     pub largest_batch: usize,
     pub company: Arc<Company>,
     pub pressure: Arc<Pressure>,
-    pub recent: Arc<Recent>,
     turn: Option<Turn>,
     careful: u32,
 }
@@ -83,7 +81,6 @@ impl Writer {
         largest_batch: usize,
         company: Arc<Company>,
         pressure: Arc<Pressure>,
-        recent: Arc<Recent>,
     ) -> Self {
         Self {
             line,
@@ -92,7 +89,6 @@ impl Writer {
             largest_batch,
             company,
             pressure,
-            recent,
             turn: None,
             careful: 0,
         }
@@ -250,13 +246,11 @@ impl Writer {
         let mut head = self.turn.map(|turn| turn.head);
         let _ = session.begin(trusts_constraints);
         let (mut has_written, mut spoilt) = (false, false);
-        let mut used_keys = Vec::new();
         for job in batch.iter_mut() {
             session.forget_written();
             let mut tx = Tx::on_postgres(session, audit.zip(head));
             let well = job.run(&mut tx);
             head = tx.chain.map(|(_, head)| head);
-            used_keys.append(&mut tx.used_keys);
             has_written |= session.has_written();
             spoilt = !well && session.has_written();
             if spoilt || session.trouble().is_some() {
@@ -277,7 +271,6 @@ impl Writer {
             if noted.is_ok() && session.commit().is_ok() {
                 metrics::COMMIT_TIME.observe_time(began.elapsed());
                 self.turn = next;
-                self.recent.note(&used_keys);
                 return Tried::Done;
             }
             if noted.is_ok() && session.may_have_committed() {
