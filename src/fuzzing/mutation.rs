@@ -39,7 +39,7 @@ const ODD: [&[u8]; 32] = [
 ];
 
 /// Changes of one input at most.
-const MOST_CHANGES: u64 = 8;
+const MOST_CHANGES: usize = 8;
 
 /// Bytes of the longest input.
 const LONGEST: usize = 64 << 10;
@@ -76,7 +76,7 @@ impl Choices {
     pub(super) fn mutate(&self, seeds: &[Vec<u8>]) -> Vec<u8> {
         let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
         let mut input = self.pick(&seeds).to_vec();
-        for _ in 0..=self.below(MOST_CHANGES as usize) {
+        for _ in 0..=self.below(MOST_CHANGES) {
             self.change(&mut input, &seeds);
         }
         input.truncate(LONGEST);

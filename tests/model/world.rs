@@ -226,9 +226,10 @@ impl<'a> World<'a> {
     fn delete(&mut self, who: &Index, keyed: bool) {
         let place = self.at(who);
         let mut after = self.customers[place].clone();
-        let effect = match after.is_active {
-            true => Effect::Changed,
-            false => Effect::Nothing,
+        let effect = if after.is_active {
+            Effect::Changed
+        } else {
+            Effect::Nothing
         };
         after.is_active = false;
         let path = format!("/customers/{}", after.id);
