@@ -123,6 +123,18 @@ fn automatic(now: &Situation<'_>, project: &Project) -> Settled {
     let target = trigger(now.profile.last_name.as_ref()).unwrap_or(S::Active);
     let again = now.changed.iter().any(|field| REVIEWED.contains(field));
     let mut settling = Settling::new(now, project);
+    if target == S::RevokedIssues {
+        // What is taken back was granted before: together, for nothing is while basic is not.
+        for name in EndorsementName::ALL {
+            let open = matches!(
+                now.before[name as usize],
+                Some(S::Inactive | S::Pending | S::Issues)
+            );
+            if open && (again || now.named.contains(name)) {
+                settling.walk(name, S::Active, &sample(target));
+            }
+        }
+    }
     for name in EndorsementName::ALL {
         let gated = name != EndorsementName::Basic
             && settling.endorsements[EndorsementName::Basic as usize] != Some(S::Active);
@@ -399,11 +411,15 @@ impl<'a> Settling<'a> {
         self.arrive(name, to, &sample(to), None);
     }
 
-    /// Leads an endorsement to a status over those between.
+    /// Leads an endorsement to a status over those between, if it may go all the way: where
+    /// `basic` is not granted, no other is, not even on the way to being taken back.
     pub fn walk(&mut self, name: EndorsementName, to: EndorsementStatus, reasons: &[Reason]) {
+        use EndorsementStatus::Active;
         let from = self.endorsements[name as usize];
-        let reachable = from.is_some_and(|from| from != to && way(from, to).is_some());
-        if reachable {
+        let way = from.and_then(|from| way(from, to)).unwrap_or_default();
+        let may_be_granted = name == EndorsementName::Basic
+            || self.endorsements[EndorsementName::Basic as usize] == Some(Active);
+        if !way.is_empty() && (may_be_granted || !way.contains(&Active)) {
             let why = reasons.first().map(|reason| reason.developer.clone());
             self.arrive(name, to, reasons, why.as_deref());
         }
