@@ -9,7 +9,7 @@ use bytes::Bytes;
 use moka::sync::Cache;
 
 use super::failures::Failures;
-use super::idempotency::InFlight;
+use super::in_flight::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
 use super::retries::Retries;

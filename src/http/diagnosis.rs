@@ -78,7 +78,7 @@ pub async fn diagnose(
     let missing = || Error::new(Code::NotFound, "there is no such event");
     let event = EventId::parse(&event).ok_or_else(missing)?;
     let id = webhook.row.id;
-    let read = app.installation.store.read(move |tx| {
+    let read = app.installation.store.read_for(project, move |tx| {
         let linked = event_rows::holding(tx, project, event.as_bytes())?;
         let delivery = rows::find(tx, id, deliveries::id_of(id, event))?;
         Ok((linked, delivery, webhook_rows::progress(tx, id)?))
