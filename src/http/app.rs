@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moka::sync::Cache;
 
+use super::asset::Asset;
 use super::failures::Failures;
 use super::in_flight::InFlight;
 use super::metrics::Metrics;
@@ -75,7 +76,7 @@ pub struct Parts {
     /// A number that no other process on the store has; it holds claims.
     pub process: i64,
     /// The OpenAPI document.
-    pub openapi: Bytes,
+    pub openapi: Asset,
     /// The verification provider, if there is one.
     pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
@@ -167,7 +168,7 @@ impl App {
             metrics: Arc::default(),
             outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
-            openapi,
+            openapi: Asset::new("application/json", openapi)?,
             provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),

@@ -40,6 +40,7 @@ pub mod verification;
 mod wal;
 pub mod watchlist;
 pub mod webhook;
+pub mod webhook_subscription;
 pub mod wrapping_key;
 mod writer;
 
@@ -199,13 +200,24 @@ impl Store {
         }
     }
 
-    /// Gives the writers what they link the rows of the audit log with: the key, and a number
-    /// that no writer had before. Until then no event can be written.
-    pub fn begin_audit(&self, key: ChainKey, writer: i64) {
-        let audit = Audit { key, writer };
+    /// Gives the writers the key with which they link the rows of the audit log. Until then
+    /// no event can be written.
+    pub fn begin_audit(&self, key: ChainKey) {
+        let audit = Audit { key };
         match &self.0 {
             Engine::Sqlite(engine) => engine.begin_audit(audit),
             Engine::Postgres(engine) => engine.begin_audit(audit),
+        }
+    }
+
+    /// How many of its writers cannot commit anything, although they are connected. The work
+    /// is done by the others, where there are any.
+    #[must_use]
+    pub fn unable_writers(&self) -> usize {
+        match &self.0 {
+            // Its one writer is asked by a write.
+            Engine::Sqlite(_) => 0,
+            Engine::Postgres(engine) => engine.unable_writers(),
         }
     }
 

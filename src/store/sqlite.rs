@@ -158,7 +158,7 @@ impl Sqlite {
         self.writes.pressure()
     }
 
-    /// The first to tell wins; there is one key and one writer number for each opening.
+    /// The first to tell wins; there is one key for each opening.
     pub(super) fn begin_audit(&self, audit: Audit) {
         let _ = self.audit.set(audit);
     }

@@ -180,10 +180,7 @@ impl Writer {
     fn refuse(&mut self, batch: Vec<Box<dyn Job>>, cause: &rusqlite::Error) {
         // Of two files one may be committed: then the chain's end is not what
         // this thread believes, and only a new chain is surely whole.
-        if let Some(audit) = self.audit.get() {
-            let lost = self.head.unwrap_or_else(|| audit.first());
-            self.head = Some(audit.after(&lost));
-        }
+        self.head = None;
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -207,7 +204,7 @@ impl Writer {
         let chain = self
             .audit
             .get()
-            .map(|audit| (audit, self.head.unwrap_or_else(|| audit.first())));
+            .map(|audit| (audit, self.head.unwrap_or_else(|| audit.fresh())));
         let mut tx = Tx::new(&self.connection, &self.tail, chain);
         for job in batch {
             self.run_sql("SAVEPOINT job")?;

@@ -46,6 +46,7 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: ReadQueue,
     audit: Arc<OnceLock<Audit>>,
+    company: Arc<Company>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -61,13 +62,12 @@ impl Postgres {
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
         let (reads, read_jobs) = ReadQueue::new(Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
-        let company = Arc::new(Company::default());
+        let company = Arc::new(Company::of(database.write_connections));
         let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
-        for number in 0..database.write_connections {
+        for _ in 0..database.write_connections {
             let writer = Writer::new(
                 Line::new(Arc::clone(&database), Arc::clone(&writing)),
-                number,
                 Arc::clone(&audit),
                 config.write_batch,
                 Arc::clone(&company),
@@ -85,6 +85,7 @@ impl Postgres {
             writes,
             reads,
             audit,
+            company,
             threads: Mutex::new(threads),
         })
     }
@@ -116,9 +117,13 @@ impl Postgres {
         self.writes.pressure()
     }
 
-    /// The first to tell wins; there is one key and one writer number for each opening.
+    /// The first to tell wins; there is one key for each opening.
     pub(super) fn begin_audit(&self, audit: Audit) {
         let _ = self.audit.set(audit);
+    }
+
+    pub(super) fn unable_writers(&self) -> usize {
+        self.company.unable_writers()
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -257,7 +262,9 @@ fn read(line: &mut Line, mut job: Box<dyn Job>) {
         match trouble.remedy() {
             Remedy::Reconnect => line.hang_up(),
             Remedy::Again => {}
-            Remedy::Later | Remedy::Never => return job.finish(Err(trouble.last_error())),
+            Remedy::OtherWriter | Remedy::Later | Remedy::Never => {
+                return job.finish(Err(trouble.last_error()));
+            }
         }
         if tries >= READ_TRIES {
             return job.finish(Err(trouble.last_error()));
