@@ -21,3 +21,6 @@ pub mod outbound;
 
 pub mod cli;
 pub mod server;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
