@@ -43,6 +43,7 @@ pub mod rotation;
 pub mod screening;
 pub mod signing;
 mod stored;
+pub mod subscription;
 mod text;
 pub mod token;
 pub mod verification;

@@ -1,6 +1,7 @@
 //! The edge: HTTP in, core commands, HTTP out.
 
 pub mod app;
+pub mod asset;
 pub mod auth;
 pub mod body;
 mod connection;
@@ -40,6 +41,8 @@ pub mod sandbox;
 pub mod server;
 pub mod tally;
 mod trace;
+mod unbuilt;
+pub mod used_keys;
 pub mod verification;
 mod webhook_body;
 pub mod webhooks;

@@ -177,6 +177,7 @@ fn a_copy_of_the_data_from_before_is_restored_into_bound_rows() {
         &data,
         "ALTER TABLE api_keys DROP COLUMN mac; ALTER TABLE projects DROP COLUMN mac;
          ALTER TABLE events DROP COLUMN state; ALTER TABLE customer_versions DROP COLUMN identity_tag;
+         DROP TABLE webhook_subscriptions; ALTER TABLE webhooks DROP COLUMN compliance_only;
          PRAGMA main.user_version = 11",
     );
     let copy = folder.path().join("copy.db");
