@@ -20,3 +20,6 @@ pub mod outbound;
 
 pub mod cli;
 pub mod server;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::country::Country;
 use super::geo::{GeoDatabase, GeoPolicy};
-use super::screening::{Hit, Screener, Subject};
+use super::screening::{Hit, STAYS, Screener, Subject, THRESHOLD};
 
 /// What became of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,12 +86,13 @@ pub fn geo(
     }
 }
 
-/// Whether the subject may be somebody on the list in force, with everybody it may be.
+/// Whether the subject may be somebody on the list in force, with everybody it may be. `open`
+/// are the marks of the hits that stand against the customer already.
 #[must_use]
 pub fn sanctions(
     screener: Option<&Screener>,
     subject: &Subject,
-    threshold: f64,
+    open: &[String],
 ) -> (CheckResult, Vec<Hit>) {
     let Some(screener) = screener else {
         return (
@@ -99,9 +100,11 @@ pub fn sanctions(
             Vec::new(),
         );
     };
-    let hits = screener.screen_above(subject, threshold);
+    let mut hits = screener.screen_above(subject, f64::min(STAYS, THRESHOLD));
+    hits.retain(|hit| hit.score >= THRESHOLD || open.iter().any(|mark| hit.is_of(mark)));
     let Some(best) = hits.first() else {
-        return (CheckResult::Passed, hits);
+        let result = subject.unread().map_or(CheckResult::Passed, unread);
+        return (result, hits);
     };
     let more = match hits.len() {
         1 => String::new(),
@@ -113,9 +116,20 @@ pub fn sanctions(
             "may be entry {} of the watch list, score {:.2}{more}; a person decides",
             best.entry.id, best.score
         ),
-        customer: "We could not verify your details. We will get back to you.",
+        customer: UNVERIFIED,
     };
     (issue, hits)
+}
+
+/// What the customer is told of a screening that a person looks at.
+const UNVERIFIED: &str = "We could not verify your details. We will get back to you.";
+
+fn unread(why: &'static str) -> CheckResult {
+    CheckResult::Issue {
+        code: "nameNotCompared",
+        developer: format!("the name was not compared whole: {why}; a person decides"),
+        customer: UNVERIFIED,
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +175,7 @@ mod tests {
 
     #[test]
     fn without_a_list_nothing_is_screened() {
-        let (result, hits) = sanctions(None, &Subject::default(), 0.85);
+        let (result, hits) = sanctions(None, &Subject::default(), &[]);
         assert!(matches!(result, CheckResult::NotDone(_)) && hits.is_empty());
     }
 }

@@ -120,7 +120,8 @@ pub fn judge(
     let today = context.now().date();
     if !forced {
         let (profile, policy) = (&customer.profile, &project.policy);
-        let checks = run_checks(profile, &identity, policy, references, today);
+        let open = review.hits.clone();
+        let checks = run_checks((profile, &identity), policy, references, &open, today);
         decide(&mut review, judgement, project, (origin, checks.hits));
     }
     let situation = Situation {

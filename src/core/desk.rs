@@ -314,9 +314,14 @@ fn count_moves(
         .into_iter()
         .filter(|name| present[*name as usize].is_some())
         .collect();
+    let open = customer
+        .review
+        .as_ref()
+        .map_or(&[][..], |review| &review.hits);
+    let person = (&customer.profile, &identity);
     let known = Known {
         facts: Facts::of(&customer.profile, &identity, signed),
-        checks: &run_checks(&customer.profile, &identity, policy, references, today),
+        checks: &run_checks(person, policy, references, open, today),
         decisions: customer
             .review
             .as_ref()

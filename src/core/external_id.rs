@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::personal::Personal;
-use super::text::{CONTROL, INVISIBLE, Ranges, SPACE, class, is_in};
+use super::text::{CONTROL, INVISIBLE, JOINERS, Ranges, SPACE, refuse_in, short_class};
 use crate::error::{FieldCode, Invalid};
 
 /// The most characters of an external id.
@@ -23,11 +23,6 @@ pub struct ExternalId(Personal);
 impl ExternalId {
     /// Reads an external id.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let odd = |character| {
-            [CONTROL, INVISIBLE, odd_space()]
-                .iter()
-                .any(|table| is_in(table, character))
-        };
         if text.is_empty() {
             return Err(Invalid::new(
                 FieldCode::TooShort,
@@ -40,7 +35,13 @@ impl ExternalId {
                 format!("must have at most {MAX_LENGTH} characters"),
             ));
         }
-        if text.chars().any(odd) || text.starts_with(' ') || text.ends_with(' ') {
+        let unseen = &[CONTROL, INVISIBLE, JOINERS, odd_space()];
+        refuse_in(
+            unseen,
+            text,
+            "invisible characters or other spaces than the plain one",
+        )?;
+        if text.starts_with(' ') || text.ends_with(' ') {
             return Err(Invalid::new(
                 FieldCode::CharacterInvalid,
                 "must be visible characters, with spaces only between them",
@@ -63,8 +64,8 @@ impl ExternalId {
 
 impl PartialSchema for ExternalId {
     fn schema() -> RefOr<Schema> {
-        let inner = class(&[CONTROL, INVISIBLE, odd_space()]);
-        let edge = class(&[CONTROL, INVISIBLE, SPACE]);
+        let inner = short_class(&[CONTROL, INVISIBLE, JOINERS, odd_space()]);
+        let edge = short_class(&[CONTROL, INVISIBLE, JOINERS, SPACE]);
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("Your own id for the customer. Opaque and not unique."))
@@ -93,6 +94,10 @@ mod tests {
             ("a ", FieldCode::CharacterInvalid),
             ("a\tb", FieldCode::CharacterInvalid),
             ("a\u{200b}", FieldCode::CharacterInvalid),
+            ("\u{200d}", FieldCode::CharacterInvalid),
+            ("a\u{fe0f}b", FieldCode::CharacterInvalid),
+            ("a\u{61c}b", FieldCode::CharacterInvalid),
+            ("\u{3164}", FieldCode::CharacterInvalid),
             ("a\u{a0}b", FieldCode::CharacterInvalid),
         ] {
             assert_eq!(ExternalId::parse(text).unwrap_err().code, code, "{text:?}");

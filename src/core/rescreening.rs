@@ -47,7 +47,7 @@ pub fn rescreen(
     let today = context.now().date();
     let none = Review::default();
     let review = customer.review.as_ref().unwrap_or(&none);
-    let outcomes = evaluated(&situation, review, (project, references), today);
+    let (outcomes, _) = evaluated(&situation, review, (project, references), today);
     let is_new = |(name, outcome): (EndorsementName, &Option<Outcome>)| {
         let outcome = outcome.as_ref();
         outcome.is_some_and(|outcome| {

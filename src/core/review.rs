@@ -44,6 +44,9 @@ pub struct Review {
     /// The one verification by the provider whose result counts.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationId>,
+    /// Who the customer may be on the watch lists: the marks of the hits at issue.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<String>,
 }
 
 impl Review {
@@ -111,6 +114,7 @@ impl Review {
             && self.decisions.is_empty()
             && self.approvals.is_empty()
             && self.verification.is_none()
+            && self.hits.is_empty()
     }
 }
 

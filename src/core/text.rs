@@ -25,14 +25,61 @@ pub(super) const SPACE: &Ranges = &[
     ('\u{3000}', '\u{3000}'),
 ];
 
-/// What takes no ink at all.
+/// What takes no ink and is part of no text that people write.
 pub(super) const INVISIBLE: &Ranges = &[
     ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180e}', '\u{180e}'),
     ('\u{200b}', '\u{200b}'),
     ('\u{200e}', '\u{200f}'),
-    ('\u{2060}', '\u{2064}'),
+    ('\u{2060}', '\u{2065}'),
+    ('\u{206a}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
     ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e00ff}'),
+    ('\u{e01f0}', '\u{e0fff}'),
 ];
+
+/// What takes no ink and shapes the characters beside it: it stands in Persian and Indian
+/// words, and chooses among forms of one character. By itself it is nothing to see.
+pub(super) const JOINERS: &Ranges = &[
+    ('\u{180b}', '\u{180d}'),
+    ('\u{180f}', '\u{180f}'),
+    ('\u{200c}', '\u{200d}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{e0100}', '\u{e01ef}'),
+];
+
+/// Whether a character is shown as nothing, wherever it stands: all that Unicode calls
+/// default-ignorable, and more.
+pub(super) fn is_ignorable(character: char) -> bool {
+    let hidden = !character.is_ascii() && !character.is_whitespace();
+    hidden
+        && [INVISIBLE, JOINERS, CONTROL]
+            .iter()
+            .any(|table| is_in(table, character))
+}
+
+/// Refuses characters of the tables, and says at which place the first stands.
+pub(super) fn refuse_in(tables: &[&Ranges], text: &str, what: &str) -> Result<(), Invalid> {
+    let found = text
+        .chars()
+        .position(|character| tables.iter().any(|table| is_in(table, character)));
+    found.map_or(Ok(()), |place| {
+        Err(Invalid::new(
+            FieldCode::CharacterInvalid,
+            format!("must not hold {what}; one stands at place {}", place + 1),
+        ))
+    })
+}
 
 /// Whether the character lies in one of the ranges.
 pub(super) fn is_in(ranges: &Ranges, character: char) -> bool {
@@ -80,20 +127,20 @@ pub(super) fn short_class(tables: &[&Ranges]) -> String {
 
 /// The pattern of what [`line`] accepts, its length aside.
 pub(super) fn line_pattern() -> String {
-    let any = class(&[CONTROL]);
-    let ink = class(&[CONTROL, SPACE]);
+    let any = short_class(&[CONTROL, INVISIBLE]);
+    let ink = short_class(&[CONTROL, INVISIBLE, SPACE, JOINERS]);
     format!("^[^{any}]*[^{ink}][^{any}]*$")
 }
 
-/// One line of text, trimmed, with something in it and at most `max` characters.
+/// One line of text, trimmed, with something to see in it and at most `max` characters.
 pub(super) fn line(text: &str, max: usize) -> Result<&str, Invalid> {
     let text = text.trim();
-    if text.chars().any(|character| is_in(CONTROL, character)) {
-        return Err(Invalid::new(
-            FieldCode::CharacterInvalid,
-            "must be one line without control characters",
-        ));
-    }
+    refuse_in(
+        &[CONTROL, INVISIBLE],
+        text,
+        "control or invisible characters",
+    )?;
+    let is_seen = |character| !is_in(JOINERS, character) && !is_in(SPACE, character);
     match text.chars().count() {
         0 => Err(Invalid::new(
             FieldCode::TooShort,
@@ -102,6 +149,10 @@ pub(super) fn line(text: &str, max: usize) -> Result<&str, Invalid> {
         count if count > max => Err(Invalid::new(
             FieldCode::TooLong,
             format!("must have at most {max} characters"),
+        )),
+        _ if !text.chars().any(is_seen) => Err(Invalid::new(
+            FieldCode::CharacterInvalid,
+            "must hold something to see; invisible characters alone are nothing",
         )),
         _ => Ok(text),
     }
@@ -143,6 +194,38 @@ mod tests {
             line("a\nb", 13).unwrap_err().code,
             FieldCode::CharacterInvalid
         );
+    }
+
+    /// Default-ignorable code points (Unicode 17, DerivedCoreProperties), each range.
+    #[test]
+    fn what_is_default_ignorable_is_seen_nowhere() {
+        for (first, last) in [
+            (0xad, 0xad),
+            (0x34f, 0x34f),
+            (0x61c, 0x61c),
+            (0x115f, 0x1160),
+            (0x17b4, 0x17b5),
+            (0x180b, 0x180f),
+            (0x200b, 0x200f),
+            (0x202a, 0x202e),
+            (0x2060, 0x206f),
+            (0x3164, 0x3164),
+            (0xfe00, 0xfe0f),
+            (0xfeff, 0xfeff),
+            (0xffa0, 0xffa0),
+            (0xfff0, 0xfff8),
+            (0x1bca0, 0x1bca3),
+            (0x1d173, 0x1d17a),
+            (0xe0000, 0xe0fff),
+        ] {
+            for character in (first..=last).filter_map(char::from_u32) {
+                assert!(is_ignorable(character), "{character:?}");
+                assert!(line(&character.to_string(), 9).is_err(), "{character:?}");
+            }
+        }
+        assert_eq!(line("خانه‌ی ۳", 20), Ok("خانه‌ی ۳"));
+        let wrong = line("1 Ma\u{61c}in Street", 20).unwrap_err();
+        assert!(wrong.message.contains("invisible") && wrong.message.ends_with("at place 5"));
     }
 
     #[test]

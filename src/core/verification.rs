@@ -11,11 +11,11 @@ use super::evaluation::{
 };
 use super::geo::GeoPolicy;
 use super::name::PersonName;
-use super::policy::{Need, Policy};
+use super::policy::{Need, Policy, Requirement};
 use super::project::{Project, Verification};
 use super::references::References;
 use super::review::{Review, Step};
-use super::screening::{Hit, Subject, THRESHOLD};
+use super::screening::{Hit, Subject};
 use crate::store::customer::Endorsements;
 
 /// The surnames that lead a sandbox customer to a status, in any case.
@@ -123,6 +123,18 @@ fn automatic(now: &Situation<'_>, project: &Project) -> Settled {
     let target = trigger(now.profile.last_name.as_ref()).unwrap_or(S::Active);
     let again = now.changed.iter().any(|field| REVIEWED.contains(field));
     let mut settling = Settling::new(now, project);
+    if target == S::RevokedIssues {
+        // What is taken back was granted before: together, for nothing is while basic is not.
+        for name in EndorsementName::ALL {
+            let open = matches!(
+                now.before[name as usize],
+                Some(S::Inactive | S::Pending | S::Issues)
+            );
+            if open && (again || now.named.contains(name)) {
+                settling.walk(name, S::Active, &sample(target));
+            }
+        }
+    }
     for name in EndorsementName::ALL {
         let gated = name != EndorsementName::Basic
             && settling.endorsements[EndorsementName::Basic as usize] != Some(S::Active);
@@ -155,7 +167,7 @@ fn by_policy(
     let mut review = now.review.cloned().unwrap_or_default();
     forget_outdated(&mut review, now);
     review.policy = (project.policy.name.clone(), project.policy.version);
-    let outcomes = evaluated(now, &review, (project, references), today);
+    let (outcomes, hits) = evaluated(now, &review, (project, references), today);
     let mut endorsements = now.before;
     let mut steps = Vec::new();
     for (name, outcome) in EndorsementName::ALL.into_iter().zip(outcomes) {
@@ -180,6 +192,10 @@ fn by_policy(
         endorsements[name as usize] = Some(status);
         review.standings[name as usize] = Some(standing);
     }
+    let screening = Requirement::of(Need::SanctionsScreening);
+    let mut standings = review.standings.iter().flatten();
+    let at_issue = standings.any(|standing| standing.issues.contains(&screening));
+    review.hits = if at_issue { hits } else { Vec::new() };
     let awaited = !review.awaiting_provider(&endorsements).is_empty();
     let outdated = IDENTITY.iter().any(|field| now.changed.contains(field));
     if outdated || !awaited {
@@ -194,40 +210,44 @@ fn by_policy(
     }
 }
 
-/// Where each requested endorsement is to stand, with what the checks find today.
+/// Where each requested endorsement is to stand by what the checks find today, and the marks
+/// of the hits.
 pub(super) fn evaluated(
     now: &Situation<'_>,
     review: &Review,
     (project, references): (&Project, &References),
     today: Date,
-) -> [Option<Outcome>; 3] {
+) -> ([Option<Outcome>; 3], Vec<String>) {
     let requested: EndorsementSet = EndorsementName::ALL
         .into_iter()
         .filter(|name| now.before[*name as usize].is_some() || now.named.contains(*name))
         .collect();
+    let checks = run_checks(
+        (now.profile, now.identity),
+        &project.policy,
+        references,
+        &review.hits,
+        today,
+    );
     let known = Known {
         facts: Facts::of(now.profile, now.identity, now.signed),
-        checks: &run_checks(
-            now.profile,
-            now.identity,
-            &project.policy,
-            references,
-            today,
-        ),
+        checks: &checks,
         decisions: &review.decisions,
         present: now.before,
         requested,
     };
-    evaluate(&project.policy, &known)
+    let outcomes = evaluate(&project.policy, &known);
+    (outcomes, checks.hits)
 }
 
-/// What the checks find that need nobody outside.
+/// What the checks find that need nobody outside. `open` are the marks of the hits that stand
+/// against the customer already.
 #[must_use]
 pub fn run_checks(
-    profile: &Profile,
-    identity: &Identity,
+    (profile, identity): (&Profile, &Identity),
     policy: &Policy,
     references: &References,
+    open: &[String],
     today: Date,
 ) -> CheckResults {
     let residence = identity.residential_address.as_ref();
@@ -246,7 +266,7 @@ pub fn run_checks(
         None => CheckResult::NotDone("the birth date is not known"),
     };
     let subject = Subject::of(profile, identity);
-    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, THRESHOLD);
+    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, open);
     CheckResults {
         minimum_age,
         geo,
@@ -391,11 +411,15 @@ impl<'a> Settling<'a> {
         self.arrive(name, to, &sample(to), None);
     }
 
-    /// Leads an endorsement to a status over those between.
+    /// Leads an endorsement to a status over those between, if it may go all the way: where
+    /// `basic` is not granted, no other is, not even on the way to being taken back.
     pub fn walk(&mut self, name: EndorsementName, to: EndorsementStatus, reasons: &[Reason]) {
+        use EndorsementStatus::Active;
         let from = self.endorsements[name as usize];
-        let reachable = from.is_some_and(|from| from != to && way(from, to).is_some());
-        if reachable {
+        let way = from.and_then(|from| way(from, to)).unwrap_or_default();
+        let may_be_granted = name == EndorsementName::Basic
+            || self.endorsements[EndorsementName::Basic as usize] == Some(Active);
+        if !way.is_empty() && (may_be_granted || !way.contains(&Active)) {
             let why = reasons.first().map(|reason| reason.developer.clone());
             self.arrive(name, to, reasons, why.as_deref());
         }

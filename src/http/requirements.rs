@@ -389,7 +389,12 @@ fn of_customer(
         &identity,
         customer.row.signed_at.is_some(),
     );
-    let checks = run_checks(&customer.profile, &identity, policy, references, today);
+    let open = customer
+        .review
+        .as_ref()
+        .map_or(&[][..], |review| &review.hits);
+    let person = (&customer.profile, &identity);
+    let checks = run_checks(person, policy, references, open, today);
     let standings = standings(customer, policy, facts, &checks);
     let mut data: Vec<RequirementOfCustomer> = Vec::new();
     let mut requested: Vec<_> = standings.iter().flatten().collect();

@@ -50,6 +50,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use chain::Head;
+#[cfg(any(test, fuzzing))]
+pub(crate) use postgres::fuzz as fuzz_postgres;
 pub use pressure::Admission;
 use pressure::Pressure;
 pub use queue::Depth;

@@ -191,6 +191,55 @@ fn what_hangs_on_basic_goes_with_it() {
     );
 }
 
+/// Every step of a customer's endorsements in the order in which they happened.
+fn steps(api: &Api, id: &str) -> Vec<(String, String)> {
+    let mut steps = Vec::new();
+    for name in ["basic", "cryptoCustody", "usd"] {
+        let history = api.get(&format!("/customers/{id}/endorsements/{name}/history"));
+        for step in history.wants(200).json()["data"]
+            .as_array()
+            .expect("a list")
+        {
+            let sequence = step["sequence"].as_i64().expect("a number");
+            let to = step["to"].as_str().expect("a status").to_owned();
+            steps.push((sequence, (name.to_owned(), to)));
+        }
+    }
+    steps.sort();
+    steps.into_iter().map(|(_, step)| step).collect()
+}
+
+#[test]
+fn nothing_is_granted_while_basic_is_not_even_on_its_way() {
+    let api = Server::shared().sandbox();
+    let id = api.create(&minimal_customer()).id();
+    simulate(&api, &id, "basic", "OFFBOARDED").wants(200);
+    api.change(&id, &json!({ "lastName": "Lovelace" }))
+        .wants(200);
+    let revoked = json!({ "lastName": "Revoked" });
+    let told = api.change(&id, &revoked).wants(200).json();
+    // Only what was granted can be taken back.
+    assert_eq!(statuses(&told), ["OFFBOARDED", "PENDING", "PENDING"]);
+    let granted = steps(&api, &id).into_iter().skip(3);
+    assert_eq!(granted.filter(|(_, to)| to == "ACTIVE").count(), 0);
+
+    let pending = json!({ "type": "individual", "lastName": "Pending" });
+    let id = api.create(&pending).id();
+    let told = api.change(&id, &revoked).wants(200).json();
+    assert_eq!(statuses(&told), ["REVOKED_ISSUES"; 3]);
+    let mut basic = String::new();
+    for (name, to) in steps(&api, &id) {
+        if name == "basic" {
+            basic = to;
+        } else {
+            assert!(
+                to != "ACTIVE" || basic == to,
+                "{name} while basic is {basic}"
+            );
+        }
+    }
+}
+
 #[test]
 fn simulation_gives_the_reasons_it_was_given() {
     let api = Server::shared().sandbox();

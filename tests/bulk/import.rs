@@ -280,3 +280,14 @@ fn a_project_must_be_there_and_a_folder_too() {
     assert!(output.stderr.contains("holds no store"), "{output:?}");
     assert!(!empty.join(MASTER_KEY_FILE).exists());
 }
+
+#[test]
+fn rows_that_end_in_a_carriage_return_alone_are_rows_of_their_own() {
+    let place = Place::new();
+    let api = place.api();
+    // The second row is the first once more, without an id that would say so.
+    let file = place.file("old.csv", "firstName,lastName\rAda,A\rAda,A\rBob,B\r");
+    assert_eq!(counts(&place.import(&file, &[])), [3, 3, 0, 0]);
+    assert_eq!(counts(&place.import(&file, &[])), [3, 0, 3, 0]);
+    assert_eq!(api.all_customers().len(), 3);
+}

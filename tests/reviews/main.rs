@@ -1,6 +1,7 @@
 //! Reviews, policies and projects from the command line, as the people who run
 //! the platform meet them.
 
+mod disguises;
 mod rescreening;
 #[path = "../support/mod.rs"]
 mod support;

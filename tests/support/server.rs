@@ -388,6 +388,14 @@ impl Server {
         self.child.wait().expect("the server can be waited for");
     }
 
+    /// Starts again on the same folder, wherever it listens then.
+    pub fn restart(&mut self) {
+        self.crash();
+        let folder = self.folder.take().expect("the server has a folder");
+        let path = folder.path().to_owned();
+        *self = Self::launch(Self::own(&[]), &path, Some(folder));
+    }
+
     /// How it ended, which must be before the time is over.
     #[track_caller]
     pub fn ended(&mut self, limit: Duration) -> ExitStatus {

@@ -1,5 +1,6 @@
 //! The rules of the house that a program can check. ARCHITECTURE.md, CONTRIBUTING.md.
 
+mod asvs;
 mod dialect;
 mod statements;
 

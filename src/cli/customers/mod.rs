@@ -3,6 +3,8 @@
 mod csv_rows;
 mod erase;
 pub mod export;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 pub(super) mod hold;
 pub mod import;
 mod prepare;
@@ -17,6 +19,9 @@ use crate::context::Context;
 use crate::core::installation::Installation;
 use crate::error::Result;
 use crate::id::CustomerId;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::read_any as fuzz_import;
 
 /// What follows `oms customers`.
 #[derive(Debug, Args)]

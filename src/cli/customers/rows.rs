@@ -70,6 +70,8 @@ pub(super) enum Rows {
     Records {
         from: Box<csv::Reader<File>>,
         header: Arc<Header>,
+        /// The line of the row before.
+        last: u64,
     },
 }
 
@@ -89,6 +91,7 @@ impl Rows {
             return Ok(Self::Records {
                 from: Box::new(from),
                 header,
+                last: 0,
             });
         }
         Ok(Self::Lines {
@@ -134,7 +137,17 @@ impl Rows {
                     return Ok(Some(Row { line, text }));
                 }
             },
-            Self::Records { from, header } => next_record(from, header),
+            Self::Records { from, header, last } => {
+                let mut next = next_record(from, header)?;
+                if let Some(row) = &mut next {
+                    // The reader counts line feeds. Where rows end in a carriage return alone
+                    // they are counted here: the line is what a row is known by when the
+                    // import runs again, so no two rows have the same.
+                    row.line = row.line.max(*last + 1);
+                    *last = row.line;
+                }
+                Ok(next)
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A name in any script as words in plain Latin letters: romanised, without
 //! diacritics, case, punctuation and particles, with what Arabic joins joined.
 
-use any_ascii::any_ascii_char;
-
 use super::form::apart;
+use super::split::{Piece, split};
+use super::vocabulary::{ALWAYS_PARTICLES, FAITHS, PARTICLES, SERVANTS, SUFFIXES, SUN_ARTICLES};
+use super::vocabulary::{TITLES, VOWELLESS_PARTICLES};
 
 /// One word of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,20 +14,73 @@ pub(super) struct Word {
     pub text: String,
     /// Its script writes no short vowels, so only consonants can be compared.
     pub vowelless: bool,
+    /// A title, or a word that stands before: it may fit, and costs nothing where it does not.
+    pub idle: bool,
 }
 
-/// Most words of a name that are looked at.
-pub(super) const MAX_WORDS: usize = 12;
+/// Most words of a name that are looked at. Who has more is shown to a person.
+pub(super) const MAX_WORDS: usize = 24;
+
+/// So many single letters in a row spell a word.
+const SPELLED: usize = 3;
 
 /// The words of a name, in its order.
 pub(super) fn words(name: &str) -> Vec<Word> {
-    folded(split(name))
+    folded(split(name).pieces)
 }
 
-fn folded(raw: Vec<(Word, bool)>) -> Vec<Word> {
+/// Why a name cannot be compared whole; `None` when it can.
+pub(super) fn unread(name: &str) -> Option<&'static str> {
+    let split = split(name);
+    let (lost, mixed) = (split.lost, split.mixed);
+    let kept = unbounded(split.pieces);
+    if kept.len() > MAX_WORDS {
+        Some("the name has more words than are compared")
+    } else if mixed {
+        Some("a word of the name mixes letters of several scripts")
+    } else if lost {
+        Some("the name has letters that are not read")
+    } else if kept.is_empty() && !name.trim().is_empty() {
+        Some("the name says nothing")
+    } else {
+        None
+    }
+}
+
+fn folded(raw: Vec<Piece>) -> Vec<Word> {
+    let mut kept = unbounded(raw);
+    if kept.len() > MAX_WORDS {
+        // Single letters say least.
+        let mut spare = kept.len() - MAX_WORDS;
+        kept.retain(|word| {
+            let goes = spare > 0 && (word.idle || word.text.len() == 1);
+            spare -= usize::from(goes);
+            !goes
+        });
+        kept.truncate(MAX_WORDS);
+    }
+    kept
+}
+
+/// Marks the words that say nothing: titles, and what stands before.
+pub(super) fn mark_idle(words: &mut [Word]) {
+    for place in 0..words.len() {
+        let (before, word) = words.split_at_mut(place);
+        let word = &mut word[0];
+        word.idle = TITLES.contains(&word.text.as_str())
+            || before.iter().any(|other| other.text == word.text);
+    }
+    if words.iter().all(|word| word.idle) {
+        for word in words {
+            word.idle = false;
+        }
+    }
+}
+
+fn unbounded(raw: Vec<Piece>) -> Vec<Word> {
     let mut kept: Vec<Word> = Vec::new();
     let count = raw.len();
-    for (place, (word, hyphen)) in raw.iter().enumerate() {
+    for (place, Piece { word, hyphen, .. }) in raw.iter().enumerate() {
         let text = word.text.as_str();
         let particle = ALWAYS_PARTICLES.contains(&text)
             || (place > 0 && PARTICLES.contains(&text))
@@ -51,22 +105,24 @@ fn folded(raw: Vec<(Word, bool)>) -> Vec<Word> {
         }
     }
     if kept.is_empty() {
-        kept = raw.into_iter().map(|(word, _)| word).collect();
+        kept = raw.into_iter().map(|piece| piece.word).collect();
     }
-    kept.truncate(MAX_WORDS);
     for word in &mut kept {
         word.text = joined(&word.text);
     }
+    mark_idle(&mut kept);
     kept
 }
 
-/// A name as it stands, and once more where somebody may have turned it around:
-/// "servant of" belongs to the word behind it, or else to the one before.
+/// A name as it stands, once more where somebody may have turned it around ("servant
+/// of" belongs to the word behind it, or else to the one before), and once more where
+/// somebody spelled it in single letters.
 pub(super) fn readings(name: &str) -> Vec<Vec<Word>> {
-    let raw = split(name);
+    let raw = split(name).pieces;
+    let spelled = spelled(&raw);
     let mut turned = raw.clone();
-    let is_article = |place: usize| ALWAYS_PARTICLES.contains(&raw[place].0.text.as_str());
-    for place in (1..raw.len()).filter(|place| is_servant(&raw[*place].0.text)) {
+    let is_article = |place: usize| ALWAYS_PARTICLES.contains(&raw[place].word.text.as_str());
+    for place in (1..raw.len()).filter(|place| is_servant(&raw[*place].word.text)) {
         let before = place - 1;
         let start = match before.checked_sub(1) {
             Some(start) if is_article(before) || is_article(start) => start,
@@ -79,7 +135,26 @@ pub(super) fn readings(name: &str) -> Vec<Vec<Word>> {
     if is_turned {
         readings.push(folded(turned));
     }
+    readings.extend(spelled.map(folded));
     readings
+}
+
+/// The pieces with rows of single letters as words; `None` where there are none.
+fn spelled(raw: &[Piece]) -> Option<Vec<Piece>> {
+    let is_letter = |piece: &Piece| piece.word.text.len() == 1 && !piece.word.vowelless;
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut any = false;
+    for row in raw.chunk_by(|a, b| is_letter(a) && is_letter(b) && a.part == b.part) {
+        if row.len() < SPELLED {
+            pieces.extend_from_slice(row);
+            continue;
+        }
+        any = true;
+        let mut word = row[0].clone();
+        word.word.text = row.iter().map(|piece| piece.word.text.as_str()).collect();
+        pieces.push(word);
+    }
+    any.then_some(pieces)
 }
 
 /// Given names without the "servant of" at their end, which belongs to the
@@ -95,31 +170,6 @@ pub(super) fn without_servant(given: &str) -> (&str, &str) {
     }
 }
 
-/// What may be left out of a name anywhere.
-const ALWAYS_PARTICLES: [&str; 6] = ["al", "el", "ul", "bin", "ibn", "bint"];
-
-/// The same in letters without short vowels.
-const VOWELLESS_PARTICLES: [&str; 5] = ["bn", "abn", "bnt", "wld", "awld"];
-
-/// What may be left out of a name behind its first word.
-const PARTICLES: [&str; 23] = [
-    "ben", "de", "del", "la", "las", "los", "da", "do", "dos", "das", "di", "van", "von", "der",
-    "den", "y", "e", "ould", "oglu", "ogly", "oglou", "kyzy", "vel",
-];
-
-/// The Arabic article as it sounds before some consonants, with its hyphen.
-const SUN_ARTICLES: [&str; 12] = [
-    "as", "ar", "ad", "an", "az", "at", "ash", "es", "ed", "ez", "en", "er",
-];
-
-/// What follows a name and is none.
-const SUFFIXES: [&str; 4] = ["jr", "sr", "iii", "phd"];
-
-/// "Servant of": one name with the word that follows.
-const SERVANTS: [&str; 10] = [
-    "abd", "abdul", "abdal", "abdel", "abdol", "abdur", "abdu", "abdool", "abdoul", "abdur",
-];
-
 /// "Servant of" is one name with the word that follows, also with a slip in it.
 fn is_servant(text: &str) -> bool {
     let slipped = || {
@@ -131,11 +181,6 @@ fn is_servant(text: &str) -> bool {
     };
     SERVANTS.contains(&text) || (slipped() && text != "abduh")
 }
-
-/// "Of the faith": one name with the word before.
-const FAITHS: [&str; 9] = [
-    "din", "deen", "dine", "eddin", "eddine", "uddin", "aldin", "aldeen", "addin",
-];
 
 /// The spellings of a compound in one word.
 fn joined(text: &str) -> String {
@@ -161,98 +206,6 @@ fn joined(text: &str) -> String {
         }
     }
     text
-}
-
-/// Alif while a word is being read: with a lam behind it at the start it is the
-/// article, which an ayn in its place is not.
-const ALIF: &str = "A";
-const ALIF_LAM: &str = "Al";
-
-/// The words as they stand, and whether a hyphen follows each.
-fn split(name: &str) -> Vec<(Word, bool)> {
-    let mut words: Vec<(Word, bool)> = Vec::new();
-    let mut text = String::new();
-    let mut vowelless = false;
-    let mut end = |text: &mut String, vowelless: &mut bool, hyphen: bool| {
-        if !text.is_empty() {
-            let mut taken = std::mem::take(text);
-            if taken.len() >= 4 && taken.starts_with(ALIF_LAM) {
-                taken.drain(..ALIF_LAM.len());
-            }
-            taken = taken.replace(ALIF, "a");
-            let word = Word {
-                text: taken,
-                vowelless: *vowelless,
-            };
-            words.push((word, hyphen));
-        }
-        *vowelless = false;
-    };
-    for character in name.chars() {
-        if let Some(roman) = semitic(character) {
-            vowelless = true;
-            text.push_str(roman);
-            continue;
-        }
-        match character {
-            '\'' | '’' | '‘' | '`' | 'ʼ' | 'ʻ' | 'ʿ' | 'ʾ' | '´' => {}
-            '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' => {
-                end(&mut text, &mut vowelless, false);
-                push_plain(&mut text, character);
-                end(&mut text, &mut vowelless, false);
-            }
-            _ if character.is_alphanumeric() || is_mark(character) => {
-                push_plain(&mut text, character);
-            }
-            _ => end(&mut text, &mut vowelless, character == '-'),
-        }
-    }
-    end(&mut text, &mut vowelless, false);
-    words
-}
-
-fn push_plain(text: &mut String, character: char) {
-    let roman = any_ascii_char(character);
-    let plain = roman.chars().filter(char::is_ascii_alphanumeric);
-    text.extend(plain.map(|letter| letter.to_ascii_lowercase()));
-}
-
-/// Signs that belong to the letter before, or are left out between letters.
-fn is_mark(character: char) -> bool {
-    matches!(character, '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}')
-}
-
-/// Letters of scripts that leave short vowels out.
-fn semitic(character: char) -> Option<&'static str> {
-    let roman = match character {
-        'ا' => ALIF,
-        'أ' | 'آ' | 'ع' | 'ى' | 'ة' | 'א' | 'ע' => "a",
-        'إ' => "i",
-        'ب' | 'ב' => "b",
-        'پ' | 'פ' | 'ף' => "p",
-        'ت' | 'ط' | 'ٹ' | 'ת' | 'ט' | 'ث' => "t",
-        'ج' | 'ژ' => "j",
-        'چ' => "C",
-        'ح' | 'ه' | 'ہ' | 'ھ' | 'ה' | 'ח' => "h",
-        'خ' => "X",
-        'د' | 'ض' | 'ڈ' | 'ד' | 'ذ' => "d",
-        'ر' | 'ڑ' | 'ר' => "r",
-        'ز' | 'ظ' | 'ז' | 'צ' | 'ץ' => "z",
-        'س' | 'ص' | 'ס' => "s",
-        'ش' | 'ש' => "S",
-        'غ' | 'گ' | 'ג' => "g",
-        'ف' => "f",
-        'ق' | 'ק' => "q",
-        'ك' | 'ک' | 'כ' | 'ך' => "k",
-        'ل' | 'ל' => "l",
-        'م' | 'מ' | 'ם' => "m",
-        'ن' | 'ں' | 'נ' | 'ן' => "n",
-        'و' | 'ؤ' | 'ו' => "w",
-        'ي' | 'ی' | 'ئ' | 'ے' | 'י' => "y",
-        'ء' => "",
-        _ => return None,
-    };
-    Some(roman)
 }
 
 #[cfg(test)]

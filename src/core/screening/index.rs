@@ -39,6 +39,8 @@ pub(super) struct Listed {
     pub surnames: usize,
     /// How much each word says.
     pub weights: Vec<f64>,
+    /// A bit for each word that says nothing: a title, or one that stands before.
+    pub idle: u32,
     /// How much of that must be found for it to be compared.
     least: f64,
     /// Each word and each two neighbours, in the vocabulary.
@@ -91,6 +93,7 @@ impl Index {
                         kind: name.kind,
                         surnames,
                         weights: Vec::new(),
+                        idle: idle(&words),
                         least: 0.0,
                         spans: index.spans(&words, &mut ids),
                     };
@@ -171,7 +174,9 @@ impl Index {
             listed.weights = single
                 .map(|(_, id)| self.vocabulary[*id as usize].weight)
                 .collect();
-            let total: f64 = listed.weights.iter().sum();
+            let telling = (0..).zip(&listed.weights);
+            let telling = telling.filter(|(place, _)| listed.idle & (1 << place) == 0);
+            let total: f64 = telling.map(|(_, weight)| weight).sum();
             listed.least = LEAST_SHARE * total.min(WHOLE);
         }
     }
@@ -312,6 +317,12 @@ pub(super) fn tokens(words: &[Word]) -> impl Iterator<Item = (Span, Token)> {
         )
 }
 
+/// A bit for each word that says nothing.
+pub(super) fn idle(words: &[Word]) -> u32 {
+    let marked = (0..).zip(words).filter(|(_, word)| word.idle);
+    marked.fold(0, |mask, (place, _): (u32, _)| mask | (1 << place))
+}
+
 /// The words of `SURNAME, Given Names`, and how many are surnames.
 fn listed_words(name: &str) -> (Vec<Word>, usize) {
     match name.split_once(',') {
@@ -321,6 +332,7 @@ fn listed_words(name: &str) -> (Vec<Word>, usize) {
             let surnames = words.len();
             words.extend(fold::words(given));
             words.truncate(fold::MAX_WORDS);
+            fold::mark_idle(&mut words);
             (words, surnames)
         }
         None => (fold::words(name), 0),

@@ -11,6 +11,8 @@ mod index;
 mod keys;
 mod score;
 mod spelling;
+mod split;
+mod vocabulary;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,18 +23,23 @@ use super::country::Country;
 use super::customer::{Identity, Profile};
 use super::watchlist::{Entry, WatchList};
 use fold::Word;
-use index::Index;
+use index::{Index, idle};
 pub use score::Reason;
-use score::{Fit, with_birth, with_countries};
+use score::{Fit, Own, with_birth, with_countries};
 use spelling::Token;
 
 /// From this score on, a person should look. docs/screening.md says what it costs and catches.
 pub const THRESHOLD: f64 = 0.85;
 
+/// An open hit stays from this score on: a name that is written a little otherwise is the
+/// same person's still.
+pub const STAYS: f64 = 0.82;
+
 /// Who is compared. Personal: its Debug shows nothing.
 #[derive(Clone, Default)]
 pub struct Subject {
-    /// The name, whole, in any script; more than one when there are more.
+    /// The name, whole, in any script; more than one when there are more. First, middle and
+    /// last name may stand on a line each.
     pub names: Vec<String>,
     /// The birth date.
     pub birth_date: Option<Date>,
@@ -60,13 +67,22 @@ impl Subject {
             residence.and_then(|address| address.expose().country),
         ];
         Self {
-            names: vec![parts.join(" ")],
+            names: vec![parts.join("\n")],
             birth_date: identity
                 .birth_date
                 .as_ref()
                 .map(super::birth_date::BirthDate::date),
             countries: countries.into_iter().flatten().collect(),
         }
+    }
+}
+
+impl Subject {
+    /// Why the subject cannot be compared whole, so that a person has to look; `None` when
+    /// it can.
+    #[must_use]
+    pub fn unread(&self) -> Option<&'static str> {
+        self.names.iter().find_map(|name| fold::unread(name))
     }
 }
 
@@ -99,6 +115,12 @@ impl Hit {
     #[must_use]
     pub fn mark(&self) -> String {
         format!("{}:{}", self.entry.id, self.entry.fingerprint())
+    }
+
+    /// Whether a mark is of this entry, whatever the list said of it then.
+    #[must_use]
+    pub fn is_of(&self, mark: &str) -> bool {
+        mark.split(':').next() == Some(&self.entry.id.to_string())
     }
 }
 
@@ -142,10 +164,14 @@ impl Screener {
             .iter()
             .map(|word| self.index.weight(&Token::new(word)))
             .collect();
+        let own = Own {
+            weights: &weights,
+            idle: idle(words),
+        };
         let alike = self.index.alike(words);
         for candidate in self.index.candidates(&alike) {
             let listed = &self.index.names[candidate as usize];
-            let Some(fit) = Fit::new(listed, &alike, &weights) else {
+            let Some(fit) = Fit::new(listed, &alike, &own) else {
                 continue;
             };
             let entry = &self.entries[listed.entry as usize];

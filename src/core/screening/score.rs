@@ -67,8 +67,13 @@ impl std::fmt::Display for Reason {
 const CONFLICT: f64 = 0.5;
 /// What it costs when the subject lacks words of the listed name.
 const MISSING: f64 = 0.23;
-/// What it costs when the subject has more words.
+/// What it costs when the subject has more words, and how much of them is counted:
+/// extra words hide nobody.
 const MORE: f64 = 0.30;
+const MOST_MORE: f64 = 1.5;
+/// Hardly anybody has so many names beside those of the listed person: they are padding,
+/// which says nothing.
+const PADDING: usize = 3;
 /// What it costs when no surname, or no given name, was found.
 const ONE_SIDED: f64 = 0.10;
 /// What unlikeness of the words found costs.
@@ -87,6 +92,12 @@ const ALIAS: f64 = 1.4;
 /// What a weak alias costs.
 const WEAK: f64 = 0.08;
 
+/// How much each word of a subject says, and a bit for each that says nothing.
+pub(super) struct Own<'a> {
+    pub weights: &'a [f64],
+    pub idle: u32,
+}
+
 /// How well the words fit.
 pub(super) struct Fit {
     /// From 0 to 1.
@@ -100,8 +111,9 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Fits a listed name to the subject's words, whose weights are given.
-    pub(super) fn new(listed: &Listed, alike: &Alike, weights: &[f64]) -> Option<Self> {
+    /// Fits a listed name to the subject's words.
+    pub(super) fn new(listed: &Listed, alike: &Alike, subject: &Own<'_>) -> Option<Self> {
+        let weights = subject.weights;
         let pairs = matched(listed, alike);
         let (mut mine, mut theirs) = (0u32, 0u32);
         let (mut found, mut like, mut said) = (0.0, 0.0, 0.0);
@@ -115,23 +127,32 @@ impl Fit {
             theirs |= span.mask();
         }
         let words = theirs.count_ones().max(mine.count_ones());
+        // Words that say nothing are neither missed nor too many.
+        let (theirs, mine) = (theirs | listed.idle, mine | subject.idle);
         let missing = listed.weights.len() - theirs.count_ones() as usize;
-        let more = weights.len() - mine.count_ones() as usize;
+        let more = match weights.len() - mine.count_ones() as usize {
+            PADDING.. => 0,
+            more => more,
+        };
         let whole = missing == 0 && more == 0;
         let lone = words < 2 && (missing > 0 || listed.kind == NameKind::Weak);
         if found <= 0.0 || lone {
             return None;
         }
         let lacking = sum(&listed.weights, !theirs);
-        let extra = sum(weights, !mine);
+        let extra = match more {
+            0 => 0.0,
+            _ => sum(weights, !mine),
+        };
         let conflict = f64::min(lacking, extra);
+        let surplus = f64::min(extra - conflict, MOST_MORE);
         let enough = if whole { ENOUGH } else { ENOUGH_PART };
         let common = (1.0 - said / enough).max(0.0);
         let likeness = like / found;
         let penalty = UNLIKE * (1.0 - likeness) * (1.0 + 2.0 * common)
             + CONFLICT * conflict / (found + conflict)
             + MISSING * (lacking - conflict) / (found + lacking)
-            + MORE * (extra - conflict) / (found + extra)
+            + MORE * surplus / (found + conflict + surplus)
             + one_sided(listed, theirs)
             + common * if whole { COMMON_WHOLE } else { COMMON_PART }
             + if listed.kind == NameKind::Weak {
@@ -239,7 +260,11 @@ pub(super) fn with_birth(fit: &Fit, entry: &Entry, birth: Option<Date>) -> (f64,
     let Some(birth) = birth else {
         return (score - fit.unproven(!entry.births.is_empty()), None);
     };
-    let best = entry.births.iter().map(|born| compare(birth, born));
+    let births = entry.births.iter();
+    let best = births.map(|born| match compare(birth, born) {
+        (_, Reason::BirthDateSame) if fit.missing == 0 => (SAME_DAY_WHOLE, Reason::BirthDateSame),
+        compared => compared,
+    });
     let Some((change, reason)) = best.max_by(|a, b| a.0.total_cmp(&b.0)) else {
         return (score - fit.unproven(false), None);
     };
@@ -251,11 +276,16 @@ pub(super) fn with_birth(fit: &Fit, entry: &Entry, birth: Option<Date>) -> (f64,
     (score, Some(reason))
 }
 
+/// The share of what lacks to 1 that the listed day gives, and where nothing of the listed
+/// name is missing.
+const SAME_DAY: f64 = 0.6;
+const SAME_DAY_WHOLE: f64 = 0.8;
+
 /// What one listed birth date says: the share of what lacks to 1, or the fall.
 fn compare(birth: Date, born: &Born) -> (f64, Reason) {
     if (born.from..=born.to).contains(&birth) {
         return if born.from == born.to {
-            (0.6, Reason::BirthDateSame)
+            (SAME_DAY, Reason::BirthDateSame)
         } else {
             (in_range(born), Reason::BirthDateInRange)
         };

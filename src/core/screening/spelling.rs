@@ -37,6 +37,7 @@ impl Token {
         Self::new(&Word {
             text: format!("{}{}", first.text, second.text),
             vowelless: first.vowelless || second.vowelless,
+            idle: false,
         })
     }
 

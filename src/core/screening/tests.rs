@@ -85,6 +85,149 @@ fn one_person_however_written() {
     }
 }
 
+/// Characters that no font shows, and marks that stand on letters: behind each letter of a name.
+#[test]
+fn what_is_not_seen_hides_nobody() {
+    let screener = screener();
+    let unseen = "\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{202a}\u{2060}\u{2065}\u{206f}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{1d173}\u{e0041}\u{e0100}\u{e01ef}";
+    let marks = "\u{301}\u{334}\u{345}\u{363}\u{36f}\u{483}\u{5b4}\u{64e}\u{670}\u{903}\u{93e}\u{94d}\u{e31}\u{1ab0}\u{1dc0}\u{1ddf}\u{20dd}\u{20e3}\u{302a}\u{3099}\u{fe20}\u{1d165}";
+    for between in unseen.chars().chain(marks.chars()) {
+        for plain in ["Timofey Karzhenkov", "Тимофей Карженков"] {
+            let name: String = plain.chars().flat_map(|one| [one, between]).collect();
+            let hits = screener.screen(&subject(&name));
+            assert_eq!(hits.len(), 1, "{between:?} in {plain}");
+            assert_eq!(hits[0].entry.id, 1);
+        }
+    }
+    for name in ["عَبْد الرَّحْمٰن حُسَيْن المُطَّلِبي", "عبـد الرحـمن حسـين المطلبي"]
+    {
+        assert_eq!(screener.screen(&subject(name)).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn extra_words_hide_nobody() {
+    let screener = screener();
+    let many = |count: usize, word: &str| -> String {
+        (0..count)
+            .map(|number| {
+                format!(
+                    "{word}{} ",
+                    char::from(b'a' + u8::try_from(number % 26).expect("a letter"))
+                )
+            })
+            .collect()
+    };
+    for padding in [
+        "A B C D E F G H I J K L".to_owned(),
+        "A B C D E F G H I J K L M N O P Q R S T U V W X Y Z".to_owned(),
+        "Maria Jose Juan Luis Carlos".to_owned(),
+        "Xylo Zyra Quon Brav Drex".to_owned(),
+        "Xylo Zyra Quon Brav".to_owned(),
+        "Xylo Zyra Quon".to_owned(),
+        many(20, "qu"),
+        many(25, "x"),
+    ] {
+        for name in [
+            format!("Timofey {padding} Karzhenkov"),
+            format!("Timofey Karzhenkov {padding}"),
+            format!("{padding}\nTimofey\nKarzhenkov"),
+        ] {
+            let subject = subject(&name);
+            let found = screener
+                .screen(&subject)
+                .iter()
+                .any(|hit| hit.entry.id == 1);
+            assert!(found || subject.unread().is_some(), "{name}");
+        }
+    }
+    let whole = format!("Timofey {} Karzhenkov", many(40, "qu"));
+    assert!(subject(&whole).unread().is_some());
+}
+
+#[test]
+fn titles_placeholders_and_repeated_words_count_as_nothing() {
+    let mut single = entry(4, &[("SANTOSO", NameKind::Primary)]);
+    single.births = vec![Born {
+        from: date(1970, 1, 2),
+        to: date(1970, 1, 2),
+        circa: false,
+    }];
+    let screener = Screener::new(&WatchList {
+        entries: vec![single],
+    });
+    for name in [
+        "Santoso",
+        "FNU Santoso",
+        "Santoso LNU",
+        "Santoso\nLNU",
+        "N/A Santoso",
+        "- Santoso",
+        "-\nSantoso",
+        "Unknown Santoso",
+        "UNKNOWN\nSantoso",
+        "Santoso No Last Name",
+        "Santoso None",
+        "(no name) Santoso",
+        "F.N.U. Santoso",
+        "Mr. Santoso",
+        "Haji Santoso",
+        "Dr. Haji Santoso",
+        "Santoso Santoso",
+        "Santoso\nSantoso Santoso",
+        "Not Applicable Santoso",
+        "S A N T O S O",
+        "FNU\nS a n t o s o",
+        "Budi Agus Santoso",
+        "Santoso A B C D E F G H I J K L M N",
+    ] {
+        let mut subject = subject(name);
+        subject.birth_date = Some(date(1970, 1, 2));
+        assert_eq!(screener.screen(&subject).len(), 1, "{name}");
+        subject.birth_date = Some(date(1999, 1, 2));
+        assert_eq!(screener.screen(&subject).len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_whole_is_told() {
+    let unread =
+        |letter: &char| letter.is_alphabetic() && any_ascii::any_ascii_char(*letter).is_empty();
+    let letter = ('\u{10000}'..='\u{323af}').find(unread).expect("one");
+    assert!(subject(&format!("Ada {letter}{letter}")).unread().is_some());
+    for name in ["FNU LNU", "Tимофей Kарженков", "Pаvel Ivanov", "-"] {
+        assert!(subject(name).unread().is_some(), "{name}");
+    }
+    for name in [
+        "",
+        " ",
+        "Ada Lovelace",
+        "Иван Соловьёв",
+        "गीता शर्मा",
+        "ঋতুপর্ণা",
+        "สมชาย",
+        "佐々木",
+        "ゆーこ",
+        "瓦歷斯‧諾幹",
+        "نور",
+        "Ὀδυσσεύς",
+        "ሀይሌ",
+        "ဒေါ်",
+        "ཏེན",
+        "김철수",
+        "ᠰᠠᠷ",
+        "ሰላም",
+        "გიორგი",
+        "Արամ",
+        "𞤀𞤣𞤤𞤢𞤥",
+        "ꯃꯩꯇꯩ",
+        "ᱥᱟᱱᱛᱟᱲ",
+        "ߒߞߏ",
+    ] {
+        assert_eq!(subject(name).unread(), None, "{name}");
+    }
+}
+
 #[test]
 fn others_are_left_alone() {
     let screener = screener();

@@ -4,6 +4,8 @@
 //! list is read whole or not at all: half a list would pass those it lacks.
 
 mod csv;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod in_force;
 mod places;
 mod remarks;
@@ -14,6 +16,8 @@ use jiff::civil::Date;
 
 use super::country::Country;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::read_any as fuzz;
 pub use in_force::{InForce, Shrinking, Summary, import, load, summary, version};
 pub use sdn::{File, Refusal, Source, read};
 

@@ -5,6 +5,8 @@
 //! nothing but the database is shared between servers.
 
 mod ahead;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 #[cfg(test)]
 mod garbled;
 mod line;
@@ -33,6 +35,8 @@ use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
 use writer::{Company, Writer};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::hear_any as fuzz;
 pub(super) use migrate::{run as migrate, version};
 pub(super) use session::Session;
 

@@ -1,0 +1,4 @@
+//! Runs `token` of `src/fuzzing.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| oms::fuzzing::run("token", data));
