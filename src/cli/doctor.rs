@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::terminal::{key_ring, must_exist, progress_bar, words};
 use crate::config::Config;
 use crate::context::{Context, Time};
-use crate::core::checkup::{self, Defect, Tally, Watch};
+use crate::core::checkup::{self, Defect, Form, Tally, Watch};
 use crate::core::installation::stored_secrets;
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
@@ -155,7 +155,7 @@ fn check_sealed(tx: &mut Tx<'_>, master: &KeyRing, report: &mut Report) -> Resul
         bar: progress_bar(checkup::rows(tx)?, false, "opening"),
         report,
     };
-    let tally = checkup::walk(tx, master, &secrets, &mut patient);
+    let tally = checkup::walk(tx, master, &secrets, Form::Bound, &mut patient);
     patient.bar.finish_and_clear();
     let Tally {
         customers,
@@ -192,6 +192,16 @@ impl Watch for Patient<'_> {
                 "answerLookupMissing",
                 "used idempotency keys are not found: a retry would be carried out again",
                 ANSWER_LOOKUP,
+            ),
+            Defect::CustomerPutBack => (
+                "customerPutBack",
+                "customers are not as their last event left them",
+                ALTERED,
+            ),
+            Defect::GrantAltered => (
+                "alteredGrant",
+                "projects or API keys were altered outside of oms; they are refused",
+                ALTERED,
             ),
         };
         self.report.add(check, true, what, Some(subject), remedy);
@@ -365,6 +375,8 @@ const RESTORE: &str = "Stop the server, keep a copy of the folder, and restore t
      (oms restore). Then find out what wrote to the files: disk, memory, or somebody.";
 const LOST: &str = "Acknowledged writes are missing. Keep a copy of the folder before anything else; restore the newest backup if \
      it holds more (oms restore). A start refuses these files and says how to go on without what is missing.";
+const ALTERED: &str = "Somebody wrote to the database beside oms. Find out who, change that access, run oms audit verify, \
+     and restore the newest backup that verifies; make altered API keys anew.";
 const ANSWER: &str = "A retry with this key is answered 500 until the record expires. Restore a backup, or wait \
      for the retention to pass.";
 const RESAVE: &str = "Searches miss these customers. PATCH the searched fields (email, externalId, documents) to another \

@@ -46,7 +46,7 @@ enum Command {
     /// Run the server.
     Serve,
     /// Bring the store to the schema of this version, ahead of a rolling upgrade.
-    Migrate,
+    Migrate(migrate::Arguments),
     /// Make, list and revoke API keys, change master and signing keys, also while the server runs.
     Keys(keys::Arguments),
     /// List projects and set how they verify, also while the server runs.
@@ -87,7 +87,7 @@ impl Arguments {
         let config = self.settings.resolve().map_err(Error::internal)?;
         match self.command {
             Command::Serve => serve::run(config),
-            Command::Migrate => migrate::run(&config),
+            Command::Migrate(arguments) => migrate::run(&arguments, &config),
             Command::Keys(arguments) => keys::run(arguments, &config),
             Command::Projects(arguments) => projects::run(arguments, &config),
             Command::Policy(arguments) => policy::run(arguments, &config),

@@ -12,8 +12,9 @@ use super::backup::only_files;
 use super::terminal::{at, key_ring, progress_bar, run_to_end};
 use crate::config::Config;
 use crate::context::Context;
-use crate::core::checkup::{self, Defect, Tally, Watch};
+use crate::core::checkup::{self, Defect, Form, Tally, Watch};
 use crate::core::installation::{Installation, stored_secrets};
+use crate::core::rebinding::Trust;
 use crate::error::{Error, Result};
 use crate::store::backup::Copy;
 use crate::store::inspect::{Files, Inspection, StoreFile};
@@ -77,7 +78,11 @@ fn must_be_empty(data: &Path) -> Result<()> {
 
 fn verify(files: &Files, config: &Config) -> Result<Tally> {
     let copies = Inspection::open(files)?;
+    let mut form = Form::Bound;
     for version in copies.schema_versions()? {
+        if version.found < version.known {
+            form = Form::Older;
+        }
         if version.found > version.known || version.found == 0 {
             return Err(Error::internal(format!(
                 "{} has schema {}, this version knows {}; restore it with a newer oms",
@@ -100,14 +105,14 @@ fn verify(files: &Files, config: &Config) -> Result<Tally> {
             bar: progress_bar(checkup::rows(tx)?, false, "verifying"),
             unopened: 0,
         };
-        let tally = checkup::walk(tx, &ring, &secrets, &mut shown)?;
+        let tally = checkup::walk(tx, &ring, &secrets, form, &mut shown)?;
         shown.bar.finish_and_clear();
         let newest = key_register::newest_data_key(tx)?;
         Ok((tally, newest.unwrap_or(0), shown.unopened))
     })?;
     if defects > 0 {
         return Err(Error::internal(format!(
-            "{defects} sealed values do not open; nothing was restored. Take another copy"
+            "{defects} rows do not open or were altered; nothing was restored. Take another copy"
         )));
     }
     if tally.newest_data_key > newest_key {
@@ -128,11 +133,14 @@ struct Shown {
 impl Watch for Shown {
     fn found(&mut self, defect: Defect, subject: String) {
         // Look-ups of those who were erased since are still in the copy.
-        if matches!(defect, Defect::CustomerSealed | Defect::AnswerSealed) {
-            self.unopened += 1;
-            if self.unopened <= MOST_SHOWN {
-                self.bar.suspend(|| eprintln!("does not open: {subject}"));
-            }
+        let what = match defect {
+            Defect::CustomerSealed | Defect::AnswerSealed => "does not open",
+            Defect::GrantAltered | Defect::CustomerPutBack => "was altered",
+            _ => return,
+        };
+        self.unopened += 1;
+        if self.unopened <= MOST_SHOWN {
+            self.bar.suspend(|| eprintln!("{what}: {subject}"));
         }
     }
 
@@ -143,7 +151,8 @@ impl Watch for Shown {
 
 /// Removes what still leads to those who were erased since the copy was made.
 async fn forget_erased(config: &Config) -> Result<usize> {
-    let installation = Installation::open(config, &Context::system()).await?;
+    // What the copies hold was looked at, and whoever restores them knows where they are from.
+    let installation = Installation::open_with(config, &Context::system(), Trust::Given).await?;
     let unlinked = installation.store.write(lookup::delete_of_erased).await;
     installation.store.close();
     unlinked

@@ -1,6 +1,7 @@
 //! The audit log: who did what, when, why and in which request. Its rows are the events;
 //! this signs their heads from time to time, notes who opened personal data, and reads them out.
 
+pub mod rows;
 pub mod verify;
 
 use std::collections::HashMap;

@@ -7,8 +7,9 @@ use crate::id::CustomerId;
 use crate::store::customer;
 use crate::store::idempotency::{self, Record, answer_place};
 use crate::store::{Tx, lookup};
-use crate::vault::{KeyRing, Secrets};
+use crate::vault::{KeyRing, Secrets, is_bound};
 
+use super::audit::rows;
 use super::roster::Customer;
 
 /// Rows looked at between two words of progress.
@@ -27,6 +28,19 @@ pub enum Defect {
     LookupForeign,
     /// A used idempotency key is not found.
     AnswerLookupMissing,
+    /// A customer's row is another one than its last event left.
+    CustomerPutBack,
+    /// The row of a project or an API key is not as it was stored.
+    GrantAltered,
+}
+
+/// What the rows of a store are bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As this version stores them.
+    Bound,
+    /// Some may be of before that, as in an older copy.
+    Older,
 }
 
 /// What a walk over the store tells as it goes.
@@ -71,9 +85,16 @@ pub fn walk(
     tx: &mut Tx<'_>,
     master: &KeyRing,
     secrets: &Secrets,
+    form: Form,
     watch: &mut dyn Watch,
 ) -> Result<Tally> {
     let mut tally = Tally::default();
+    if form == Form::Bound {
+        let altered = rows::altered_grants(tx, secrets)?;
+        for subject in altered {
+            watch.found(Defect::GrantAltered, subject);
+        }
+    }
     let mut edge = (i64::MIN, [0; 16]);
     loop {
         let page = customer::after(tx, edge, PAGE)?;
@@ -81,7 +102,7 @@ pub fn walk(
         edge = (last.project, *last.id.as_bytes());
         let rows = page.len();
         for found in page {
-            look_at_customer(tx, found, master, secrets, &mut tally, watch)?;
+            look_at_customer(tx, found, master, secrets, form, &mut tally, watch)?;
         }
         watch.passed(rows);
     }
@@ -99,7 +120,7 @@ pub fn walk(
     // Every look-up that must be there was asked for: only when there are more
     // of them does anybody have to go and see which.
     if u64::try_from(lookup::count(tx)?) != Ok(tally.lookups) {
-        find_foreign(tx, master, secrets, watch)?;
+        find_foreign(tx, master, secrets, form, watch)?;
     }
     Ok(tally)
 }
@@ -112,7 +133,7 @@ pub fn sample(tx: &mut Tx<'_>, master: &KeyRing) -> Result<u64> {
     let mut opened = 0;
     let oldest = customer::after(tx, (i64::MIN, [0; 16]), PAGE)?;
     for found in customer::latest(tx, PAGE)?.into_iter().chain(oldest) {
-        if let Some(customer) = Customer::open(found, master)? {
+        if let Some(customer) = open(found, master, Form::Older)? {
             customer.open_identity()?;
             opened += 1;
         }
@@ -125,12 +146,14 @@ fn look_at_customer(
     found: customer::Found,
     master: &KeyRing,
     secrets: &Secrets,
+    form: Form,
     tally: &mut Tally,
     watch: &mut dyn Watch,
 ) -> Result<()> {
     let id = found.0.id;
     tally.newest_data_key = tally.newest_data_key.max(found.0.data_key);
-    let hashes = match expected(found, master, secrets) {
+    let is_put_back = form == Form::Bound && rows::is_put_back(tx, &found.0)?;
+    let hashes = match expected(found, master, secrets, form) {
         Expected::Erased => {
             tally.erased += 1;
             return Ok(());
@@ -142,6 +165,9 @@ fn look_at_customer(
         Expected::Hashes(hashes) => hashes,
     };
     tally.customers += 1;
+    if is_put_back {
+        watch.found(Defect::CustomerPutBack, id.to_string());
+    }
     for hash in hashes {
         if lookup::leads(tx, hash, id.as_bytes())? {
             tally.lookups += 1;
@@ -193,8 +219,15 @@ enum Expected {
     Unknown(String),
 }
 
-fn expected(found: customer::Found, master: &KeyRing, secrets: &Secrets) -> Expected {
-    let opened = Customer::open(found, master).and_then(|customer| {
+fn open(found: customer::Found, master: &KeyRing, form: Form) -> Result<Option<Customer>> {
+    if form == Form::Older && !is_bound(&found.0.profile) {
+        return Customer::open_unbound(found, master);
+    }
+    Customer::open(found, master)
+}
+
+fn expected(found: customer::Found, master: &KeyRing, secrets: &Secrets, form: Form) -> Expected {
+    let opened = open(found, master, form).and_then(|customer| {
         let Some(customer) = customer else {
             return Ok(None);
         };
@@ -213,13 +246,14 @@ fn find_foreign(
     tx: &mut Tx<'_>,
     master: &KeyRing,
     secrets: &Secrets,
+    form: Form,
     watch: &mut dyn Watch,
 ) -> Result<()> {
     let mut page = lookup::newest(tx);
     let mut edge = (i64::MIN, [0; 16]);
     loop {
         for (hash, target) in page {
-            if let Some(subject) = foreign(tx, hash, &target, master, secrets)? {
+            if let Some(subject) = foreign(tx, (hash, &target), master, secrets, form)? {
                 watch.found(Defect::LookupForeign, subject);
             }
         }
@@ -234,14 +268,14 @@ fn find_foreign(
 /// What a look-up leads to, if nothing there has its value.
 fn foreign(
     tx: &mut Tx<'_>,
-    hash: i64,
-    target: &[u8; 16],
+    (hash, target): (i64, &[u8; 16]),
     master: &KeyRing,
     secrets: &Secrets,
+    form: Form,
 ) -> Result<Option<String>> {
     if let Some(found) = customer::anywhere(tx, target)? {
         let id = CustomerId::from_bytes(*target);
-        return Ok(match expected(found, master, secrets) {
+        return Ok(match expected(found, master, secrets, form) {
             Expected::Hashes(hashes) if hashes.contains(&hash) => None,
             // It is told of already, and nobody knows what leads to it.
             Expected::Unknown(_) => None,

@@ -8,7 +8,7 @@ use super::api_key::Mode;
 use super::decision::{Judgement, judge};
 use super::endorsement::{EndorsementName, EndorsementSet, EndorsementStatus};
 use super::evaluation::{Facts, Known, evaluate};
-use super::event::{self, Event, EventKind, Origin};
+use super::event::{self, Detail, Event, EventKind, INSTALLATION, Origin};
 use super::installation::Installation;
 use super::policy::Policy;
 use super::project::{Project, Verification};
@@ -77,7 +77,7 @@ impl Desk {
     pub async fn projects(&self) -> Result<Vec<Project>> {
         let rows = self.installation.store.read(project::all).await?;
         rows.iter()
-            .map(|row| Project::from_row(row, &self.policy))
+            .map(|row| Project::from_row(row, &self.policy, &self.installation.secrets.rows))
             .collect()
     }
 
@@ -104,15 +104,28 @@ impl Desk {
     ) -> Result<()> {
         let now = self.context.now();
         let store = &self.installation.store;
+        let secrets = Arc::clone(&self.installation.secrets);
+        let event = Event {
+            kind: EventKind::ProjectChanged,
+            detail: Detail {
+                to: verification.map(|verification| verification.name().to_owned()),
+                changed: policy.iter().map(|_| "policy".to_owned()).collect(),
+                ..Detail::default()
+            },
+        };
+        let place = (number, INSTALLATION);
+        let event = event::seal(&[event], place, &self.origin, &secrets.audit, &self.context)?;
         store
             .write(move |tx| {
+                project::genuine(tx, number, &secrets.rows)?;
                 if let Some(verification) = verification {
                     project::set_verification(tx, number, verification.name())?;
                 }
-                match &policy {
-                    Some(source) => project::add_policy(tx, number, source, now),
-                    None => Ok(()),
+                if let Some(source) = &policy {
+                    project::add_policy(tx, number, source, now)?;
                 }
+                let mac = project::stamp(tx, number, &secrets.rows)?;
+                event_rows::append(tx, &event.leaving(&mac), false)
             })
             .await
     }

@@ -114,7 +114,7 @@ pub fn prepare(
     let old = &customer.row;
     let events = [Event::with_reason(EventKind::CustomerErased, reason)];
     let event = event::seal(&events, (old.project, old.id), origin, key, context)?;
-    let draft = roster::tombstone(customer, event, key, context, &installation.secrets)?;
+    let draft = roster::tombstone(customer, &event, key, context, &installation.secrets)?;
     let erased_at = draft.row.updated_at;
     let row = ErasureRow {
         customer: old.id,
@@ -299,6 +299,7 @@ async fn erase_again(installation: &Installation, row: ErasureRow) -> Result<()>
             return Ok(());
         };
         let tombstone = roster::emptied(&old, &key, &context);
+        let event = event.leaving(&tombstone.profile);
         if customer::replace(tx, &tombstone)? {
             lookup::delete_all(tx, id.as_bytes())?;
             event_rows::append(tx, &event, false)?;

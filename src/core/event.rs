@@ -67,6 +67,12 @@ pub enum EventKind {
     /// An API key was revoked. Audit only.
     #[serde(rename = "apiKey.revoked")]
     ApiKeyRevoked,
+    /// A project was set to something else. Audit only.
+    #[serde(rename = "project.changed")]
+    ProjectChanged,
+    /// Rows that a version before stored were bound to what they say. Audit only.
+    #[serde(rename = "rows.bound")]
+    RowsBound,
     /// Somebody asked a webhook for a sign of life. Told to that webhook only.
     #[serde(rename = "webhook.test")]
     WebhookTest,
@@ -104,7 +110,7 @@ impl EventKind {
     ];
 
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::CustomerDeactivated,
@@ -117,6 +123,8 @@ impl EventKind {
         Self::VerificationAskedAgain,
         Self::ApiKeyCreated,
         Self::ApiKeyRevoked,
+        Self::ProjectChanged,
+        Self::RowsBound,
         Self::WebhookTest,
         Self::WebhookCreated,
         Self::WebhookUpdated,
@@ -143,6 +151,8 @@ impl EventKind {
             Self::VerificationAskedAgain => "verification.askedAgain",
             Self::ApiKeyCreated => "apiKey.created",
             Self::ApiKeyRevoked => "apiKey.revoked",
+            Self::ProjectChanged => "project.changed",
+            Self::RowsBound => "rows.bound",
             Self::WebhookTest => "webhook.test",
             Self::WebhookCreated => "webhook.created",
             Self::WebhookUpdated => "webhook.updated",
@@ -305,6 +315,7 @@ pub fn seal(
         request_id: origin.request_id.clone(),
         data_key: key.id(),
         detail: key.seal(detail_place(project, &id), &plain, &context.random),
+        state: None,
     })
 }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::policy::Policy;
+use super::rebinding::{self, Trust};
 use super::{audit, erasure};
 use crate::config::Config;
 use crate::context::Context;
@@ -18,8 +19,11 @@ use crate::vault::{KEY_LENGTH, KeyRing, MasterKey, Secrets, WrappingKey, wrapper
 /// The name of the root secret in the key register.
 const ROOT: &str = "root";
 
+/// The name of the secret that is there once every row is bound (`rebinding.rs`).
+pub(super) const ROWS: &str = "rows";
+
 /// Every named secret of the key register; a change of the master key rewraps them.
-pub(super) const SECRETS: [&str; 1] = [ROOT];
+pub(super) const SECRETS: [&str; 2] = [ROOT, ROWS];
 
 /// What stands open once the master key fits.
 #[derive(Clone, Debug)]
@@ -73,6 +77,14 @@ impl Installation {
     /// # Errors
     /// When the folder cannot be used or the master key does not fit.
     pub async fn open(config: &Config, context: &Context) -> Result<Self> {
+        Self::open_with(config, context, Trust::Once).await
+    }
+
+    /// The same, and says whether rows that are bound to nothing are believed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(config: &Config, context: &Context, trust: Trust) -> Result<Self> {
         let existed = Store::exists(config)?;
         Store::create_folder(&config.data)?;
         let master = MasterKey::open(config, existed, &context.random)?;
@@ -90,7 +102,14 @@ impl Installation {
             token_lifetime_s: i64::try_from(config.token_lifetime.as_secs()).unwrap_or(i64::MAX),
             retention_days: config.retention_days,
         };
-        erasure::recover(&installation).await?;
+        let ready = async {
+            rebinding::bind(&installation, trust).await?;
+            erasure::recover(&installation).await
+        };
+        if let Err(error) = ready.await {
+            installation.store.close();
+            return Err(error);
+        }
         Ok(installation)
     }
 
@@ -218,17 +237,18 @@ impl Installation {
                 if !is_wanted(tx)? {
                     return Ok(None);
                 }
-                let project = api_key::ensure_project(tx, &key.project_name, mode, now)?;
+                let name = (key.project_name.as_str(), mode);
+                let project = api_key::ensure_project(tx, name, now, &secrets.rows)?;
                 let key = ApiKey {
                     project,
                     ..key.clone()
                 };
-                api_key::insert(tx, &key)?;
+                let mac = api_key::insert(tx, &key, &secrets.rows)?;
                 let kind = EventKind::ApiKeyCreated;
                 let event = key_event(kind, &key.api_key, Some(key.scopes.to_string()));
                 let place = (project, event::INSTALLATION);
                 let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
-                event_rows::append(tx, &row, false)?;
+                event_rows::append(tx, &row.leaving(&mac), false)?;
                 Ok(Some(key))
             })
             .await?;
@@ -263,14 +283,15 @@ impl Installation {
         let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
         let origin = origin.clone();
         let revoke = self.store.write(move |tx| {
-            let Some(key) = api_key::find(tx, &api_key)? else {
+            let Some(stored) = api_key::stored(tx, &api_key)? else {
                 return Ok(false);
             };
+            let mac = api_key::revoke(tx, &stored, now, &secrets.rows)?;
             let event = key_event(EventKind::ApiKeyRevoked, &api_key, None);
-            let place = (key.project, event::INSTALLATION);
+            let place = (stored.key.project, event::INSTALLATION);
             let row = event::seal(&[event], place, &origin, &secrets.audit, &context)?;
-            event_rows::append(tx, &row, false)?;
-            api_key::revoke(tx, &api_key, now)
+            event_rows::append(tx, &row.leaving(&mac), false)?;
+            Ok(true)
         });
         revoke.await
     }
@@ -286,12 +307,15 @@ impl Installation {
             .await
     }
 
-    /// Every key, by project and age.
+    /// Every key whose row is to be believed, by project and age.
     ///
     /// # Errors
     /// When the store is away.
     pub async fn keys(&self) -> Result<Vec<ApiKey>> {
-        self.store.read(api_key::all).await
+        let secrets = Arc::clone(&self.secrets);
+        self.store
+            .read(move |tx| api_key::all(tx, &secrets.rows))
+            .await
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod api_key;
 pub mod audit;
+pub mod binding;
 pub mod birth_date;
 pub mod change;
 pub mod checks;
@@ -33,6 +34,7 @@ pub mod policy;
 pub mod project;
 pub mod provider;
 pub mod reach;
+pub mod rebinding;
 pub mod references;
 pub mod rescreening;
 pub mod review;

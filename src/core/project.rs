@@ -7,6 +7,7 @@ use super::policy::Policy;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::store::project::ProjectRow;
+use crate::vault::RowKey;
 
 /// How endorsements come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +66,14 @@ impl Project {
     /// The project of a row; without a policy of its own it has the server's.
     ///
     /// # Errors
-    /// When its policy does not stand.
-    pub fn from_row(row: &ProjectRow, policy: &Arc<Policy>) -> Result<Self> {
+    /// When its row was altered outside of oms, or its policy does not stand.
+    pub fn from_row(row: &ProjectRow, policy: &Arc<Policy>, rows: &RowKey) -> Result<Self> {
+        if !row.is_genuine(rows) {
+            let number = row.number;
+            return Err(Error::internal(format!(
+                "the row of project {number}, or its policy, was altered outside of oms"
+            )));
+        }
         let mut project = Self::unset(row.number, &row.name, row.mode, policy);
         if row.mode == Mode::Sandbox {
             project.clock_offset_s = row.clock_offset_s;

@@ -2,6 +2,7 @@
 //! decides and seals before the transaction; [`Draft::write`] is all that runs in it.
 
 use crate::context::{Context, Time};
+use crate::core::binding;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::{EndorsementSet, EndorsementStatus};
 use crate::core::event::{self, Event, EventKind, Origin};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::vault::{KeyRing, Place, SealingKey, Secrets};
+use crate::vault::{KeyRing, Place, SealingKey, Secrets, tag};
 
 /// The project and mode in which a command runs, and for whom.
 #[derive(Clone, Debug)]
@@ -61,7 +62,8 @@ pub struct Draft {
 
 #[derive(Clone)]
 struct Change {
-    new: bool,
+    /// What stands for the identity of the row that is replaced; `None` for a new customer.
+    replaces: Option<Vec<u8>>,
     event: EventRow,
     lookups_added: Vec<i64>,
     lookups_removed: Vec<i64>,
@@ -126,21 +128,36 @@ impl Customer {
             return Ok(None);
         };
         let key = ring.unwrap_data_key(row.data_key, &wrapped)?;
-        let at = |field| place(row.project, &row.id, field);
-        let profile = key.open(at("customers.profile"), &row.profile)?;
-        let profile = Profile::from_opened(&profile)?;
+        let profile = binding::open_profile(&row, &key)?;
+        Self::with_profile(row, profile, key).map(Some)
+    }
+
+    /// Opens a row that a version before this one stored, which was bound to nothing.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_unbound((row, wrapped): Found, ring: &KeyRing) -> Result<Option<Self>> {
+        let Some(wrapped) = wrapped else {
+            return Ok(None);
+        };
+        let key = ring.unwrap_data_key(row.data_key, &wrapped)?;
+        let profile = binding::open_unbound(&row, &key)?;
+        Self::with_profile(row, profile, key).map(Some)
+    }
+
+    fn with_profile(row: CustomerRow, profile: Profile, key: SealingKey) -> Result<Self> {
         let sealed = row.review.as_ref();
         let review = sealed.map(|sealed| {
-            let opened = key.open(at("customers.review"), sealed)?;
-            Review::from_opened(&opened)
+            let place = place(row.project, &row.id, "customers.review");
+            Review::from_opened(&key.open(place, sealed)?)
         });
         let review = review.transpose()?;
-        Ok(Some(Self {
+        Ok(Self {
             row,
             profile,
             review,
             key,
-        }))
+        })
     }
 
     /// Opens what answers never return: to merge a change into it, to check it,
@@ -201,13 +218,14 @@ pub fn create(
         identity: Vec::new(),
         review: None,
     };
-    seal(&mut row, &new.profile, &new.identity, key, context);
+    seal_identity(&mut row, &new.identity, key, context);
     seal_review(&mut row, settled.review.as_ref(), key, context)?;
+    binding::seal_profile(&mut row, &new.profile, key, &context.random);
     let mut events = vec![Event::of_customer(EventKind::CustomerCreated, &[])];
     events.extend(settled.steps.into_iter().map(step_event));
     let change = Change {
-        new: true,
-        event: event::seal(&events, (row.project, id), &tenant.origin, key, context)?,
+        replaces: None,
+        event: event_of(&row, &events, &tenant.origin, key, context)?,
         lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
         lookups_removed: Vec::new(),
         asked,
@@ -279,19 +297,14 @@ pub fn update(
         endorsements: settled.endorsements,
         ..old.clone()
     };
-    seal(&mut row, &profile, &identity, &customer.key, context);
+    seal_identity(&mut row, &identity, &customer.key, context);
     seal_review(&mut row, settled.review.as_ref(), &customer.key, context)?;
+    binding::seal_profile(&mut row, &profile, &customer.key, &context.random);
     let mut events = vec![Event::of_customer(EventKind::CustomerUpdated, &changed)];
     events.extend(settled.steps.into_iter().map(step_event));
     let change = Change {
-        new: false,
-        event: event::seal(
-            &events,
-            (row.project, row.id),
-            &tenant.origin,
-            &customer.key,
-            context,
-        )?,
+        replaces: Some(tag(&old.identity).to_vec()),
+        event: event_of(&row, &events, &tenant.origin, &customer.key, context)?,
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
         asked,
@@ -325,16 +338,16 @@ pub fn endorse(
         ..old.clone()
     };
     seal_review(&mut row, settled.review.as_ref(), &customer.key, context)?;
+    binding::seal_profile(&mut row, &customer.profile, &customer.key, &context.random);
     let steps = settled.steps.into_iter().map(step_event);
     let mut events: Vec<_> = note.into_iter().chain(steps).collect();
     if events.is_empty() {
         let changed = ["endorsements"];
         events.push(Event::of_customer(EventKind::CustomerUpdated, &changed));
     }
-    let subject = (row.project, row.id);
     let change = Change {
-        new: false,
-        event: event::seal(&events, subject, origin, &customer.key, context)?,
+        replaces: Some(tag(&old.identity).to_vec()),
+        event: event_of(&row, &events, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
         asked,
@@ -361,25 +374,20 @@ pub fn deactivate(
     if old.status == Status::Inactive {
         return Ok(None);
     }
-    let row = CustomerRow {
+    let mut row = CustomerRow {
         version: old.version + 1,
         status: Status::Inactive,
         updated_at: context.now().max(old.updated_at),
         ..old.clone()
     };
+    binding::seal_profile(&mut row, &customer.profile, &customer.key, &context.random);
     let events = [Event::of_customer(
         EventKind::CustomerDeactivated,
         &["status"],
     )];
     let change = Change {
-        new: false,
-        event: event::seal(
-            &events,
-            (row.project, row.id),
-            origin,
-            &customer.key,
-            context,
-        )?,
+        replaces: Some(tag(&old.identity).to_vec()),
+        event: event_of(&row, &events, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
         asked: Asked::end(customer.review.as_ref()),
@@ -401,19 +409,21 @@ pub fn deactivate(
 /// `internalError` when the customer does not open.
 pub fn tombstone(
     customer: &Customer,
-    event: EventRow,
+    event: &EventRow,
     key: &SealingKey,
     context: &Context,
     secrets: &Secrets,
 ) -> Result<Draft> {
     let old = &customer.row;
     let identity = customer.open_identity()?;
+    let row = emptied(old, key, context);
+    let event = event.leaving(&row.profile);
     Ok(Draft {
-        row: emptied(old, key, context),
+        row,
         profile: Profile::default(),
         review: None,
         change: Change {
-            new: false,
+            replaces: Some(tag(&old.identity).to_vec()),
             event,
             lookups_added: Vec::new(),
             lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
@@ -436,14 +446,21 @@ pub fn emptied(old: &CustomerRow, key: &SealingKey, context: &Context) -> Custom
         review: None,
         ..old.clone()
     };
-    seal(
-        &mut row,
-        &Profile::default(),
-        &Identity::default(),
-        key,
-        context,
-    );
+    seal_identity(&mut row, &Identity::default(), key, context);
+    binding::seal_profile(&mut row, &Profile::default(), key, &context.random);
     row
+}
+
+/// The row of events that left a customer's row as it is.
+fn event_of(
+    row: &CustomerRow,
+    events: &[Event],
+    origin: &Origin,
+    key: &SealingKey,
+    context: &Context,
+) -> Result<EventRow> {
+    let event = event::seal(events, (row.project, row.id), origin, key, context)?;
+    Ok(event.leaving(&row.profile))
 }
 
 fn step_event(step: Step) -> Event {
@@ -465,22 +482,9 @@ fn seal_review(
     Ok(())
 }
 
-/// Seals both documents of a customer into its row.
-fn seal(
-    row: &mut CustomerRow,
-    profile: &Profile,
-    identity: &Identity,
-    key: &SealingKey,
-    context: &Context,
-) {
-    let seal = |field, plain: &[u8]| {
-        let place = place(row.project, &row.id, field);
-        key.seal(place, plain, &context.random)
-    };
-    let profile = seal("customers.profile", &profile.to_sealable());
-    let identity = seal("customers.identity", &identity.to_sealable());
-    row.profile = profile;
-    row.identity = identity;
+fn seal_identity(row: &mut CustomerRow, identity: &Identity, key: &SealingKey, context: &Context) {
+    let place = place(row.project, &row.id, "customers.identity");
+    row.identity = key.seal(place, &identity.to_sealable(), &context.random);
 }
 
 impl Draft {
@@ -496,15 +500,15 @@ impl Draft {
     pub fn writer(&self) -> impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static {
         let (row, change) = (self.row.clone(), self.change.clone());
         move |tx| {
-            if change.new {
-                customer::insert(tx, &row)?;
-            } else {
+            if let Some(identity_tag) = &change.replaces {
                 // By the machine's clock, which a test clock may be ahead of.
                 let now = CustomerId::from_bytes(change.event.id).time();
-                customer_version::keep(tx, &row, now)?;
+                customer_version::keep(tx, &row, identity_tag, now)?;
                 if !customer::replace(tx, &row)? {
                     return Ok(false);
                 }
+            } else {
+                customer::insert(tx, &row)?;
             }
             for hash in &change.lookups_removed {
                 lookup::delete(tx, *hash, row.id.as_bytes())?;
@@ -522,7 +526,7 @@ impl Draft {
                 };
                 rescreening::note_if_stale(tx, stale, list)?;
             }
-            event_rows::append(tx, &change.event, change.new)?;
+            event_rows::append(tx, &change.event, change.replaces.is_none())?;
             Ok(true)
         }
     }

@@ -218,7 +218,8 @@ impl App {
             return Ok(Some(known));
         }
         let wanted = name.to_owned();
-        let read = move |tx: &mut Tx<'_>| api_key::find(tx, &wanted);
+        let secrets = Arc::clone(&self.installation.secrets);
+        let read = move |tx: &mut Tx<'_>| api_key::find(tx, &wanted, &secrets.rows);
         let Some(key) = self.installation.store.read(read).await? else {
             return Ok(None);
         };
@@ -248,9 +249,11 @@ impl App {
             .read()
             .expect("no code panics while it holds this lock")
             .generation;
+        let secrets = Arc::clone(&self.installation.secrets);
         let read = self.installation.store.read(move |tx| {
             let generation = api_key::generation(tx)?;
-            let keys = (generation != seen).then(|| api_key::all(tx)).transpose()?;
+            let keys = (generation != seen).then(|| api_key::all(tx, &secrets.rows));
+            let keys = keys.transpose()?;
             Ok((generation, keys))
         });
         let (generation, Some(keys)) = read.await? else {
@@ -343,7 +346,7 @@ impl App {
         };
         let mut projects = HashMap::with_capacity(rows.len());
         for row in rows {
-            let read = Project::from_row(&row, &self.policy);
+            let read = Project::from_row(&row, &self.policy, &self.installation.secrets.rows);
             let read = read.inspect_err(|error| tracing::error!(%error, "a project is left out"));
             projects.insert(row.number, read.ok().map(Arc::new));
         }

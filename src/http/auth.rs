@@ -309,11 +309,11 @@ pub async fn create_token(
     let address: Option<IpAddr> = peer.map(|peer| peer.0.0.ip());
     let now = app.context.now();
     app.failures.check(&sent.api_key, address, now)?;
-    let name = sent.api_key.clone();
+    let (name, secrets) = (sent.api_key.clone(), Arc::clone(&app.installation.secrets));
     let stored = app
         .installation
         .store
-        .read(move |tx| api_key::find(tx, &name))
+        .read(move |tx| api_key::find(tx, &name, &secrets.rows))
         .await?;
     app.refresh_projects().await?;
     // An unknown key is compared too, so that it takes the same time.

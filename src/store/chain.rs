@@ -95,6 +95,7 @@ mod tests {
             request_id: "request".into(),
             data_key: 0,
             detail: vec![number],
+            state: None,
         };
         event::append(tx, &row, false)
     }

@@ -167,6 +167,32 @@ pub fn replace(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<bool> {
     Ok(changed == 1)
 }
 
+/// A profile that is sealed anew.
+#[derive(Clone, Debug)]
+pub struct Resealed {
+    /// As it is stored.
+    pub from: Vec<u8>,
+    /// As it is to be stored.
+    pub to: Vec<u8>,
+}
+
+/// Seals the profile of a customer anew, if it is still as it was; nothing else changes.
+pub fn reseal(tx: &mut Tx<'_>, (project, id): (i64, CustomerId), change: &Resealed) -> Result<()> {
+    static RESEAL: Sql = Sql::new(
+        "UPDATE customers SET profile = $1
+         WHERE project = $2 AND {at customers.id $3} AND profile = $4",
+    );
+    tx.send(
+        RESEAL.of(tx),
+        &[
+            change.to.as_slice().into(),
+            project.into(),
+            id.as_bytes().into(),
+            change.from.as_slice().into(),
+        ],
+    )
+}
+
 /// One customer of a project.
 pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Found>> {
     static FIND: Sql = Sql::new(
@@ -375,6 +401,16 @@ pub fn anywhere(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
     tx.first(ANYWHERE.of(tx), &[id.into()], read)
 }
 
+/// Whether there is a customer of this id.
+pub fn exists(tx: &mut Tx<'_>, project: i64, id: &[u8; 16]) -> Result<bool> {
+    static EXISTS: Sql =
+        Sql::new("SELECT 1 FROM customers c WHERE c.project = $1 AND {at c.id $2}");
+    let one = tx.first(EXISTS.of(tx), &[project.into(), id.into()], |row| {
+        row.int(0)
+    })?;
+    Ok(one.is_some())
+}
+
 /// How many there are, of all projects.
 pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
     let count = tx.first("SELECT COUNT(*) FROM customers", &[], |row| row.int(0))?;
@@ -453,7 +489,7 @@ const BITS: usize = 4;
 
 /// The statuses in one number, four bits for each endorsement: 0 where it was
 /// not requested, else one more than the status's place in the list of all.
-fn pack(endorsements: Endorsements) -> i64 {
+pub(crate) fn pack(endorsements: Endorsements) -> i64 {
     let bits = |(place, status): (usize, Option<EndorsementStatus>)| {
         status.map_or(0, |status| (status as i64 + 1) << (BITS * place))
     };

@@ -7,7 +7,7 @@ use super::{Head, Row, Tx, order};
 use crate::context::Time;
 use crate::error::Result;
 use crate::id::EventId;
-use crate::vault::{ChainKey, LINK_LENGTH};
+use crate::vault::{ChainKey, LINK_LENGTH, tag};
 
 /// A change as it is stored: one or more events of one resource.
 #[derive(Clone, Debug)]
@@ -32,6 +32,9 @@ pub struct EventRow {
     pub data_key: i64,
     /// Sealed: the events.
     pub detail: Vec<u8>,
+    /// What the row that changed was afterwards, as [`crate::vault::tag`] stands for it; read
+    /// only by those who check the log.
+    pub state: Option<Vec<u8>>,
 }
 
 /// A row as the audit log sees it.
@@ -116,6 +119,15 @@ impl End {
 }
 
 impl EventRow {
+    /// The same row, which also says what its transaction left of the row that it changed.
+    #[must_use]
+    pub fn leaving(&self, sealed: &[u8]) -> Self {
+        Self {
+            state: Some(tag(sealed).to_vec()),
+            ..self.clone()
+        }
+    }
+
     /// The hash of this row behind the one of `before`.
     #[must_use]
     pub fn link(&self, key: &ChainKey, before: &Head) -> [u8; LINK_LENGTH] {
@@ -132,6 +144,9 @@ impl EventRow {
             .bytes(self.request_id.as_bytes())
             .int(self.data_key)
             .bytes(&self.detail);
+        if let Some(state) = &self.state {
+            link.bytes(state);
+        }
         link.end()
     }
 }
@@ -151,8 +166,8 @@ pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<
     let hash = row.link(key, &before);
     tx.send(
         "INSERT INTO events (id, project, resource, sequence, count, kinds, actor, request_id,
-                             data_key, detail, writer, position, hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                             data_key, detail, writer, position, hash, state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             (&row.id).into(),
             row.project.into(),
@@ -167,6 +182,7 @@ pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<
             before.writer.into(),
             (before.position + 1).into(),
             (&hash).into(),
+            row.state.as_deref().into(),
         ],
     )?;
     tx.advance(hash);
@@ -205,19 +221,38 @@ pub fn behind(tx: &mut Tx<'_>, edge: Edge, limit: i64) -> Result<Vec<LinkedRow>>
     if tx.is_spread() {
         return tx.all(
             "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key,
-                    detail, 0, writer, position, hash, NULL
+                    detail, 0, writer, position, hash, NULL, state
              FROM events WHERE (writer, position) > ($1, $2) ORDER BY writer, position LIMIT $3",
             &[edge.writer.into(), edge.position.into(), limit.into()],
-            read_linked,
+            read_checked,
         );
     }
     tx.all(
         "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
-                place, writer, position, hash, NULL
+                place, writer, position, hash, NULL, state
          FROM events WHERE place > $1 ORDER BY place LIMIT $2",
         &[edge.order.into(), limit.into()],
-        read_linked,
+        read_checked,
     )
+}
+
+/// The state that the last change of a resource left, of those that say one.
+pub fn last_state(tx: &mut Tx<'_>, resource: &[u8; 16]) -> Result<Option<Vec<u8>>> {
+    static LAST_STATE: Sql = Sql::new(
+        "SELECT state FROM events WHERE {at events.resource $1} AND state IS NOT NULL
+         ORDER BY sequence DESC LIMIT 1",
+    );
+    tx.first(LAST_STATE.of(tx), &[resource.into()], |row| row.bytes(0))
+}
+
+/// Whether a resource has a row of exactly these kinds. Reads its whole history.
+pub fn has(tx: &mut Tx<'_>, resource: &[u8; 16], kinds: &str) -> Result<bool> {
+    static HAS: Sql =
+        Sql::new("SELECT 1 FROM events WHERE {at events.resource $1} AND kinds = $2 LIMIT 1");
+    let one = tx.first(HAS.of(tx), &[resource.into(), kinds.into()], |row| {
+        row.int(0)
+    })?;
+    Ok(one.is_some())
 }
 
 /// Rows after an id and before another, by time, with the keys that open them.
@@ -317,6 +352,13 @@ pub(super) fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
     })
 }
 
+/// A row with the state that it left.
+fn read_checked(row: &Row<'_>) -> Result<LinkedRow> {
+    let mut linked = read_linked(row)?;
+    linked.row.state = row.optional_bytes(15)?;
+    Ok(linked)
+}
+
 fn read_head(row: &Row<'_>, first: usize) -> Result<Head> {
     Ok(Head {
         writer: row.int(first)?,
@@ -356,6 +398,7 @@ fn read(row: &Row<'_>) -> Result<EventRow> {
         request_id: row.text(7)?,
         data_key: row.int(8)?,
         detail: row.bytes(9)?,
+        state: None,
     })
 }
 

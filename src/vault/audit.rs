@@ -20,7 +20,7 @@ pub const LINK_LENGTH: usize = 32;
 #[derive(Clone)]
 pub struct ChainKey(hmac::Key);
 
-/// Hashes one row; see [`ChainKey::link`].
+/// Hashes one row; see [`ChainKey::link`] and [`super::RowKey::mac`].
 pub struct Link(hmac::Context);
 
 impl ChainKey {
@@ -31,13 +31,17 @@ impl ChainKey {
     /// Begins the hash of what follows on the hash before.
     #[must_use]
     pub fn link(&self, previous: &[u8; LINK_LENGTH]) -> Link {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(previous);
-        Link(context)
+        let mut link = Link::new(&self.0);
+        link.0.update(previous);
+        link
     }
 }
 
 impl Link {
+    pub(super) fn new(key: &hmac::Key) -> Self {
+        Self(hmac::Context::with_key(key))
+    }
+
     /// Takes in a number.
     pub fn int(&mut self, value: i64) -> &mut Self {
         self.0.update(&value.to_be_bytes());

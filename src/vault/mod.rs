@@ -8,14 +8,16 @@ mod master;
 mod message;
 mod pool;
 mod ring;
+mod rows;
 mod secrets;
 mod transit;
 
-pub use audit::{ChainKey, LINK_LENGTH, Signer};
+pub use audit::{ChainKey, LINK_LENGTH, Link, Signer};
 pub use master::{MASTER_KEY_FILE, MasterKey};
 pub use message::MessageKeys;
 pub use pool::{DataKeyPool, IdOrder, PooledKey, WrappedKey, fresh_data_key};
 pub use ring::{KeyRing, WrappedWrappingKey, WrappingKey, wrapper_of};
+pub use rows::RowKey;
 pub use secrets::Secrets;
 
 use std::fmt;
@@ -32,6 +34,9 @@ pub const KEY_LENGTH: usize = 32;
 
 /// The first byte of everything sealed, so that a later format can stand beside this one.
 const FORMAT: u8 = 1;
+
+/// The first byte of a value that is bound to other values.
+const BOUND: u8 = 2;
 
 /// What sealing adds to the length of a value.
 pub const SEALED_OVERHEAD: usize = 1 + NONCE_LEN + MAX_TAG_LEN;
@@ -75,17 +80,33 @@ impl SealingKey {
     /// Seals a value for its place: format, nonce, ciphertext, tag.
     #[must_use]
     pub fn seal(&self, place: Place<'_>, plain: &[u8], random: &Random) -> Vec<u8> {
+        self.seal_as(FORMAT, &self.associated_data(place), plain, random)
+    }
+
+    /// Seals a value that opens only together with others, which stay in the clear.
+    #[must_use]
+    pub fn seal_bound(
+        &self,
+        place: Place<'_>,
+        others: &[u8],
+        plain: &[u8],
+        random: &Random,
+    ) -> Vec<u8> {
+        self.seal_as(BOUND, &self.bound_data(place, others), plain, random)
+    }
+
+    fn seal_as(&self, format: u8, data: &[u8], plain: &[u8], random: &Random) -> Vec<u8> {
         metrics::SEALED.add();
         let nonce: [u8; NONCE_LEN] = random.bytes();
         let mut sealed = Vec::with_capacity(plain.len() + SEALED_OVERHEAD);
-        sealed.push(FORMAT);
+        sealed.push(format);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let tag = self
             .key
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(self.associated_data(place)),
+                Aad::from(data),
                 &mut sealed[1 + NONCE_LEN..],
             )
             .expect("the value is far shorter than the algorithm's limit");
@@ -99,13 +120,36 @@ impl SealingKey {
     /// `internalError` when the value was sealed for another place or by
     /// another key, or was altered.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.open_as(FORMAT, &self.associated_data(place), place, sealed)
+    }
+
+    /// Opens what was sealed for this place together with these others.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when one of the others was altered.
+    pub fn open_bound(
+        &self,
+        place: Place<'_>,
+        others: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        self.open_as(BOUND, &self.bound_data(place, others), place, sealed)
+    }
+
+    fn open_as(
+        &self,
+        format: u8,
+        data: &[u8],
+        place: Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
         let refuse = || {
             Error::internal(format!(
                 "a sealed {} does not open with key {}",
                 place.field, self.id
             ))
         };
-        if sealed.len() < SEALED_OVERHEAD || sealed[0] != FORMAT {
+        if sealed.len() < SEALED_OVERHEAD || sealed[0] != format {
             return Err(refuse());
         }
         let (head, body) = sealed.split_at(1 + NONCE_LEN);
@@ -113,7 +157,7 @@ impl SealingKey {
         let mut plain = Zeroizing::new(body.to_vec());
         let length = self
             .key
-            .open_in_place(nonce, Aad::from(self.associated_data(place)), &mut plain)
+            .open_in_place(nonce, Aad::from(data), &mut plain)
             .map_err(|_| refuse())?
             .len();
         plain.truncate(length);
@@ -132,6 +176,31 @@ impl SealingKey {
         data.extend_from_slice(place.field.as_bytes());
         data
     }
+
+    fn bound_data(&self, place: Place<'_>, others: &[u8]) -> Vec<u8> {
+        let mut data = Vec::with_capacity(192);
+        data.push(BOUND);
+        data.extend_from_slice(&self.id.to_be_bytes());
+        data.extend_from_slice(&place.project.to_be_bytes());
+        for part in [place.row, place.field.as_bytes(), others] {
+            data.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            data.extend_from_slice(part);
+        }
+        data
+    }
+}
+
+/// Whether a sealed value is bound to others.
+#[must_use]
+pub fn is_bound(sealed: &[u8]) -> bool {
+    sealed.first() == Some(&BOUND)
+}
+
+/// What stands for a sealed value where it is not there itself: its tag, which nobody
+/// without the key finds another value for. Of a tag, the tag.
+#[must_use]
+pub fn tag(sealed: &[u8]) -> &[u8] {
+    &sealed[sealed.len().saturating_sub(MAX_TAG_LEN)..]
 }
 
 impl fmt::Debug for SealingKey {
@@ -182,6 +251,25 @@ mod tests {
                 .open(PLACE, &sealed)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_bound_value_opens_only_with_what_it_is_bound_to() {
+        let random = Random::seeded(3);
+        let key = SealingKey::new(7, &random.bytes());
+        let sealed = key.seal_bound(PLACE, b"active", b"Ada", &random);
+        let opened = key.open_bound(PLACE, b"active", &sealed).unwrap();
+        assert_eq!(opened.as_slice(), b"Ada");
+        assert!(key.open_bound(PLACE, b"inactive", &sealed).is_err());
+        let mut relabelled = sealed.clone();
+        relabelled[0] = FORMAT;
+        assert!(key.open(PLACE, &sealed).is_err() && key.open(PLACE, &relabelled).is_err());
+        let mut free = key.seal(PLACE, b"Ada", &random);
+        free[0] = BOUND;
+        assert!(key.open_bound(PLACE, b"", &free).is_err());
+        assert!(is_bound(&sealed) && !is_bound(b"") && !is_bound(&relabelled));
+        assert_eq!(tag(tag(&sealed)), &sealed[sealed.len() - MAX_TAG_LEN..]);
+        assert_eq!(tag(b""), b"");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_lc_rs::constant_time;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
-use super::{ChainKey, KEY_LENGTH, SealingKey, Signer};
+use super::{ChainKey, KEY_LENGTH, RowKey, SealingKey, Signer};
 
 /// Bytes that are kept of a keyed hash where 128 bits are enough.
 pub const SHORT_HASH: usize = 16;
@@ -25,6 +25,8 @@ pub struct Secrets {
     pub chain: ChainKey,
     /// Signs checkpoints of the audit log and certificates of erasure.
     pub signer: Signer,
+    /// Authenticates the rows that grant something.
+    pub rows: RowKey,
 }
 
 impl Secrets {
@@ -49,6 +51,7 @@ impl Secrets {
             audit: SealingKey::new(0, &Zeroizing::new(key("oms audit detail v1"))),
             chain: ChainKey::new(&Zeroizing::new(key("oms audit chain v1"))),
             signer: Signer::new(&Zeroizing::new(key("oms audit signature v1"))),
+            rows: RowKey::new(&Zeroizing::new(key("oms rows v1"))),
         }
     }
 

@@ -7,6 +7,8 @@ mod chains;
 mod erasing;
 mod holds;
 mod keys;
+mod meddling;
+mod rebinding;
 mod recovery;
 
 use serde_json::Value;

@@ -51,13 +51,15 @@ pub fn event_of(id: [u8; 16], resource: [u8; 16]) -> EventRow {
         request_id: "request".into(),
         data_key: 0,
         detail: id.to_vec(),
+        state: None,
     }
 }
 
 fn make_project(tx: &mut Tx<'_>) -> Result<()> {
     let mode = oms::core::api_key::Mode::Sandbox;
     let now = Time::from_millis(1);
-    oms::store::api_key::ensure_project(tx, "test", mode, now).map(drop)
+    let rows = oms::vault::Secrets::derive(&[1; 32]).rows;
+    oms::store::api_key::ensure_project(tx, ("test", mode), now, &rows).map(drop)
 }
 
 /// Runs the same work many times at once and gives the results in their order.

@@ -169,7 +169,8 @@ impl Opened {
             let rows = installation.store.read(project_rows::all).await?;
             let row = rows.iter().find(|row| row.number == project);
             let row = row.ok_or_else(|| Error::internal("the project is not stored"))?;
-            let settings = Project::from_row(row, &installation.policy(config)?)?;
+            let rows = &installation.secrets.rows;
+            let settings = Project::from_row(row, &installation.policy(config)?, rows)?;
             let references = References::load(config, &installation.store).await?;
             Ok::<_, Error>((installation, settings, references))
         })?;

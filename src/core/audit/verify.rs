@@ -1,9 +1,12 @@
 //! Checks the audit log from its first row to its last: that every row follows on the one
-//! before it in its writer's chain, and that every chain reaches what was signed.
+//! before it in its writer's chain, that every chain reaches what was signed, and that rows
+//! are as their last events left them (`rows.rs`).
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
+use super::rows::{self, Grants};
 use super::{PAGE, signed_text};
 use crate::core::installation::Installation;
 use crate::error::Result;
@@ -105,14 +108,19 @@ pub async fn verify(
             check.checkpoint(row);
         }
     }
-    let mut edge = Edge::START;
+    let (mut edge, mut grants) = (Edge::START, Grants::default());
     while !end.is_reached(edge) {
-        let page = store
-            .read(move |tx| event_rows::behind(tx, edge, PAGE))
-            .await?;
+        let page = store.read(move |tx| {
+            let page = event_rows::behind(tx, edge, PAGE)?;
+            let missing = rows::missing(tx, &page)?;
+            Ok((page, missing))
+        });
+        let (page, missing) = page.await?;
         let Some(last) = page.last() else { break };
         edge = last.edge();
+        check.found_all(missing);
         for row in page {
+            grants.note(&row, secrets);
             if end.holds(&row) {
                 check.row(&row);
             } else {
@@ -122,6 +130,10 @@ pub async fn verify(
         progress(check.report.records, end.rows());
     }
     check.written_by_nobody(&store.read(event_rows::end).await?);
+    check.found_all(rows::compare_customers(installation).await?);
+    let keys = Arc::clone(secrets);
+    let compared = store.read(move |tx| grants.clone().compare(tx, &keys));
+    check.found_all(compared.await?);
     Ok(check.end(
         noted
             .filter(|(number, _)| *number > newest)
@@ -276,6 +288,12 @@ impl<'a> Check<'a> {
         }
         self.report.writers = self.chains.len();
         self.report
+    }
+
+    fn found_all(&mut self, findings: Vec<Finding>) {
+        for Finding { fault, place } in findings {
+            self.found(fault, place);
+        }
     }
 
     fn found(&mut self, fault: Fault, place: String) {

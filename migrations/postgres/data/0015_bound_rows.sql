@@ -1,0 +1,5 @@
+-- As migrations/sqlite/data/0015_bound_rows.sql.
+ALTER TABLE api_keys ADD COLUMN IF NOT EXISTS mac BYTEA;
+ALTER TABLE projects ADD COLUMN IF NOT EXISTS mac BYTEA;
+ALTER TABLE events ADD COLUMN IF NOT EXISTS state BYTEA;
+ALTER TABLE customer_versions ADD COLUMN IF NOT EXISTS identity_tag BYTEA NOT NULL DEFAULT ''
