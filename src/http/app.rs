@@ -13,6 +13,7 @@ use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
 use super::retries::Retries;
+use super::send_budget::SendBudgets;
 use super::tally::Tally;
 use crate::config::Config;
 use crate::context::{Context, Time};
@@ -61,6 +62,8 @@ pub struct Parts {
     pub key_limit: Option<RateLimit>,
     /// How many requests one address may send.
     pub address_limit: Option<Arc<RateLimit>>,
+    /// How many bytes of answers may wait for their clients.
+    pub send_budgets: SendBudgets,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
     /// Whether many calls repeat what was done long ago.
@@ -158,6 +161,7 @@ impl App {
                 tally(),
             )
             .map(Arc::new),
+            send_budgets: SendBudgets::new(config.answer_budget_bytes),
             in_flight: InFlight::default(),
             late_retries: Arc::default(),
             metrics: Arc::default(),

@@ -1,9 +1,13 @@
 //! What a newcomer reads: the OpenAPI document, the page that shows it, and the
 //! public keys. Nothing on the page is loaded from elsewhere.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
+use bytes::Bytes;
 use utoipa_swagger_ui::{Config, serve};
 
 use super::app::App;
@@ -46,19 +50,27 @@ pub async fn page() -> Response {
     ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(PAGE)).into_response()
 }
 
+/// The files of Swagger UI that the page loads, with their types. They are large, and lie in
+/// memory once, however many clients are slow to take them.
+static SWAGGER_UI: LazyLock<HashMap<&'static str, (Bytes, HeaderValue)>> = LazyLock::new(|| {
+    let names = ["swagger-ui.css", "swagger-ui-bundle.js"];
+    let read = |name| {
+        let found = serve(name, Config::default().into()).ok().flatten()?;
+        let kind = HeaderValue::from_str(&found.content_type).ok()?;
+        Some((name, (Bytes::from(found.bytes.into_owned()), kind)))
+    };
+    names.into_iter().filter_map(read).collect()
+});
+
 /// A file of the page.
 pub async fn file(Path(name): Path<String>) -> Result<Response> {
     if name == "docs.js" {
         let kind = "text/javascript; charset=utf-8";
         return Ok(([(header::CONTENT_TYPE, kind)], SCRIPT).into_response());
     }
-    let missing = || Error::new(Code::NotFound, "the page has no such file");
-    if !matches!(name.as_str(), "swagger-ui.css" | "swagger-ui-bundle.js") {
-        return Err(missing());
-    }
-    let found = serve(&name, Config::default().into())
-        .map_err(|error| Error::internal(error.to_string()))?;
-    let found = found.ok_or_else(missing)?;
-    let kind = HeaderValue::from_str(&found.content_type).map_err(Error::internal)?;
-    Ok(([(header::CONTENT_TYPE, kind)], found.bytes.into_owned()).into_response())
+    let (bytes, kind) = SWAGGER_UI
+        .get(name.as_str())
+        .cloned()
+        .ok_or_else(|| Error::new(Code::NotFound, "the page has no such file"))?;
+    Ok(([(header::CONTENT_TYPE, kind)], bytes).into_response())
 }

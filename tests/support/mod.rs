@@ -12,6 +12,7 @@ mod cluster;
 mod database;
 mod folder;
 mod http;
+mod http2;
 mod in_process;
 mod random;
 mod sample;
@@ -24,6 +25,7 @@ pub use cluster::{Cluster, Session, database_setting, name_of, note_database, on
 pub use database::WriteLock;
 pub use folder::{Folder, files_under};
 pub use http::{Answer, Call, Client, raw, send_at_once};
+pub use http2::{Event, Http2};
 pub use in_process::{InProcess, MOMENT_MS};
 pub use random::Seeded;
 pub use sample::{full_customer, minimal_customer};
