@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// A result with the crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -249,6 +251,12 @@ impl Code {
                 "Send the same request again with the same key after Retry-After."
             }
         }
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -71,6 +71,7 @@ impl Server {
         runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::rescreen_forever(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
+        runtime.spawn(jobs::read_used_keys(app.clone()));
         runtime.spawn(jobs::share_limits(app.clone()));
         runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
@@ -137,7 +138,7 @@ impl Server {
 type Started = (App, Option<CreatedKey>, TcpListener, Option<TcpListener>);
 
 async fn start(config: Config, context: Context) -> Result<Started> {
-    let document = serde_json::to_vec(&router::document_json()?).map_err(Error::internal)?;
+    let document = serde_json::to_vec(&router::document()?).map_err(Error::internal)?;
     // The address first: a second server on the same port must not touch the data.
     let public = bind(config.listen).await?;
     let operator = bind_operator(&config).await?;

@@ -105,7 +105,8 @@ async fn resend(desk: &Desk, project: i64, event: &str, only: Option<&str>) -> R
             continue;
         }
         let now = desk.context.now();
-        let row = deliveries::pending(id, event, kind.name(), now);
+        let name = webhook.subscription.name_for(kind).unwrap_or(kind.name());
+        let row = deliveries::pending(id, event, name, now);
         let delivery = row.id;
         let recorded = store.write(move |tx| {
             delivery::record(tx, &row)?;

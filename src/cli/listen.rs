@@ -12,13 +12,15 @@ use super::terminal::{ProjectArguments, words};
 use crate::config::Config;
 use crate::core::desk::Desk;
 use crate::core::reach::Reach;
-use crate::core::webhook::{Scheme, Subscription, Webhook};
+use crate::core::subscription::{History, Span, Subscription};
+use crate::core::webhook::{NewWebhook, Scheme, Webhook};
 use crate::core::{delivery as deliveries, occurrence};
 use crate::error::{Error, Result};
-use crate::http::events;
+use crate::http::events::{self, Message};
 use crate::outbound::{Outbound, Request};
 use crate::store::customer_version::{self, Told};
 use crate::store::event as event_rows;
+use crate::store::webhook_subscription::Numbering;
 use crate::vault::SealingKey;
 
 /// How often it is looked for what is new.
@@ -72,12 +74,13 @@ async fn follow(arguments: &Arguments, desk: &Desk, outbound: &Outbound) -> Resu
     let store = &desk.installation.store;
     store.settle_order().await?;
     let mut seen = store.read(event_rows::last_place).await?;
+    let history = since(seen);
     println!("listening");
     let mut ticks = tokio::time::interval(PERIOD);
     let mut away = false;
     loop {
         ticks.tick().await;
-        let (through, told) = match look(desk, project, seen).await {
+        let (through, told) = match look(desk, project, seen, &history).await {
             Ok(found) => found,
             Err(error) => {
                 // Said once: whoever sits there sees that it goes on by itself.
@@ -101,23 +104,47 @@ async fn follow(arguments: &Arguments, desk: &Desk, outbound: &Outbound) -> Resu
 }
 
 /// What happened in a project behind a place, and the place that was looked at last.
-async fn look(desk: &Desk, project: i64, after: i64) -> Result<(i64, Vec<Told>)> {
+async fn look(
+    desk: &Desk,
+    project: i64,
+    after: i64,
+    history: &History,
+) -> Result<(i64, Vec<(Told, Vec<i64>)>)> {
     let store = &desk.installation.store;
     store.settle_order().await?;
+    let history = history.clone();
     let read = store.read(move |tx| {
         let last = event_rows::last_place(tx)?;
         let rows = event_rows::of_project(tx, project, (after, last), ROWS)?;
         let whole = rows.len() < usize::try_from(ROWS).unwrap_or_default();
         let through = rows.last().filter(|_| !whole).map_or(last, |row| row.place);
-        Ok((through, customer_version::tell(tx, rows)?))
+        let mut numbering = Numbering::new(&history);
+        let numbers = rows.iter().map(|row| numbering.of_row(tx, row));
+        let numbers = numbers.collect::<Result<Vec<_>>>()?;
+        let told = customer_version::tell(tx, rows)?;
+        Ok((through, told.into_iter().zip(numbers).collect()))
     });
     read.await
+}
+
+/// What somebody is told who listens behind a place: everything, numbered from there.
+fn since(place: i64) -> History {
+    let before = Span {
+        through: place,
+        wanted: None,
+    };
+    History::new(vec![before], &Subscription::default())
 }
 
 /// A webhook that is not registered anywhere: it signs what is forwarded.
 fn signer(desk: &Desk, project: i64, url: Url) -> Webhook {
     let key = SealingKey::new(0, &desk.context.random.bytes());
-    let made = (url, Subscription::default(), Scheme::Oms);
+    let made = NewWebhook {
+        url,
+        subscription: Subscription::default(),
+        scheme: Scheme::Oms,
+        compliance_only: false,
+    };
     Webhook::make(project, made, &key, &desk.context)
 }
 
@@ -125,7 +152,7 @@ async fn tell(
     desk: &Desk,
     outbound: &Outbound,
     signer: Option<&Webhook>,
-    (linked, customer): Told,
+    ((linked, customer), numbers): (Told, Vec<i64>),
 ) -> Result<()> {
     let ring = &desk.installation.master;
     let occurrences = occurrence::of_row(&linked, ring)?;
@@ -134,7 +161,8 @@ async fn tell(
         Some(data) => data,
         None => RawValue::from_string("null".to_owned()).map_err(Error::internal)?,
     };
-    for one in occurrences {
+    let places = occurrence::kinds(&linked.row).map(|(place, _)| place);
+    for (one, place) in occurrences.into_iter().zip(places) {
         let line = format!(
             "{}  {}  {}  {resource} #{}",
             one.at,
@@ -147,7 +175,12 @@ async fn tell(
             continue;
         };
         let id = deliveries::id_of(signer.row.id, one.id);
-        let body = events::payload(&one, id, &data)?;
+        let message = Message {
+            event: one.kind.name(),
+            id,
+            sequence: numbers.get(place).copied().unwrap_or_default(),
+        };
+        let body = events::payload(&one, message, &data)?;
         let signature = signer.sign(id, &body, desk.context.now());
         let request = Request::signed(&signer.url, signature, Bytes::from(body))?;
         match outbound.send(&request, Reach::Anywhere).await {

@@ -250,7 +250,7 @@ fn foreign(
         });
     }
     let record = idempotency::by_id(tx, target)?;
-    let good = record.is_some_and(|record| record.claim.lookup_hash(secrets) == hash);
+    let good = record.is_some_and(|(record, _)| record.claim.lookup_hash(secrets) == hash);
     Ok((!good).then(|| match CustomerId::from_bytes(*target) {
         id if id.time().as_millis() > 0 => format!("row {id}, which is not there"),
         _ => "a row that is not there".to_owned(),

@@ -151,11 +151,17 @@ impl Desk {
             let mut filter = everybody(project.number);
             filter.endorsement = Some((name, Some(status)));
             filter.limit = limit.min(BATCH);
-            let page = move |tx: &mut crate::store::Tx<'_>| customer::page(tx, &filter);
-            for row in self.installation.store.read(page).await?.rows {
-                if let Some(customer) = Customer::open(row, &self.installation.master)? {
-                    found.push((customer, name));
+            while found.len() < limit {
+                let page = filter.clone();
+                let read = move |tx: &mut crate::store::Tx<'_>| customer::page(tx, &page);
+                let page = self.installation.store.read(read).await?;
+                for row in page.rows {
+                    if let Some(customer) = Customer::open(row, &self.installation.master)? {
+                        found.push((customer, name));
+                    }
                 }
+                let Some(next) = page.next else { break };
+                filter.before = next;
             }
         }
         found.truncate(limit);

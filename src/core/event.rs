@@ -154,6 +154,20 @@ impl EventKind {
         }
     }
 
+    /// The names by which it may be told: the one on the wire, and published aliases.
+    #[must_use]
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::CustomerCreated => &["customer.created"],
+            Self::CustomerUpdated => &["customer.updated"],
+            Self::CustomerDeactivated => &["customer.deactivated"],
+            Self::EndorsementUpdated => &["endorsement.updated"],
+            Self::EndorsementActive => &["endorsement.active", "customer.endorsement.granted"],
+            Self::WebhookTest => &["webhook.test"],
+            _ => &[],
+        }
+    }
+
     /// Whether every webhook of the project may be told.
     #[must_use]
     pub fn is_broadcast(self) -> bool {
@@ -164,6 +178,14 @@ impl EventKind {
     #[must_use]
     pub fn is_published(self) -> bool {
         self.is_broadcast() || self == Self::WebhookTest
+    }
+
+    /// The published kind that has a name or alias.
+    #[must_use]
+    pub fn published_as(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.names().contains(&name))
     }
 
     /// The kind of a name.

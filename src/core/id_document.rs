@@ -2,8 +2,7 @@
 //! shows it, nor a piece of it.
 
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 
 use super::country::Country;
 use super::personal::Personal;
@@ -248,74 +247,77 @@ fn dashed_or_not(parts: &[&str; 3]) -> String {
     format!("^({}|{})$", parts.join("-"), parts.concat())
 }
 
-impl PartialSchema for IdDocument {
-    fn schema() -> RefOr<Schema> {
-        let document =
-            |kind: DocumentType, country: RefOr<Schema>, pattern: String, example: &str| {
+/// The schema of each type of document, by its name.
+#[must_use]
+pub fn kinds() -> [(&'static str, RefOr<Schema>); 4] {
+    let document = |kind: DocumentType, country: RefOr<Schema>, pattern: String, example: &str| {
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .title(Some(kind.name()))
+            .property(
+                "type",
                 ObjectBuilder::new()
-                    .schema_type(Type::Object)
-                    .title(Some(kind.name()))
-                    .property(
-                        "type",
-                        ObjectBuilder::new()
-                            .schema_type(Type::String)
-                            .enum_values(Some([kind.name()])),
-                    )
-                    .property("issuingCountry", country)
-                    .property(
-                        "number",
-                        ObjectBuilder::new()
-                            .schema_type(Type::String)
-                            .pattern(Some(pattern))
-                            .examples([example]),
-                    )
-                    .required("type")
-                    .required("issuingCountry")
-                    .required("number")
-                    .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
-            };
-        let us = || -> RefOr<Schema> {
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .enum_values(Some(["US"]))
-                .into()
-        };
-        Schema::from(
-            OneOfBuilder::new()
-                .item(document(
-                    DocumentType::Ssn,
-                    us(),
-                    dashed_or_not(&SSN_PARTS),
-                    "123-45-6789",
-                ))
-                .item(document(
-                    DocumentType::Itin,
-                    us(),
-                    dashed_or_not(&ITIN_PARTS),
-                    "912-70-1234",
-                ))
-                .item(document(
-                    DocumentType::DriversLicense,
-                    Country::reference(),
-                    DRIVERS_LICENSE_PATTERN.into(),
-                    "D1234567",
-                ))
-                .item(document(
-                    DocumentType::Passport,
-                    Country::reference(),
-                    PASSPORT_PATTERN.into(),
-                    "C01X00T47",
-                ))
-                .description(Some("A number that a state gave to the customer.")),
-        )
-        .into()
-    }
-}
-
-impl ToSchema for IdDocument {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((Country::name().into_owned(), Country::schema()));
-    }
+                    .schema_type(Type::String)
+                    .enum_values(Some([kind.name()])),
+            )
+            .property("issuingCountry", country)
+            .property(
+                "number",
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some(pattern))
+                    .examples([example]),
+            )
+            .required("type")
+            .required("issuingCountry")
+            .required("number")
+            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+    };
+    let us = || -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["US"]))
+            .into()
+    };
+    [
+        (
+            "Ssn",
+            document(
+                DocumentType::Ssn,
+                us(),
+                dashed_or_not(&SSN_PARTS),
+                "123-45-6789",
+            ),
+        ),
+        (
+            "Itin",
+            document(
+                DocumentType::Itin,
+                us(),
+                dashed_or_not(&ITIN_PARTS),
+                "912-70-1234",
+            ),
+        ),
+        (
+            "DriversLicense",
+            document(
+                DocumentType::DriversLicense,
+                Country::reference(),
+                DRIVERS_LICENSE_PATTERN.into(),
+                "D1234567",
+            ),
+        ),
+        (
+            "Passport",
+            document(
+                DocumentType::Passport,
+                Country::reference(),
+                PASSPORT_PATTERN.into(),
+                "C01X00T47",
+            ),
+        ),
+    ]
+    .map(|(name, schema)| (name, schema.into()))
 }
 
 #[cfg(test)]

@@ -80,8 +80,7 @@ impl Installation {
         let store = Store::open(config)?;
         let ring = Self::open_ring(&store, master, context).await?;
         let secrets = Self::secrets(&store, &ring, context).await?;
-        let writer = i64::from_be_bytes(context.random.bytes()) & i64::MAX;
-        store.begin_audit(secrets.chain.clone(), writer);
+        store.begin_audit(secrets.chain.clone());
         let installation = Self {
             live_allowed,
             store,

@@ -41,6 +41,7 @@ pub mod rotation;
 pub mod screening;
 pub mod signing;
 mod stored;
+pub mod subscription;
 mod text;
 pub mod token;
 pub mod verification;

@@ -66,6 +66,18 @@ fn escaped(character: char) -> String {
     }
 }
 
+/// The members of a character class without those beyond the four digits: a pattern with these is
+/// read alike with and without the flag `u` of ECMA-262, where they are two units each.
+pub(super) fn short_class(tables: &[&Ranges]) -> String {
+    let short = |table: &&Ranges| {
+        let short = table.iter().filter(|(_, last)| u32::from(*last) <= 0xffff);
+        short.copied().collect::<Vec<_>>()
+    };
+    let tables: Vec<_> = tables.iter().map(short).collect();
+    let tables: Vec<_> = tables.iter().map(Vec::as_slice).collect();
+    class(&tables)
+}
+
 /// The pattern of what [`line`] accepts, its length aside.
 pub(super) fn line_pattern() -> String {
     let any = class(&[CONTROL]);

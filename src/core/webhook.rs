@@ -13,8 +13,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::api_key::Mode;
 use super::audit::hex;
-use super::event::EventKind;
 use super::reach::Reach;
+use super::subscription::Subscription;
 use crate::context::{Context, Random, Time};
 use crate::error::{Error, FieldCode, Invalid, Result};
 use crate::id::{DeliveryId, WebhookId};
@@ -23,9 +23,6 @@ use crate::vault::{KeyRing, Place, SealingKey};
 
 /// Webhooks that a project may have.
 pub const MOST_WEBHOOKS: i64 = 20;
-
-/// Patterns that one webhook may have.
-pub const MOST_PATTERNS: usize = 50;
 
 /// How long the secret before still signs after a rotation.
 pub const OVERLAP_S: i64 = 24 * 3600;
@@ -106,80 +103,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Which events a webhook is told of: all, or those that fit a pattern.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subscription(Vec<String>);
-
-/// The names that later parts of the API publish; a pattern may name them already.
-const TO_COME: [&str; 10] = [
-    "wallet.provisioned",
-    "transaction.cryptoToCrypto.processing",
-    "transaction.cryptoToCrypto.completed",
-    "transaction.cryptoToCrypto.failed",
-    "transaction.fiatToCrypto.processing",
-    "transaction.fiatToCrypto.completed",
-    "transaction.fiatToCrypto.failed",
-    "transaction.cryptoToFiat.processing",
-    "transaction.cryptoToFiat.completed",
-    "transaction.cryptoToFiat.failed",
-];
-
-impl Subscription {
-    /// Takes patterns: names of events, or `prefix.*`. None at all means every event.
-    ///
-    /// # Errors
-    /// With the place of the pattern that fits no event.
-    pub fn parse(patterns: &[&str]) -> Result<Self, (usize, Invalid)> {
-        let mut kept: Vec<String> = Vec::new();
-        for (place, pattern) in patterns.iter().enumerate() {
-            if !is_pattern(pattern) {
-                let known = EventKind::PUBLISHED.map(EventKind::name).join(", ");
-                let message = format!(
-                    "must be the name of an event or of a group like customer.*; there are {known}"
-                );
-                return Err((place, Invalid::new(FieldCode::ValueInvalid, message)));
-            }
-            if !kept.iter().any(|known| known == pattern) {
-                kept.push((*pattern).to_owned());
-            }
-        }
-        Ok(Self(kept))
-    }
-
-    fn stored(text: &str) -> Self {
-        let patterns = text.split(',').filter(|pattern| !pattern.is_empty());
-        Self(patterns.map(str::to_owned).collect())
-    }
-
-    /// The patterns.
-    #[must_use]
-    pub fn patterns(&self) -> &[String] {
-        &self.0
-    }
-
-    /// Whether an event of this kind is wanted. A test is not wanted: it is asked for.
-    #[must_use]
-    pub fn wants(&self, kind: EventKind) -> bool {
-        let fits = |pattern: &String| fits(pattern, kind.name());
-        kind.is_broadcast() && (self.0.is_empty() || self.0.iter().any(fits))
-    }
-}
-
-fn is_pattern(pattern: &str) -> bool {
-    let known = EventKind::PUBLISHED.iter().map(|kind| kind.name());
-    let mut known = known.chain(["webhook.test"]).chain(TO_COME);
-    known.any(|name| fits(pattern, name))
-}
-
-fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix(".*") {
-        Some(prefix) => name
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.starts_with('.')),
-        None => pattern == name,
-    }
-}
-
 /// What stands sealed in the row.
 #[derive(Serialize, Deserialize)]
 struct Target {
@@ -206,6 +129,32 @@ pub struct Webhook {
     pub before: Option<(Secret, Time)>,
 }
 
+/// What makes a webhook.
+#[derive(Debug)]
+pub struct NewWebhook {
+    /// Where to.
+    pub url: Url,
+    /// What of.
+    pub subscription: Subscription,
+    /// Signed how.
+    pub scheme: Scheme,
+    /// Kept and shown; nothing is told differently.
+    pub compliance_only: bool,
+}
+
+/// What a change of a webhook asks for: `None` keeps.
+#[derive(Debug, Default)]
+pub struct WebhookChange {
+    /// Where to.
+    pub url: Option<Url>,
+    /// What of, from now on.
+    pub subscription: Option<Subscription>,
+    /// Whether anything is sent.
+    pub enabled: Option<bool>,
+    /// Kept and shown; nothing is told differently.
+    pub compliance_only: Option<bool>,
+}
+
 /// How far the webhooks of a mode may reach.
 #[must_use]
 pub const fn reach(mode: Mode) -> Reach {
@@ -218,18 +167,14 @@ pub const fn reach(mode: Mode) -> Reach {
 impl Webhook {
     /// A new webhook under a data key of its own.
     #[must_use]
-    pub fn make(
-        project: i64,
-        (url, subscription, scheme): (Url, Subscription, Scheme),
-        key: &SealingKey,
-        context: &Context,
-    ) -> Self {
+    pub fn make(project: i64, made: NewWebhook, key: &SealingKey, context: &Context) -> Self {
         let row = WebhookRow {
             id: WebhookId::from_bytes(context.new_id()),
             project,
             version: 1,
             events: String::new(),
-            scheme: scheme.name().to_owned(),
+            scheme: made.scheme.name().to_owned(),
+            compliance_only: made.compliance_only,
             enabled: true,
             disabled_reason: None,
             data_key: key.id(),
@@ -237,10 +182,10 @@ impl Webhook {
         };
         let mut webhook = Self {
             row,
-            url,
-            subscription,
-            scheme,
-            secret: Secret::make(scheme, &context.random),
+            url: made.url,
+            subscription: made.subscription,
+            scheme: made.scheme,
+            secret: Secret::make(made.scheme, &context.random),
             before: None,
         };
         webhook.seal(key, context);
@@ -277,16 +222,14 @@ impl Webhook {
 
     /// The webhook of the next version, with these changes.
     #[must_use]
-    pub fn changed(
-        &self,
-        (url, subscription, enabled): (Option<Url>, Option<Subscription>, Option<bool>),
-        key: &SealingKey,
-        context: &Context,
-    ) -> Self {
+    pub fn changed(&self, change: WebhookChange, key: &SealingKey, context: &Context) -> Self {
         let mut next = self.clone();
-        next.url = url.unwrap_or(next.url);
-        next.subscription = subscription.unwrap_or(next.subscription);
-        if let Some(enabled) = enabled {
+        next.url = change.url.unwrap_or(next.url);
+        next.subscription = change.subscription.unwrap_or(next.subscription);
+        if let Some(only) = change.compliance_only {
+            next.row.compliance_only = only;
+        }
+        if let Some(enabled) = change.enabled {
             next.row.enabled = enabled;
             next.row.disabled_reason = None;
         }
@@ -317,7 +260,7 @@ impl Webhook {
                 .map(|(secret, until)| (secret.0.clone(), until.as_millis())),
         };
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&target).unwrap_or_default());
-        self.row.events = self.subscription.0.join(",");
+        self.row.events = self.subscription.to_text();
         let place = place(self.row.project, &self.row.id);
         self.row.target = key.seal(place, &plain, &context.random);
     }
@@ -364,37 +307,6 @@ const fn place(project: i64, id: &WebhookId) -> Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_fit_what_they_name_and_nothing_else() {
-        let wants = |patterns: &[&str], kind| Subscription::parse(patterns).unwrap().wants(kind);
-        assert!(wants(&[], EventKind::CustomerCreated));
-        assert!(!wants(&[], EventKind::CustomerErased), "for auditors");
-        assert!(!wants(&[], EventKind::WebhookTest), "asked for, not wanted");
-        assert!(wants(&["customer.*"], EventKind::CustomerUpdated));
-        assert!(!wants(&["customer.*"], EventKind::EndorsementActive));
-        assert!(wants(&["endorsement.active"], EventKind::EndorsementActive));
-        for known in [
-            "transaction.*",
-            "transaction.cryptoToFiat.*",
-            "wallet.provisioned",
-            "webhook.test",
-        ] {
-            assert!(Subscription::parse(&[known]).is_ok(), "{known}");
-        }
-        for unknown in [
-            "*",
-            "customer",
-            "custom.*",
-            "customer.",
-            "customer.erased",
-            "apiKey.*",
-            "a,b",
-            "",
-        ] {
-            assert!(Subscription::parse(&[unknown]).is_err(), "{unknown}");
-        }
-    }
 
     #[test]
     fn the_vectors_of_both_schemes() {

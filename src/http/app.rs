@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moka::sync::Cache;
 
+use super::asset::Asset;
 use super::failures::Failures;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
@@ -15,6 +16,7 @@ use super::rate::{self, RateLimit};
 use super::retries::Retries;
 use super::send_budget::SendBudgets;
 use super::tally::Tally;
+use super::used_keys::UsedKeys;
 use crate::config::Config;
 use crate::context::{Context, Time};
 use crate::core::api_key::ApiKey;
@@ -66,8 +68,10 @@ pub struct Parts {
     pub send_budgets: SendBudgets,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
-    /// Whether many calls repeat what was done long ago.
-    pub late_retries: Arc<Retries>,
+    /// Which idempotency keys were used, as a hint.
+    pub used_keys: UsedKeys,
+    /// Whether many calls repeat what another server did.
+    pub foreign_retries: Retries,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// The client for requests that leave the server.
@@ -75,7 +79,7 @@ pub struct Parts {
     /// A number that no other process on the store has; it holds claims.
     pub process: i64,
     /// The OpenAPI document.
-    pub openapi: Bytes,
+    pub openapi: Asset,
     /// The verification provider, if there is one.
     pub provider: Option<Provider>,
     signing_keys: RwLock<Arc<SigningKeys>>,
@@ -163,11 +167,12 @@ impl App {
             .map(Arc::new),
             send_budgets: SendBudgets::new(config.answer_budget_bytes),
             in_flight: InFlight::default(),
-            late_retries: Arc::default(),
+            used_keys: UsedKeys::default(),
+            foreign_retries: Retries::default(),
             metrics: Arc::default(),
             outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
-            openapi,
+            openapi: Asset::new("application/json", openapi)?,
             provider: Provider::of(&config)?,
             api_keys: RwLock::default(),
             projects: RwLock::default(),

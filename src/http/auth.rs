@@ -15,13 +15,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::app::App;
+use super::examples;
 use super::fields::{Fields, finish};
 use super::outgoing::Outgoing;
 use super::request_body::JsonBody;
 use super::request_id::{RequestId as EdgeRequestId, RequestLabel};
 use super::server::Peer;
 use crate::context::Time;
-use crate::core::api_key::{ApiKey, Scope};
+use crate::core::api_key::{ApiKey, Mode, Scope};
 use crate::core::event::Origin;
 use crate::core::roster::Tenant;
 use crate::core::token::{Claims, check_time};
@@ -198,7 +199,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
         .to_str()
         .ok()
         .and_then(|value| value.split_once(' '))
-        .ok_or_else(malformed)?;
+        .ok_or_else(|| instead_of_key(value.to_str().unwrap_or_default(), malformed()))?;
     if scheme.eq_ignore_ascii_case("bearer") {
         Ok(token.trim_start())
     } else {
@@ -218,7 +219,8 @@ async fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
         return Ok(claims);
     }
     let keys = app.signing_keys_of(token).await?;
-    let claims = Arc::new(keys.verify(token, now)?);
+    let verified = keys.verify(token, now);
+    let claims = Arc::new(verified.map_err(|error| instead_of_key(token, error))?);
     metrics::TOKENS_VERIFIED.add();
     app.tokens.insert(hash, Arc::clone(&claims));
     // A key that ended meanwhile took with it what was remembered before this was.
@@ -226,6 +228,20 @@ async fn verify(app: &App, token: &str) -> Result<Arc<Claims>> {
         app.tokens.invalidate(&hash);
     }
     Ok(claims)
+}
+
+/// An API key is told from a bad token: it is to be exchanged first.
+fn instead_of_key(credential: &str, otherwise: Error) -> Error {
+    let modes = [Mode::Sandbox, Mode::Live];
+    if !modes
+        .iter()
+        .any(|mode| credential.starts_with(mode.key_prefix()))
+    {
+        return otherwise;
+    }
+    let detail = "this is an API key and no token: exchange it with its secret at POST /auth/token, \
+                  and send the accessToken";
+    Error::new(Code::TokenInvalid, detail)
 }
 
 /// What `POST /auth/token` takes.
@@ -298,9 +314,10 @@ impl Credentials {
 #[utoipa::path(
     post,
     path = "/auth/token",
+    operation_id = "createToken",
     tag = "Authentication",
-    request_body = Credentials,
-    responses((status = 200, description = "A token", body = AccessToken))
+    request_body(content = Credentials, example = json!(examples::credentials())),
+    responses((status = 200, description = "A token", body = AccessToken, example = json!(examples::access_token())))
 )]
 pub async fn create_token(
     State(app): State<App>,

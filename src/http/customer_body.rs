@@ -62,7 +62,11 @@ pub fn read_create(
 ) -> Result<NewCustomer> {
     let mut errors = Vec::new();
     let mut fields = Fields::new(body, &FIELDS, unknown, &mut errors);
-    fields.required("type", read_type);
+    if matches!(fields.value("type"), Change::Keep | Change::Clear) {
+        let missing = r#"is required: send "type": "individual"; no other field has to be there"#;
+        fields.refuse("type", Invalid::new(FieldCode::Required, missing));
+    }
+    fields.parsed("type", read_type);
     let metadata = read_metadata(&mut fields, Metadata::parse);
     let signed_agreement = fields.boolean("signedAgreement").into_set();
     let endorsements = read_endorsements(&mut fields).into_set();

@@ -29,6 +29,10 @@ const DEFAULT_LIMIT: usize = 50;
 /// Customers on the largest page.
 const LARGEST_LIMIT: usize = 100;
 
+/// In how many rounds a page is filled at most, where those that were found do not fit. With
+/// that, what a request costs is bounded, whatever its filters are.
+const ROUNDS: usize = 4;
+
 /// Above every id that a clock of this millennium makes.
 const NO_EDGE: [u8; 16] = [0xff; 16];
 
@@ -72,7 +76,7 @@ pub struct ListCustomers {
 #[derive(ToSchema, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerPage {
-    /// Newest first.
+    /// Newest first. There may be fewer than `limit`, none even, although `hasMore` is true.
     #[schema(value_type = Vec<Customer>)]
     data: Vec<Box<RawValue>>,
     /// Whether there are more.
@@ -215,8 +219,9 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
     };
     let mut data: Vec<Box<RawValue>> = Vec::with_capacity(limit);
     let mut last = None;
-    // A second round is rare: only when a look-up led to customers that do not fit.
+    let mut round = 0;
     loop {
+        round += 1;
         let found = match only {
             Some(id) => one(app, &filter, id).await?,
             None => read_page(app, filter.clone()).await?,
@@ -237,8 +242,11 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
             last = Some(customer.row.id);
         }
         match found.next {
-            Some(next) if only.is_none() => filter.before = next,
-            _ => return render(app, project, list, data, None),
+            Some(next) if only.is_none() && round < ROUNDS => filter.before = next,
+            next => {
+                let seen = next.filter(|_| only.is_none()).map(CustomerId::from_bytes);
+                return render(app, project, list, data, seen);
+            }
         }
     }
 }
@@ -291,7 +299,7 @@ async fn made_by(app: &App, project: i64, key: &str) -> Result<CustomerId> {
         .store
         .read(move |tx| idempotency::find(tx, &claim, hash, &oldest))
         .await?;
-    let id = record.and_then(|record| CustomerId::parse(&record.resource));
+    let id = record.and_then(|(record, _)| CustomerId::parse(&record.resource));
     Ok(id.unwrap_or(CustomerId::from_bytes([0; 16])))
 }
 

@@ -2,10 +2,10 @@
 //! from the schemas of the domain types.
 
 use serde_json::{Value, json};
-use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
 };
+use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::customer_body::CUSTOMER_TYPE;
@@ -16,7 +16,7 @@ use crate::core::country::Country;
 use crate::core::email::Email;
 use crate::core::endorsement::EndorsementName;
 use crate::core::external_id::ExternalId;
-use crate::core::id_document::{IdDocument, MAX_DOCUMENTS};
+use crate::core::id_document::{self, MAX_DOCUMENTS};
 use crate::core::ip_address::IpAddress;
 use crate::core::metadata::Metadata;
 use crate::core::name::PersonName;
@@ -41,9 +41,8 @@ impl PartialSchema for CreateCustomer {
         let agreement = ObjectBuilder::new()
             .schema_type(Type::Boolean)
             .description(Some(
-                "Whether the customer has signed the agreement; once true it stays.",
-            ))
-            .default(Some(json!(false)));
+                "Whether the customer has signed the agreement, false when absent; once true it stays.",
+            ));
         personal_fields(ObjectBuilder::new())
             .description(Some(
                 "A new customer. Only `type` is required; null means absent. What is missing may come later.",
@@ -64,7 +63,7 @@ impl PartialSchema for CreateCustomer {
 
 impl ToSchema for CreateCustomer {
     fn schemas(schemas: &mut Vec<(String, Node)>) {
-        schemas.push((Country::name().into_owned(), Country::schema()));
+        add_parts(schemas);
     }
 }
 
@@ -91,14 +90,45 @@ impl PartialSchema for UpdateCustomer {
 
 impl ToSchema for UpdateCustomer {
     fn schemas(schemas: &mut Vec<(String, Node)>) {
-        schemas.push((Country::name().into_owned(), Country::schema()));
+        add_parts(schemas);
     }
+}
+
+/// The schemas that both bodies refer to by name.
+fn add_parts(schemas: &mut Vec<(String, Node)>) {
+    let documents = id_document::kinds();
+    let any = documents.iter().map(|(name, _)| named(name)).fold(
+        OneOfBuilder::new().description(Some("A number that a state gave to the customer.")),
+        OneOfBuilder::item,
+    );
+    let parts = [
+        (Country::name(), Country::schema()),
+        (
+            <EndorsementName as ToSchema>::name(),
+            EndorsementName::schema(),
+        ),
+        (ADDRESS.into(), nullable_parts(ResidentialAddress::schema())),
+        (METADATA.into(), Metadata::schema()),
+        (DOCUMENT.into(), Schema::from(any).into()),
+    ];
+    schemas.extend(parts.map(|(name, schema)| (name.into_owned(), schema)));
+    let documents = documents.into_iter();
+    schemas.extend(documents.map(|(name, schema)| (name.to_owned(), schema)));
+}
+
+const ADDRESS: &str = "ResidentialAddress";
+const METADATA: &str = "Metadata";
+const DOCUMENT: &str = "IdentityDocument";
+
+/// A reference to a schema.
+fn named(name: &str) -> Node {
+    Ref::from_schema_name(name).into()
 }
 
 /// The fields that both bodies have, all of which take null.
 fn personal_fields(object: ObjectBuilder) -> ObjectBuilder {
     let documents = ArrayBuilder::new()
-        .items(IdDocument::schema())
+        .items(named(DOCUMENT))
         .max_items(Some(MAX_DOCUMENTS))
         .description(Some(
             "Documents, at most one of each type and issuing country.",
@@ -113,21 +143,18 @@ fn personal_fields(object: ObjectBuilder) -> ObjectBuilder {
         .property("nationality", nullable(Country::reference()))
         .property("ipAddress", write_only(nullable(IpAddress::schema())))
         .property("externalId", nullable(ExternalId::schema()))
-        .property(
-            "residentialAddress",
-            write_only(nullable(nullable_parts(ResidentialAddress::schema()))),
-        )
+        .property("residentialAddress", write_only(nullable(named(ADDRESS))))
         .property(
             "identifyingInformation",
             write_only(nullable(documents.into())),
         )
-        .property("metadata", nullable(Metadata::schema()))
+        .property("metadata", nullable(named(METADATA)))
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 fn endorsements(description: &str) -> Node {
     ArrayBuilder::new()
-        .items(EndorsementName::schema())
+        .items(named(&<EndorsementName as ToSchema>::name()))
         .description(Some(description))
         .into()
 }

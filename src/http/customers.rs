@@ -12,6 +12,7 @@ use super::auth::{Caller, CustomersRead, CustomersWrite};
 use super::customer_body::{CreateCustomer, UpdateCustomer, read_create, read_update};
 use super::customer_list;
 use super::etag;
+use super::examples;
 use super::idempotency::{
     self, DataKey, Effect, OptionalKey, RequestText, RequiredKey, Written, exactly_once,
 };
@@ -240,9 +241,10 @@ impl Endorsement {
 #[utoipa::path(
     post,
     path = "/customers",
+    operation_id = "createCustomer",
     tag = "Customers",
-    request_body = CreateCustomer,
-    responses((status = 201, description = "The customer", body = Customer)),
+    request_body(content = CreateCustomer, example = json!(examples::create_customer())),
+    responses((status = 201, description = "The customer", body = Customer, example = json!(examples::customer(Status::Active)))),
     security(("bearer" = ["customers:write"]))
 )]
 pub async fn create(
@@ -271,13 +273,14 @@ pub async fn create(
 #[utoipa::path(
     get,
     path = "/customers/{customerId}",
+    operation_id = "getCustomer",
     tag = "Customers",
     params(
         ("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41"),
         ("If-None-Match" = Option<String>, Header, description = "An ETag: 304 when the customer is still the same")
     ),
     responses(
-        (status = 200, description = "The customer", body = Customer),
+        (status = 200, description = "The customer", headers(("ETag" = String, description = "The answer's entity tag")), body = Customer, example = json!(examples::customer(Status::Active))),
         (status = 304, description = "The customer is still the one of If-None-Match")
     ),
     security(("bearer" = ["customers:read"]))
@@ -301,13 +304,16 @@ pub async fn read(
 
 /// Lists customers, newest first.
 ///
-/// Filters combine: a customer is listed when it fits all of them.
+/// Filters combine: a customer is listed when it fits all of them. One request looks at a bounded number
+/// of customers, so where few fit, a page may be short, or empty, although `hasMore` is true: go on
+/// with its `cursor` until `hasMore` is false.
 #[utoipa::path(
     get,
     path = "/customers",
+    operation_id = "listCustomers",
     tag = "Customers",
     params(customer_list::ListCustomers),
-    responses((status = 200, description = "A page", body = customer_list::CustomerPage)),
+    responses((status = 200, description = "A page", body = customer_list::CustomerPage, example = json!(examples::page(&examples::customer(Status::Active))))),
     security(("bearer" = ["customers:read"]))
 )]
 pub async fn list(
@@ -329,14 +335,16 @@ pub async fn list(
 #[utoipa::path(
     patch,
     path = "/customers/{customerId}",
+    operation_id = "updateCustomer",
     tag = "Customers",
     params(
         ("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41"),
         ("If-Match" = Option<String>, Header, description = "An ETag: 412 when the customer has changed since")
     ),
-    request_body = UpdateCustomer,
-    responses((status = 200, description = "The customer", body = Customer)),
-    security(("bearer" = ["customers:write"]))
+    request_body(content = UpdateCustomer, example = json!(examples::update_customer())),
+    responses((status = 200, description = "The customer", body = Customer, example = json!(examples::customer(Status::Active)))),
+    security(("bearer" = ["customers:write"])),
+    extensions(("x-errors" = json!([Code::CustomerInactive, Code::AgreementCannotBeWithdrawn])))
 )]
 pub async fn update(
     State(app): State<App>,
@@ -375,12 +383,13 @@ pub async fn update(
 #[utoipa::path(
     delete,
     path = "/customers/{customerId}",
+    operation_id = "deactivateCustomer",
     tag = "Customers",
     params(
         ("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41"),
         ("If-Match" = Option<String>, Header, description = "An ETag: 412 when the customer has changed since")
     ),
-    responses((status = 200, description = "The customer", body = Customer)),
+    responses((status = 200, description = "The customer", body = Customer, example = json!(examples::customer(Status::Inactive)))),
     security(("bearer" = ["customers:write"]))
 )]
 pub async fn deactivate(

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::App;
 use super::auth::{Caller, WebhooksRead, WebhooksWrite};
 use super::customers::json;
+use super::examples;
 use super::idempotency::{self, DataKey, Effect, RequestText, RequiredKey, Written, exactly_once};
 use super::query;
 use super::request_body::NoQuery;
@@ -41,7 +42,7 @@ pub struct WebhookDelivery {
     /// The event's name.
     event: String,
     /// `pending`, `delivered`, or `failed` when nobody tries any more.
-    #[schema(pattern = "^(pending|delivered|failed)$")]
+    #[schema(value_type = DeliveryStatus)]
     status: &'static str,
     /// How often it was tried.
     attempts: i64,
@@ -58,6 +59,18 @@ pub struct WebhookDelivery {
     /// When it is tried next.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_attempt_at: Option<Time>,
+}
+
+/// How far a delivery is.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum DeliveryStatus {
+    /// It is to be tried.
+    Pending,
+    /// The receiver took it.
+    Delivered,
+    /// Nobody took it, and it is not tried any more.
+    Failed,
 }
 
 /// A page of deliveries.
@@ -110,11 +123,12 @@ fn need_enabled(webhook: &Webhook) -> Result<()> {
 #[utoipa::path(
     post,
     path = "/webhooks/{webhookId}/test",
-    operation_id = "test_webhook",
+    operation_id = "testWebhook",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    responses((status = 200, description = "The delivery", body = WebhookDelivery)),
-    security(("bearer" = ["webhooks:write"]))
+    responses((status = 200, description = "The delivery", body = WebhookDelivery, example = json!(examples::delivery(Standing::Pending)))),
+    security(("bearer" = ["webhooks:write"])),
+    extensions(("x-errors" = json!([Code::WebhookDisabled])))
 )]
 pub async fn test(
     State(app): State<App>,
@@ -165,7 +179,7 @@ pub async fn test(
 #[expect(dead_code, reason = "the published shape of what `query::read` reads")]
 pub struct ListDeliveries {
     /// Only those that are `pending`, `delivered` or `failed`.
-    #[param(pattern = "^(pending|delivered|failed)$")]
+    #[param(value_type = Option<DeliveryStatus>)]
     status: Option<String>,
     /// Deliveries on the page.
     #[param(minimum = 1, maximum = 100, default = 50)]
@@ -178,10 +192,10 @@ pub struct ListDeliveries {
 #[utoipa::path(
     get,
     path = "/webhooks/{webhookId}/deliveries",
-    operation_id = "list_deliveries",
+    operation_id = "listWebhookDeliveries",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41"), ListDeliveries),
-    responses((status = 200, description = "A page", body = WebhookDeliveryPage)),
+    responses((status = 200, description = "A page", body = WebhookDeliveryPage, example = json!(examples::page(&examples::delivery(Standing::Delivered))))),
     security(("bearer" = ["webhooks:read"]))
 )]
 pub async fn list(
@@ -237,14 +251,15 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/webhooks/{webhookId}/deliveries/{deliveryId}/retry",
-    operation_id = "retry_delivery",
+    operation_id = "retryWebhookDelivery",
     tag = "Webhooks",
     params(
         ("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41"),
         ("deliveryId" = String, Path, description = "The delivery's id", example = "whd_01h2xcejqtf2nbrexx3vqjhp41")
     ),
-    responses((status = 200, description = "The delivery", body = WebhookDelivery)),
-    security(("bearer" = ["webhooks:write"]))
+    responses((status = 200, description = "The delivery", body = WebhookDelivery, example = json!(examples::delivery(Standing::Pending)))),
+    security(("bearer" = ["webhooks:write"])),
+    extensions(("x-errors" = json!([Code::WebhookDisabled])))
 )]
 pub async fn retry(
     State(app): State<App>,

@@ -9,6 +9,7 @@ use super::app::App;
 use super::auth::{Caller, WebhooksRead};
 use super::customers::json;
 use super::deliveries::{WebhookDelivery, to_json};
+use super::examples;
 use super::query;
 use super::webhooks::find;
 use crate::context::Time;
@@ -19,7 +20,9 @@ use crate::core::webhook::Webhook;
 use crate::error::{Code, Error, Result};
 use crate::id::{EventId, WebhookId};
 use crate::store::delivery::{DeliveryRow, State as Standing};
-use crate::store::{delivery as rows, event as event_rows, webhook as webhook_rows};
+use crate::store::{
+    delivery as rows, event as event_rows, webhook as webhook_rows, webhook_subscription,
+};
 
 /// Why a webhook did or did not get an event.
 #[derive(Serialize, ToSchema)]
@@ -35,9 +38,6 @@ pub struct WebhookDiagnosis {
     event_id: EventId,
     /// `delivered`, `pending`, `failed`, `waiting`, `disabled`, `notSubscribed`, `beforeWebhook`, or
     /// `forgotten` when the event is older than the history.
-    #[schema(
-        pattern = "^(delivered|pending|failed|waiting|disabled|notSubscribed|beforeWebhook|forgotten)$"
-    )]
     outcome: &'static str,
     /// The same in a sentence.
     message: String,
@@ -59,10 +59,10 @@ pub struct Diagnose {
 #[utoipa::path(
     get,
     path = "/webhooks/{webhookId}/diagnose",
-    operation_id = "diagnose_webhook",
+    operation_id = "diagnoseWebhook",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41"), Diagnose),
-    responses((status = 200, description = "What became of it", body = WebhookDiagnosis)),
+    responses((status = 200, description = "What became of it", body = WebhookDiagnosis, example = json!(examples::diagnosis()))),
     security(("bearer" = ["webhooks:read"]))
 )]
 pub async fn diagnose(
@@ -78,12 +78,14 @@ pub async fn diagnose(
     let missing = || Error::new(Code::NotFound, "there is no such event");
     let event = EventId::parse(&event).ok_or_else(missing)?;
     let id = webhook.row.id;
+    let present = webhook.subscription.clone();
     let read = app.installation.store.read(move |tx| {
         let linked = event_rows::holding(tx, project, event.as_bytes())?;
         let delivery = rows::find(tx, id, deliveries::id_of(id, event))?;
-        Ok((linked, delivery, webhook_rows::progress(tx, id)?))
+        let history = webhook_subscription::history(tx, id, &present)?;
+        Ok((linked, delivery, webhook_rows::progress(tx, id)?, history))
     });
-    let (linked, delivery, progress) = read.await?;
+    let (linked, delivery, progress, history) = read.await?;
     let linked = linked.ok_or_else(missing)?;
     let kinds = occurrence::kinds(&linked.row);
     let mut kinds = kinds.filter(|(place, _)| occurrence::id(&linked.row, *place) == event);
@@ -91,7 +93,11 @@ pub async fn diagnose(
     let behind = progress.is_some_and(|progress| linked.place > progress.through);
     let (outcome, message) = match &delivery {
         Some(row) => of_delivery(row, &webhook),
-        None => of_none(&webhook, kind, (event, behind), app.context.now()),
+        None => {
+            let wants = history.at(linked.place).name_for(kind).is_some();
+            let now = app.context.now();
+            of_none(&webhook, kind, (event, wants, behind), now)
+        }
     };
     let diagnosis = WebhookDiagnosis {
         object: "webhookDiagnosis",
@@ -121,11 +127,11 @@ fn of_delivery(row: &DeliveryRow, webhook: &Webhook) -> (&'static str, String) {
 fn of_none(
     webhook: &Webhook,
     kind: EventKind,
-    (event, behind): (EventId, bool),
+    (event, wants, behind): (EventId, bool, bool),
     now: Time,
 ) -> (&'static str, String) {
     let name = kind.name();
-    if !webhook.subscription.wants(kind) {
+    if !wants && !webhook.subscription.wants(kind) {
         let message = format!("the webhook does not subscribe to {name}");
         return ("notSubscribed", message);
     }
@@ -138,8 +144,8 @@ fn of_none(
             "the event is older than 30 days; older ones are not told, and not remembered";
         return ("forgotten", message.to_owned());
     }
-    if !behind {
-        let message = format!("the webhook did not subscribe to {name} when it was its turn");
+    if !wants || !behind {
+        let message = format!("the webhook did not subscribe to {name} when it happened");
         return ("notSubscribed", message);
     }
     if !webhook.row.enabled {

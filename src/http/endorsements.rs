@@ -14,6 +14,7 @@ use super::app::App;
 use super::auth::{Caller, CustomersRead, CustomersWrite};
 use super::customers::{Customer, RejectionReason, effect, find, json};
 use super::etag;
+use super::examples;
 use super::fields::{Fields, finish};
 use super::idempotency::{self, DataKey, RequestText, RequiredKey, exactly_once};
 use super::query;
@@ -28,6 +29,7 @@ use crate::core::evaluation::Reason;
 use crate::core::{event, roster};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::id::CustomerId;
+use crate::store::customer::Status;
 use crate::store::event::EventRow;
 use crate::vault::Place;
 
@@ -122,14 +124,16 @@ fn named(name: &str) -> Result<EndorsementName> {
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/endorsements/{name}/simulate",
+    operation_id = "simulateEndorsement",
     tag = "Sandbox",
     params(
         ("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41"),
         ("name" = EndorsementName, Path, description = "Which endorsement")
     ),
-    request_body = Simulation,
-    responses((status = 200, description = "The customer", body = Customer)),
-    security(("bearer" = ["customers:write"]))
+    request_body(content = Simulation, example = json!(examples::simulation())),
+    responses((status = 200, description = "The customer", body = Customer, example = json!(examples::customer(Status::Active)))),
+    security(("bearer" = ["customers:write"])),
+    extensions(("x-errors" = json!([Code::CustomerInactive, Code::TransitionNotAllowed])))
 )]
 pub async fn simulate(
     State(app): State<App>,
@@ -217,13 +221,14 @@ pub struct EndorsementHistory {
 #[utoipa::path(
     get,
     path = "/customers/{customerId}/endorsements/{name}/history",
+    operation_id = "listEndorsementChanges",
     tag = "Customers",
     params(
         ("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41"),
         ("name" = EndorsementName, Path, description = "Which endorsement"),
         HistoryPage
     ),
-    responses((status = 200, description = "A page", body = EndorsementHistory)),
+    responses((status = 200, description = "A page", headers(("ETag" = String, description = "The answer's entity tag")), body = EndorsementHistory, example = json!(examples::page(&examples::endorsement_change())))),
     security(("bearer" = ["customers:read"]))
 )]
 pub async fn history(

@@ -9,11 +9,12 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::auth::{Caller, CustomersErase};
 use super::customers;
+use super::examples;
 use super::fields::{Fields, finish};
 use super::idempotency::{self, DataKey, Effect, RequestText, RequiredKey, Written, exactly_once};
 use super::request_body::{JsonBody, NoQuery};
 use crate::core::erasure::{self, Certificate};
-use crate::error::{Error, FieldCode, Invalid, Result};
+use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::store::Tx;
 
 /// What an erasure wants to know.
@@ -76,13 +77,15 @@ fn read_reason(app: &App, body: &Map<String, Value>) -> Result<String> {
 #[utoipa::path(
     post,
     path = "/customers/{customerId}/erase",
+    operation_id = "eraseCustomer",
     tag = "Customers",
     params(
         ("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41")
     ),
-    request_body = EraseCustomer,
-    responses((status = 200, description = "The certificate", body = ErasureCertificate)),
-    security(("bearer" = ["customers:erase"]))
+    request_body(content = EraseCustomer, example = json!(examples::erase_customer())),
+    responses((status = 200, description = "The certificate", body = ErasureCertificate, example = json!(examples::erasure_certificate()))),
+    security(("bearer" = ["customers:erase"])),
+    extensions(("x-errors" = json!([Code::CustomerOnHold])))
 )]
 pub async fn erase(
     State(app): State<App>,

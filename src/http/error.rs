@@ -91,6 +91,8 @@ struct Problem<'a> {
     status: u16,
     code: &'static str,
     detail: &'a str,
+    /// The same text once more: older clients read it here.
+    message: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_id: Option<&'a str>,
@@ -125,6 +127,7 @@ pub(super) fn problem(error: &Error, type_base: &str, request_id: &str) -> Vec<u
         status: status(code).as_u16(),
         code: code.name(),
         detail: error.detail(),
+        message: error.detail(),
         request_id,
         resource_id: error.resource_id(),
         errors: error.fields().iter().map(ProblemField::from).collect(),
@@ -153,11 +156,17 @@ pub(super) fn render(response: &mut Response, error: &Error, type_base: &str, re
 /// The codes of which the contract says that they carry `Retry-After` get one
 /// even when nobody set it.
 fn retry_after(error: &Error) -> Option<u32> {
-    let wanted = matches!(
-        error.code(),
-        Code::TooManyRequests | Code::ServiceUnavailable | Code::IdempotencyInProgress
-    );
+    let wanted = wants_retry_after(error.code());
     error.retry_after().or(wanted.then_some(RETRY_AFTER_S))
+}
+
+/// Whether an answer of this code says when to try again.
+#[must_use]
+pub const fn wants_retry_after(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TooManyRequests | Code::ServiceUnavailable | Code::IdempotencyInProgress
+    )
 }
 
 /// RFC 6750 section 3: a request without a token is told the scheme only.
@@ -220,7 +229,7 @@ mod tests {
         let error = Error::invalid_fields(vec![field.at("/birthDate")]);
         insta::assert_snapshot!(
             String::from_utf8(problem(&error, "https://x.example/errors/", "req_1")).unwrap(),
-            @r#"{"type":"https://x.example/errors/validationFailed","title":"The request has invalid fields","status":422,"code":"validationFailed","detail":"1 field is invalid","requestId":"req_1","errors":[{"pointer":"/birthDate","code":"dateInvalid","message":"must be a date like 1990-05-15"}]}"#
+            @r#"{"type":"https://x.example/errors/validationFailed","title":"The request has invalid fields","status":422,"code":"validationFailed","detail":"1 field is invalid","message":"1 field is invalid","requestId":"req_1","errors":[{"pointer":"/birthDate","code":"dateInvalid","message":"must be a date like 1990-05-15"}]}"#
         );
     }
 

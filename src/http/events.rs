@@ -10,12 +10,14 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::App;
 use super::auth::{Caller, EventsRead};
 use super::customers::{self, json};
+use super::examples;
 use super::query;
 use super::request_body::NoQuery;
 use crate::context::Time;
+use crate::core::event::EventKind;
 use crate::core::occurrence::{self, Occurrence};
 use crate::core::roster;
-use crate::core::webhook::Subscription;
+use crate::core::subscription::{Subscription, fits};
 use crate::error::{Code, Error, Result};
 use crate::id::{CustomerId, DeliveryId, EventId, WebhookId, first_at};
 use crate::store::customer::Found;
@@ -64,19 +66,23 @@ pub struct Event {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookPayload<'a> {
-    /// What kind of thing happened.
-    #[schema(example = "customer.created")]
-    event: &'static str,
+    /// What happened, by the name that the webhook subscribed to.
+    event: &'a str,
     /// TypeID with the prefix `whd`, the same on every retry.
     #[schema(value_type = String, example = "whd_01h2xcejqtf2nbrexx3vqjhp41")]
     id: DeliveryId,
     /// TypeID with the prefix `evt`, the same for every webhook.
     #[schema(value_type = String, example = "evt_01h2xcejqtf2nbrexx3vqjhp41")]
     event_id: EventId,
-    /// When it happened.
+    /// When it happened; the same as `occurredAt`.
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
-    /// Its place in everything that happened to the resource; rises.
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    occurred_at: Time,
+    /// Counts from 1 and without a gap what this webhook is told of this resource: where a number
+    /// is missing, something is still on its way.
+    #[schema(minimum = 0)]
     sequence: i64,
     /// Names of the fields that changed, also of those that no answer returns; never their values.
     changed: &'a [String],
@@ -142,17 +148,29 @@ pub fn raw(json: Vec<u8>) -> Result<Box<RawValue>> {
     RawValue::from_string(text).map_err(Error::internal)
 }
 
+/// How a webhook is told of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The name that the webhook subscribed to.
+    pub event: &'a str,
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The event's number among those that the webhook is told of the resource.
+    pub sequence: i64,
+}
+
 /// The body of a delivery.
 ///
 /// # Errors
 /// `internalError` when it is no JSON, which it always is.
-pub fn payload(occurrence: &Occurrence, id: DeliveryId, data: &RawValue) -> Result<Vec<u8>> {
+pub fn payload(occurrence: &Occurrence, message: Message<'_>, data: &RawValue) -> Result<Vec<u8>> {
     let payload = WebhookPayload {
-        event: occurrence.kind.name(),
-        id,
+        event: message.event,
+        id: message.id,
         event_id: occurrence.id,
         created_at: occurrence.at,
-        sequence: occurrence.sequence,
+        occurred_at: occurrence.at,
+        sequence: message.sequence,
         changed: &occurrence.changed,
         data,
     };
@@ -224,7 +242,7 @@ impl Event {
 /// What a page of events is asked for.
 pub struct Wanted {
     filter: EventFilter,
-    kinds: Option<Subscription>,
+    /// A name, an alias or a group.
     kind: Option<String>,
     limit: usize,
     hash: [u8; 32],
@@ -242,7 +260,6 @@ impl Wanted {
                 from: [0; 16],
                 limit: ROWS,
             },
-            kinds: None,
             kind: None,
             limit,
             hash: [0; 32],
@@ -265,8 +282,7 @@ impl Wanted {
         wanted.hash = hash.as_ref().try_into().expect("SHA-256 gives 32 bytes");
         if let Some(kind) = kind {
             let parsed = Subscription::parse(&[&kind]);
-            wanted.kinds =
-                Some(parsed.map_err(|(_, invalid)| query::refuse("type", &invalid.message))?);
+            parsed.map_err(|(_, invalid)| query::refuse("type", &invalid.message))?;
             wanted.kind = Some(kind);
         }
         if let Some(resource) = resource {
@@ -298,11 +314,12 @@ impl Wanted {
     }
 
     fn fits(&self, event: &Event) -> bool {
-        let wanted = |kinds: &Subscription| {
-            crate::core::event::EventKind::parse(event.event)
-                .is_some_and(|kind| kinds.wants(kind) || self.kind.as_deref() == Some(kind.name()))
+        // A group holds what lists show, so canonical names only; an alias is as good as its event.
+        let wanted = |wanted: &String| {
+            fits(wanted, event.event)
+                || EventKind::published_as(wanted).is_some_and(|kind| kind.name() == event.event)
         };
-        *event.id.as_bytes() < self.filter.before && self.kinds.as_ref().is_none_or(wanted)
+        *event.id.as_bytes() < self.filter.before && self.kind.as_ref().is_none_or(wanted)
     }
 }
 
@@ -347,10 +364,10 @@ pub async fn page(
 #[utoipa::path(
     get,
     path = "/events",
-    operation_id = "list_events",
+    operation_id = "listEvents",
     tag = "Events",
     params(ListEvents),
-    responses((status = 200, description = "A page", body = EventPage)),
+    responses((status = 200, description = "A page", body = EventPage, example = json!(examples::page(&examples::event())))),
     security(("bearer" = ["events:read"]))
 )]
 pub async fn list(
@@ -399,10 +416,10 @@ pub async fn find(
 #[utoipa::path(
     get,
     path = "/events/{eventId}",
-    operation_id = "read_event",
+    operation_id = "getEvent",
     tag = "Events",
     params(("eventId" = String, Path, description = "The event's id", example = "evt_01h2xcejqtf2nbrexx3vqjhp41")),
-    responses((status = 200, description = "The event", body = Event)),
+    responses((status = 200, description = "The event", body = Event, example = json!(examples::event()))),
     security(("bearer" = ["events:read"]))
 )]
 pub async fn read(

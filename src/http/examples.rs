@@ -11,7 +11,6 @@ use super::customer_body::read_create;
 use super::customers::Customer;
 use super::deliveries::WebhookDelivery;
 use super::requirements;
-use super::sandbox::Scenarios;
 use super::verification::Verification;
 use super::{events, webhooks};
 use crate::config::UnknownFields;
@@ -26,7 +25,8 @@ use crate::core::occurrence::Occurrence;
 use crate::core::policy::Policy;
 use crate::core::project::Project;
 use crate::core::provider::{self, Outcome, Subject};
-use crate::core::webhook::{Scheme, Subscription, Webhook};
+use crate::core::subscription::Subscription;
+use crate::core::webhook::{NewWebhook, Scheme, Webhook};
 use crate::id::{CustomerId, DeliveryId, EventId, VerificationId};
 use crate::store::customer::{CustomerRow, Status};
 use crate::store::delivery::{DeliveryRow, State};
@@ -112,12 +112,13 @@ fn webhook_sample() -> Webhook {
         Random::seeded(1),
     );
     let url = Url::parse("https://example.com/hooks").expect("a URL");
-    Webhook::make(
-        1,
-        (url, Subscription::default(), Scheme::Oms),
-        &key,
-        &context,
-    )
+    let made = NewWebhook {
+        url,
+        subscription: Subscription::default(),
+        scheme: Scheme::Oms,
+        compliance_only: false,
+    };
+    Webhook::make(1, made, &key, &context)
 }
 
 /// What the examples tell of an event of this kind.
@@ -143,26 +144,35 @@ fn raw(value: &Value) -> Box<RawValue> {
     events::raw(value.to_string().into_bytes()).expect("it is JSON")
 }
 
-/// What a webhook is sent of an event of this kind, made by the code that makes the real ones.
+/// What a webhook is sent of an event of this kind, by a name of it, made by the code that makes
+/// the real ones.
 #[must_use]
-pub fn payload(kind: EventKind) -> Value {
+pub fn payload(kind: EventKind, name: &str) -> Value {
     let data = match kind {
         EventKind::WebhookTest => webhook(false),
         EventKind::CustomerDeactivated => customer(Status::Inactive),
         _ => customer(Status::Active),
     };
-    let payload = events::payload(&occurrence(kind), DELIVERY, &raw(&data)).expect("it is JSON");
+    let told = events::Message {
+        event: name,
+        id: DELIVERY,
+        sequence: 1 + i64::from(!occurrence(kind).changed.is_empty()),
+    };
+    let payload = events::payload(&occurrence(kind), told, &raw(&data)).expect("it is JSON");
     serde_json::from_slice(&payload).expect("it is JSON")
 }
 
-fn webhook(with_secret: bool) -> Value {
+/// A webhook, with its secret when that was just made.
+#[must_use]
+pub fn webhook(with_secret: bool) -> Value {
     let webhook = webhook_sample();
     let secret = with_secret.then_some(&webhook.secret);
     serde_json::to_value(webhooks::Webhook::new(&webhook, secret)).expect("an answer is JSON")
 }
 
 /// A delivery that waits for its attempt, or one that was taken at the first.
-fn delivery(state: State) -> Value {
+#[must_use]
+pub fn delivery(state: State) -> Value {
     let (webhook, kind) = (webhook_sample().row.id, EventKind::CustomerCreated);
     let event = occurrence(kind).id;
     let pending = deliveries::pending(webhook, event, kind.name(), NOW);
@@ -180,7 +190,9 @@ fn delivery(state: State) -> Value {
     serde_json::to_value(WebhookDelivery::new(row)).expect("an answer is JSON")
 }
 
-fn event() -> Value {
+/// An event as lists show it.
+#[must_use]
+pub fn event() -> Value {
     let data = raw(&customer(Status::Active));
     let occurrence = occurrence(EventKind::CustomerCreated);
     let event = events::Event::new(occurrence, CUSTOMER.to_string(), Some(data));
@@ -217,101 +229,138 @@ pub fn verification_request() -> Value {
     serde_json::from_slice(&sent).expect("what is sent is JSON")
 }
 
-/// What a call takes, by its operation id.
+/// The body of `POST /auth/token`.
 #[must_use]
-pub fn request(operation: &str) -> Option<Value> {
-    match operation {
-        "create_token" => Some(json!({
-            "apiKey": "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn",
-            "apiSecret": "pX2c0F8l3s0Zl2cQm5rXvH7n1e9dTt4uWbKy6gJiMoA"
-        })),
-        "create" => Some(create_customer()),
-        "update" => Some(update_customer()),
-        "erase" => Some(json!({"reason": "request of the customer of 2026-01-30, ticket 4711"})),
-        "simulate" => Some(json!({"status": "ACTIVE"})),
-        "advance_clock" => Some(json!({"advance": "P1D"})),
-        "create_webhook" => {
-            Some(json!({"url": "https://example.com/hooks", "events": ["customer.*"]}))
-        }
-        "update_webhook" => Some(json!({"events": ["endorsement.active"], "enabled": true})),
-        "preview_webhook" => Some(json!({"event": "customer.created"})),
-        "take_result" => Some(result_of_verification()),
-        _ => None,
-    }
+pub fn credentials() -> Value {
+    json!({
+        "apiKey": "sk_sdbx_Zk3vT0m9QwYx1uAe7rBn",
+        "apiSecret": "pX2c0F8l3s0Zl2cQm5rXvH7n1e9dTt4uWbKy6gJiMoA"
+    })
 }
 
-/// What a call gives when all is well, by its operation id.
+/// A token of a key.
 #[must_use]
-pub fn answer(operation: &str) -> Option<Value> {
-    match operation {
-        "create_token" => Some(json!({
-            "accessToken": "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiIsImtpZCI6IjBhIn0.eyJpc3MiOiJvbXMifQ.c2ln",
-            "tokenType": "bearer", "expiresIn": 3600, "expiresAt": NOW.plus_seconds(3600)
-        })),
-        "create" | "read" | "update" | "simulate" => Some(customer(Status::Active)),
-        "erase" => Some(json!({
-            "object": "erasureCertificate", "customerId": "cst_01kg9y4g00ehk8awn1t2e5c7vd", "erasedAt": NOW,
-            "destroyedKey": "1855833489408000123", "text": "oms certificate of erasure, version 1\ncustomer: …",
-            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-            "signature": "Kx0m2Y0v…", "publicKey": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
-        })),
-        "deactivate" => Some(customer(Status::Inactive)),
-        "list" => {
-            Some(json!({"data": [customer(Status::Active)], "hasMore": false, "cursor": null}))
-        }
-        "requirements" => {
-            let asked = requirements::ask(
-                &Policy::built_in(),
-                EndorsementSet::ALL,
-                Some(Country::US),
-                Some(Country::US),
-            );
-            serde_json::to_value(asked).ok()
-        }
-        "customer_requirements" => Some(requirements::example()),
-        "history" => Some(json!({"data": [{
-            "object": "endorsementChange", "sequence": 5, "at": NOW, "actor": "cli:grace",
-            "requestId": "req_01h2xcejqtf2nbrexx3vqjhp41", "from": "PENDING", "to": "ACTIVE",
-            "reason": "Documents and face agree."
-        }], "hasMore": false, "cursor": null})),
-        "scenarios" => serde_json::to_value(Scenarios::all()).ok(),
-        "advance_clock" => Some(json!({
-            "object": "sandboxClock", "now": NOW.plus_seconds(86_400), "offsetSeconds": 86_400
-        })),
-        "create_webhook" | "rotate_webhook_secret" => Some(webhook(true)),
-        "read_webhook" | "update_webhook" | "delete_webhook" => Some(webhook(false)),
-        "list_webhooks" => {
-            Some(json!({"data": [webhook(false)], "hasMore": false, "cursor": null}))
-        }
-        "test_webhook" | "retry_delivery" => Some(delivery(State::Pending)),
-        "list_deliveries" => {
-            Some(json!({"data": [delivery(State::Delivered)], "hasMore": false, "cursor": null}))
-        }
-        "diagnose_webhook" => Some(json!({
-            "object": "webhookDiagnosis", "webhookId": webhook(false)["id"],
-            "eventId": event()["id"], "outcome": "delivered",
-            "message": "the receiver took it, at attempt 1", "delivery": delivery(State::Delivered)
-        })),
-        "preview_webhook" => Some(json!({
-            "object": "webhookPreview", "url": "https://example.com/hooks",
-            "headers": {"webhook-signature": "t=1769860800,v1=5f0c1d2e"},
-            "raw": payload(EventKind::CustomerCreated).to_string(),
-            "body": payload(EventKind::CustomerCreated)
-        })),
-        "read_event" => Some(event()),
-        "list_events" => Some(json!({"data": [event()], "hasMore": false, "cursor": null})),
-        "take_result" => serde_json::to_value(Verification::new(
-            VERIFICATION,
-            CUSTOMER,
-            Outcome::Issues,
-            NOW,
-        ))
-        .ok(),
-        "jwks" => Some(json!({"keys": [{
-            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
-            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
-        }]})),
-        "openapi_json" => Some(json!({"openapi": "3.1.0", "info": {"title": "oms"}})),
-        _ => None,
-    }
+pub fn access_token() -> Value {
+    json!({
+        "accessToken": "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiIsImtpZCI6IjBhIn0.eyJpc3MiOiJvbXMifQ.c2ln",
+        "tokenType": "bearer", "expiresIn": 3600, "expiresAt": NOW.plus_seconds(3600)
+    })
+}
+
+/// A page that shows one thing and is the last.
+#[must_use]
+pub fn page(one: &Value) -> Value {
+    json!({"data": [one], "hasMore": false, "cursor": null})
+}
+
+/// The body of `POST /customers/{customerId}/erase`.
+#[must_use]
+pub fn erase_customer() -> Value {
+    json!({"reason": "request of the customer of 2026-01-30, ticket 4711"})
+}
+
+/// The proof of an erasure.
+#[must_use]
+pub fn erasure_certificate() -> Value {
+    json!({
+        "object": "erasureCertificate", "customerId": CUSTOMER.to_string(), "erasedAt": NOW,
+        "destroyedKey": "1855833489408000123", "text": "oms certificate of erasure, version 1\ncustomer: …",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "signature": "Kx0m2Y0v…", "publicKey": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    })
+}
+
+/// What will be asked of a customer in the US for `basic`.
+#[must_use]
+pub fn requirements() -> Value {
+    let us = Some(Country::US);
+    let basic = EndorsementSet::NONE.with(EndorsementName::Basic);
+    let asked = requirements::ask(&Policy::built_in(), basic, us, us);
+    serde_json::to_value(asked).expect("an answer is JSON")
+}
+
+/// One change of an endorsement.
+#[must_use]
+pub fn endorsement_change() -> Value {
+    json!({
+        "object": "endorsementChange", "sequence": 5, "at": NOW, "actor": "cli:grace",
+        "requestId": "req_01h2xcejqtf2nbrexx3vqjhp41", "from": "PENDING", "to": "ACTIVE",
+        "reason": "Documents and face agree."
+    })
+}
+
+/// The body of `POST …/simulate`.
+#[must_use]
+pub fn simulation() -> Value {
+    json!({"status": "ACTIVE"})
+}
+
+/// The body of `POST /sandbox/clock`.
+#[must_use]
+pub fn advance_clock() -> Value {
+    json!({"advance": "P1D"})
+}
+
+/// A sandbox whose clock is a day ahead.
+#[must_use]
+pub fn sandbox_clock() -> Value {
+    json!({
+        "object": "sandboxClock", "now": NOW.plus_seconds(86_400), "offsetSeconds": 86_400
+    })
+}
+
+/// The body of `POST /webhooks`.
+#[must_use]
+pub fn create_webhook() -> Value {
+    json!({"url": "https://example.com/hooks", "events": ["customer.*"]})
+}
+
+/// The body of `PATCH /webhooks/{webhookId}`.
+#[must_use]
+pub fn update_webhook() -> Value {
+    json!({"events": ["endorsement.active"], "enabled": true})
+}
+
+/// The body of `POST /webhooks/{webhookId}/preview`.
+#[must_use]
+pub fn preview_webhook() -> Value {
+    json!({"event": "customer.created"})
+}
+
+/// A sample of what a webhook is sent.
+#[must_use]
+pub fn preview() -> Value {
+    let body = payload(EventKind::CustomerCreated, "customer.created");
+    json!({
+        "object": "webhookPreview", "url": "https://example.com/hooks",
+        "headers": {"webhook-signature": "t=1769860800,v1=5f0c1d2e"},
+        "raw": body.to_string(),
+        "body": body
+    })
+}
+
+/// Why a webhook got an event.
+#[must_use]
+pub fn diagnosis() -> Value {
+    json!({
+        "object": "webhookDiagnosis", "webhookId": webhook(false)["id"],
+        "eventId": event()["id"], "outcome": "delivered",
+        "message": "the receiver took it, at attempt 1", "delivery": delivery(State::Delivered)
+    })
+}
+
+/// A verification that was answered.
+#[must_use]
+pub fn verification() -> Value {
+    let answered = Verification::new(VERIFICATION, CUSTOMER, Outcome::Issues, NOW);
+    serde_json::to_value(answered).expect("an answer is JSON")
+}
+
+/// The keys that verify tokens.
+#[must_use]
+pub fn signing_keys() -> Value {
+    json!({"keys": [{
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "5f0c1d2e3a4b5c6d",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+    }]})
 }

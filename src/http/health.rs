@@ -6,12 +6,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::metrics::Levels;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// Tells that the process is up.
 #[utoipa::path(
     get,
     path = "/healthz",
+    operation_id = "checkHealth",
     tag = "Health",
     responses((status = 200, description = "The process is up", body = String, content_type = "text/plain", example = "ok"))
 )]
@@ -19,16 +20,25 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// Tells that the server can work: the store takes writes and the keys are loaded.
+/// Tells that the server can work: every writer of the store writes and the keys are loaded.
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "checkReadiness",
     tag = "Health",
-    responses((status = 200, description = "The server can work", body = String, content_type = "text/plain", example = "ok"))
+    responses((status = 200, description = "The server can work", body = String, content_type = "text/plain", example = "ok")),
+    extensions(("x-errors" = json!([Code::ServiceUnavailable])))
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
     // An empty transaction goes all the way to the writer and its lock.
-    app.installation.store.write(|_| Ok(())).await?;
+    let store = &app.installation.store;
+    store.write(|_| Ok(())).await?;
+    if store.unable_writers() > 0 {
+        return Err(Error::unavailable(
+            "a connection to the database cannot write",
+            1,
+        ));
+    }
     Ok("ok")
 }
 

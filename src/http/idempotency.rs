@@ -18,8 +18,8 @@ use crate::config::Config;
 use crate::context::{Context, Time};
 use crate::error::{Code, Error, Result};
 use crate::id::first_at;
-use crate::store::idempotency::{self, Claim, Record, answer_place};
-use crate::store::{Tx, key_register};
+use crate::store::Tx;
+use crate::store::idempotency::{self, Claim, Found, Record, answer_place};
 use crate::vault::{PooledKey, SealingKey, Secrets};
 
 /// The request header that carries the key.
@@ -227,7 +227,7 @@ pub enum Written {
 enum Outcome {
     Done,
     Stale,
-    Known(Box<Record>, Option<Vec<u8>>),
+    Known(Box<Found>),
 }
 
 /// Carries out a change exactly once under its key, or gives the first answer again.
@@ -242,32 +242,34 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     claim: Option<Claim>,
     prepare: impl Fn() -> F + Send,
 ) -> Result<Response> {
-    // The body has been read: nobody is kept waiting by a client that is slow to send it.
-    let _turn = app.installation.store.admit().await?;
+    let store = &app.installation.store;
     let Some(claim) = claim else {
+        // The body has been read: nobody is kept waiting by a client that is slow to send it.
+        let _turn = store.admit().await?;
         return without_key(app, prepare).await;
     };
-    let _running = app.in_flight.enter(claim).await?;
-    let store = &app.installation.store;
     let hash = claim.lookup_hash(&app.installation.secrets);
     let oldest = oldest_kept(app);
-    let recall = move |tx: &mut Tx<'_>| known(tx, &claim, hash, &oldest);
-    // Most retries come soon. The transaction looks again, and at all keys.
-    let is_soon = store.may_know_lookup(hash);
-    if (is_soon || app.late_retries.are_common())
-        && let Some((record, key)) = store.read(recall).await?
+    let recall = move |tx: &mut Tx<'_>| idempotency::find(tx, &claim, hash, &oldest);
+    // A retry costs what a read costs and waits for no write. The transaction looks again, and
+    // at the keys that others used.
+    let is_known = app.used_keys.may_contain(hash);
+    if (is_known || app.foreign_retries.are_common())
+        && let Some(found) = store.read(recall).await?
     {
-        if !is_soon {
-            app.late_retries.note(true);
+        if !is_known {
+            app.foreign_retries.note(true);
         }
-        return replay(app, claim, record, key);
+        return replay(app, claim, found);
     }
+    let _running = app.in_flight.enter(claim).await?;
+    let _turn = store.admit().await?;
     for _ in 0..ATTEMPTS {
         let effect = match prepare().await {
             Ok(effect) => effect,
             Err(refused) => {
                 return match store.read(recall).await? {
-                    Some((record, key)) => replay(app, claim, record, key),
+                    Some(found) => replay(app, claim, found),
                     None => Err(refused),
                 };
             }
@@ -280,20 +282,23 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
             effect.key.sealing(),
             &app.context,
         );
+        // Before the write: its caller may be gone when it ends, and come again.
+        app.used_keys.note(hash, record.id);
         let write = effect.write;
         let outcome = store
             .write(move |tx| write_once(tx, &record, hash, &oldest, &write))
             .await?;
         match outcome {
             Outcome::Done => {
-                app.late_retries.note(false);
+                app.foreign_retries.note(false);
                 return Ok(answer_of(effect.status, effect.body, false));
             }
             Outcome::Stale => effect.key.unused(),
-            Outcome::Known(record, key) => {
+            Outcome::Known(found) => {
                 effect.key.unused();
-                app.late_retries.note(true);
-                return replay(app, claim, *record, key);
+                app.used_keys.note(hash, found.0.id);
+                app.foreign_retries.note(true);
+                return replay(app, claim, *found);
             }
         }
     }
@@ -325,8 +330,8 @@ fn write_once(
     oldest: &[u8; 16],
     write: &(impl Fn(&mut Tx<'_>) -> Result<Written> + ?Sized),
 ) -> Result<Outcome> {
-    if let Some((known, key)) = known(tx, &record.claim, hash, oldest)? {
-        return Ok(Outcome::Known(Box::new(known), key));
+    if let Some(found) = idempotency::find(tx, &record.claim, hash, oldest)? {
+        return Ok(Outcome::Known(Box::new(found)));
     }
     if write(tx)? == Written::Stale {
         return Ok(Outcome::Stale);
@@ -348,22 +353,8 @@ pub fn oldest_kept_at(config: &Config, now: Time) -> [u8; 16] {
     first_at(now.plus_seconds(kept_s.saturating_neg()))
 }
 
-/// What a key made, with the wrapped data key that opens the kept answer.
-fn known(
-    tx: &mut Tx<'_>,
-    claim: &Claim,
-    hash: i64,
-    oldest: &[u8; 16],
-) -> Result<Option<(Record, Option<Vec<u8>>)>> {
-    let Some(record) = idempotency::find(tx, claim, hash, oldest)? else {
-        return Ok(None);
-    };
-    let key = key_register::data_key(tx, record.data_key)?;
-    Ok(Some((record, key)))
-}
-
 /// The first answer again, or the refusal of another request with the same key.
-fn replay(app: &App, claim: Claim, record: Record, wrapped: Option<Vec<u8>>) -> Result<Response> {
+fn replay(app: &App, claim: Claim, (record, wrapped): Found) -> Result<Response> {
     if record.claim.fingerprint != claim.fingerprint {
         return Err(Error::new(
             Code::IdempotencyKeyReused,

@@ -2,6 +2,7 @@
 
 mod activity;
 pub mod app;
+pub mod asset;
 pub mod auth;
 pub mod body;
 mod connection;
@@ -44,6 +45,8 @@ pub mod server;
 mod stream;
 pub mod tally;
 mod trace;
+mod unbuilt;
+pub mod used_keys;
 pub mod verification;
 mod webhook_body;
 pub mod webhooks;

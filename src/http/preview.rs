@@ -49,11 +49,11 @@ pub struct PreviewWebhook {
 #[utoipa::path(
     post,
     path = "/webhooks/{webhookId}/preview",
-    operation_id = "preview_webhook",
+    operation_id = "previewWebhook",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    request_body = PreviewWebhook,
-    responses((status = 200, description = "A sample, signed with the webhook's secret", body = WebhookPreview)),
+    request_body(content = PreviewWebhook, example = json!(examples::preview_webhook())),
+    responses((status = 200, description = "A sample, signed with the webhook's secret", body = WebhookPreview, example = json!(examples::preview()))),
     security(("bearer" = ["webhooks:write"]))
 )]
 pub async fn preview(
@@ -77,15 +77,17 @@ pub async fn preview(
         let mut wrong = Vec::new();
         let mut fields = Fields::new(body, &["event"], app.config.unknown_fields, &mut wrong);
         let kind = fields.required("event", |text| {
-            let kind = EventKind::parse(text).filter(|kind| kind.is_published());
-            kind.ok_or_else(|| {
+            let kind = EventKind::published_as(text);
+            kind.map(|kind| (kind, text.to_owned())).ok_or_else(|| {
                 let known = EventKind::PUBLISHED.map(EventKind::name).join(", ");
                 let message = format!("must be one of {known}, webhook.test");
                 Invalid::new(FieldCode::ValueInvalid, message)
             })
         });
-        let kind = finish(kind, wrong)?.unwrap_or(EventKind::WebhookTest);
-        let sample = to_json(&examples::payload(kind))?;
+        let named = finish(kind, wrong)?;
+        let (kind, name) =
+            named.ok_or_else(|| Error::internal("a body without errors names an event"))?;
+        let sample = to_json(&examples::payload(kind, &name))?;
         let delivery = examples::DELIVERY;
         let preview = WebhookPreview {
             object: "webhookPreview",

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::App;
 use super::auth::{Caller, CustomersRead};
 use super::customers::{find, json as json_answer};
+use super::examples;
 use super::request_body::NoQuery;
 use super::{etag, query};
 use crate::core::checks::CheckResult;
@@ -186,9 +187,10 @@ pub struct CustomerRequirements {
 #[utoipa::path(
     get,
     path = "/requirements",
+    operation_id = "getRequirements",
     tag = "Customers",
     params(AskedOf),
-    responses((status = 200, description = "What will be asked", body = RequirementsAsked)),
+    responses((status = 200, description = "What will be asked", headers(("ETag" = String, description = "The answer's entity tag")), body = RequirementsAsked, example = json!(examples::requirements()))),
     security(("bearer" = ["customers:read"]))
 )]
 pub async fn requirements(
@@ -332,9 +334,9 @@ fn presence(need: Need) -> Value {
     let text = json!({"type": "string", "minLength": 1, "description": need.format(), "examples": [example]});
     let inner = match (need, rest) {
         (Need::SignedAgreement, _) => json!({"const": true}),
-        (Need::Document, _) => json!({"type": "array", "minItems": 1}),
+        (Need::Document, _) => json!({"type": "array", "minItems": 1, "items": {"type": "object"}}),
         (Need::Ssn | Need::Itin | Need::DriversLicense | Need::Passport, Some(kind)) => json!({
-            "type": "array",
+            "type": "array", "items": {"type": "object"},
             "contains": {"type": "object", "required": ["type", "issuingCountry", "number"],
                          "properties": {"type": {"const": kind}}, "examples": [example]},
         }),
@@ -353,9 +355,10 @@ fn presence(need: Need) -> Value {
 #[utoipa::path(
     get,
     path = "/customers/{customerId}/requirements",
+    operation_id = "getCustomerRequirements",
     tag = "Customers",
     params(("customerId" = String, Path, description = "The customer's id", example = "cst_01h2xcejqtf2nbrexx3vqjhp41")),
-    responses((status = 200, description = "Where they stand", body = CustomerRequirements)),
+    responses((status = 200, description = "Where they stand", headers(("ETag" = String, description = "The answer's entity tag")), body = CustomerRequirements, example = json!(example()))),
     security(("bearer" = ["customers:read"]))
 )]
 pub async fn customer_requirements(

@@ -1,5 +1,6 @@
-//! Whether retries are common now: after an outage many clients repeat what was done
-//! hours ago, and to look for the first answer is cheaper than to prepare a second.
+//! Whether retries of what other servers did are common now: after an outage of one of them
+//! many clients repeat what it did, and to look for the first answer is cheaper than to prepare
+//! a second. What this server did itself is told by [`super::used_keys`].
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -9,7 +10,7 @@ const ALL: u32 = 1 << 16;
 /// The share of the newest call in the average: one sixteenth.
 const SMOOTHING: u32 = 16;
 
-/// The share of retries among the last calls whose keys the store does not have in memory.
+/// The share of retries among the last calls whose keys this server does not know.
 /// Relaxed: a call more or less costs some microseconds.
 #[derive(Debug, Default)]
 pub struct Retries(AtomicU32);

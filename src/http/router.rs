@@ -3,14 +3,13 @@
 use axum::Router;
 use axum::http::Uri;
 use axum::routing::get;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
 use super::{
     auth, customers, deliveries, diagnosis, docs, endorsements, erasure, events, health, openapi,
-    preview, requirements, sandbox, verification, webhooks,
+    preview, requirements, sandbox, unbuilt, verification, webhooks,
 };
 use crate::error::{Code, Error, Result};
 
@@ -53,30 +52,24 @@ fn unversioned() -> OpenApiRouter<App> {
         .routes(routes!(health::readyz))
 }
 
-/// The OpenAPI document of all of them.
-#[must_use]
-pub fn document() -> OpenApi {
-    let (_, mut document) = versioned().split_for_parts();
-    let (_, root) = unversioned().split_for_parts();
-    openapi::complete(&mut document, root);
-    document
-}
-
-/// The document as it is served, with what webhooks are sent.
+/// The OpenAPI document of all of them, with what webhooks are sent.
 ///
 /// # Errors
 /// `internalError` when it is no JSON, which it always is.
-pub fn document_json() -> Result<serde_json::Value> {
-    let mut document = serde_json::to_value(document()).map_err(Error::internal)?;
-    document["webhooks"] = openapi::webhook_calls();
-    Ok(document)
+pub fn document() -> Result<serde_json::Value> {
+    let (_, versioned) = versioned().split_for_parts();
+    let (_, unversioned) = unversioned().split_for_parts();
+    openapi::finish(versioned, unversioned)
 }
 
 /// What the public listener serves.
 pub fn public(app: App) -> Router {
     let (api, _) = versioned().split_for_parts();
     let (root, _) = unversioned().split_for_parts();
+    // A client that knows one base URL finds these below it as well.
+    let api = api.merge(root.clone());
     let mut router = root
+        .route("/", get(docs::to_page))
         .route("/docs", get(docs::page))
         .route("/docs/{file}", get(docs::file));
     for version in &app.config.api_versions {
@@ -98,9 +91,15 @@ pub fn operator(app: App) -> Router {
 }
 
 fn nothing_here(uri: &Uri, versions: &str) -> Error {
-    let first = uri.path().split('/').nth(1).unwrap_or_default();
+    let path = uri.path().trim_start_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let detail = if versions.split(", ").any(|version| version == first) {
-        "there is no such path; /docs lists those there are".to_owned()
+        match unbuilt::resource(rest) {
+            Some(resource) => format!(
+                "{resource} are part of the published API and not built in this version yet; /docs lists what is"
+            ),
+            None => "there is no such path; /docs lists those there are".to_owned(),
+        }
     } else {
         format!("there is no such path; the API stands under one of the versions {versions}")
     };

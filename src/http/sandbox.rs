@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::app::App;
 use super::auth::{Caller, CustomersRead, CustomersWrite};
+use super::examples;
 use super::fields::{Fields, finish};
 use super::idempotency::{self, DataKey, Effect, RequestText, RequiredKey, Written, exactly_once};
 use super::request_body::{JsonBody, NoQuery};
@@ -104,8 +105,9 @@ impl Scenarios {
 #[utoipa::path(
     get,
     path = "/sandbox/scenarios",
+    operation_id = "listScenarios",
     tag = "Sandbox",
-    responses((status = 200, description = "Every scenario", body = Scenarios)),
+    responses((status = 200, description = "Every scenario", body = Scenarios, example = json!(Scenarios::all()))),
     security(("bearer" = ["customers:read"]))
 )]
 pub async fn scenarios(_: Caller<CustomersRead>, _: NoQuery) -> Response {
@@ -158,10 +160,12 @@ fn read_advance(body: &Map<String, Value>, now: Time, unknown: UnknownFields) ->
 #[utoipa::path(
     post,
     path = "/sandbox/clock",
+    operation_id = "advanceClock",
     tag = "Sandbox",
-    request_body = AdvanceClock,
-    responses((status = 200, description = "The project's time", body = SandboxClock)),
-    security(("bearer" = ["customers:write"]))
+    request_body(content = AdvanceClock, example = json!(examples::advance_clock())),
+    responses((status = 200, description = "The project's time", body = SandboxClock, example = json!(examples::sandbox_clock()))),
+    security(("bearer" = ["customers:write"])),
+    extensions(("x-errors" = json!([Code::NotFound])))
 )]
 pub async fn advance_clock(
     State(app): State<App>,

@@ -15,6 +15,7 @@ use super::app::App;
 use super::auth::check_pressure;
 use super::body::{BodyLimits, read_body};
 use super::endorsements::{MAX_REASONS, reason};
+use super::examples;
 use super::fields::{Fields, finish};
 use super::idempotency::{self, RequestText};
 use super::json::parse_object;
@@ -239,6 +240,7 @@ fn read_grounds<'a>(
 #[utoipa::path(
     post,
     path = "/verifications/{verificationId}/result",
+    operation_id = "submitVerificationResult",
     tag = "Verification",
     params(
         ("verificationId" = String, Path, description = "The verification's id, from the request", example = "ver_01h2xcejqtf2nbrexx3vqjhp41"),
@@ -246,9 +248,10 @@ fn read_grounds<'a>(
         ("webhook-timestamp" = String, Header, description = "When it was signed, in seconds since 1970", example = "1769860800"),
         ("webhook-signature" = String, Header, description = "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`; several by spaces", example = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
     ),
-    request_body = VerificationResult,
-    responses((status = 200, description = "The result is taken", body = Verification)),
-    security(("signature" = []))
+    request_body(content = VerificationResult, example = json!(examples::result_of_verification())),
+    responses((status = 200, description = "The result is taken", body = Verification, example = json!(examples::verification()))),
+    security(("signature" = [])),
+    extensions(("x-errors" = json!([Code::SignatureInvalid, Code::VerificationClosed, Code::TooManyRequests, Code::InternalError, Code::ServiceUnavailable])))
 )]
 pub async fn take_result(
     State(app): State<App>,

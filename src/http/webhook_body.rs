@@ -9,7 +9,8 @@ use super::app::App;
 use super::fields::{Fields, finish};
 use crate::core::change::Change;
 use crate::core::roster::Tenant;
-use crate::core::webhook::{self, MOST_PATTERNS, Scheme, Subscription};
+use crate::core::subscription::{MOST_PATTERNS, Subscription};
+use crate::core::webhook::{self, NewWebhook, Scheme, WebhookChange};
 use crate::error::{Error, FieldCode, Invalid, Result};
 
 /// How deliveries are signed.
@@ -30,12 +31,15 @@ pub struct CreateWebhook {
     /// Where to: https, or http on this machine for a sandbox.
     #[schema(max_length = 2048, example = "https://example.com/hooks")]
     url: String,
-    /// Names of events, or groups like `customer.*`; none means all.
+    /// Names of events or aliases, or groups like `customer.*`; none means all. Published names that
+    /// nothing emits yet are taken too, see `notes`.
     #[schema(max_items = 50)]
     events: Option<Vec<String>>,
-    /// How deliveries are signed.
-    #[schema(value_type = Option<SignatureScheme>, default = "oms")]
+    /// How deliveries are signed, `oms` when absent.
+    #[schema(value_type = Option<SignatureScheme>)]
     signature_scheme: Option<String>,
+    /// Kept and given back; it changes nothing of what is told.
+    compliance_only: Option<bool>,
 }
 
 /// What may be changed of a webhook.
@@ -46,11 +50,14 @@ pub struct UpdateWebhook {
     /// Where to.
     #[schema(max_length = 2048)]
     url: Option<String>,
-    /// Names of events, or groups like `customer.*`; none means all.
+    /// Names of events or aliases, or groups like `customer.*`; none means all. It counts for what
+    /// happens from now on.
     #[schema(max_items = 50)]
     events: Option<Vec<String>>,
     /// Whether anything is sent. What happens meanwhile is sent later.
     enabled: Option<bool>,
+    /// Kept and given back; it changes nothing of what is told.
+    compliance_only: Option<bool>,
 }
 
 /// What makes a webhook.
@@ -58,9 +65,9 @@ pub(super) fn read_create(
     app: &App,
     tenant: &Tenant,
     body: &Map<String, Value>,
-) -> Result<(Url, Subscription, Scheme)> {
+) -> Result<NewWebhook> {
     let mut wrong = Vec::new();
-    let known = &["url", "events", "signatureScheme"];
+    let known = &["url", "events", "signatureScheme", "complianceOnly"];
     let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
     let url = fields.required("url", |text| read_url(tenant, text));
     let subscription = match read_events(&mut fields) {
@@ -71,22 +78,32 @@ pub(super) fn read_create(
         Change::Set(scheme) => scheme,
         Change::Keep | Change::Clear => Scheme::Oms,
     };
+    let compliance_only = given(fields.boolean("complianceOnly")).unwrap_or(false);
     let url = finish(url, wrong)?;
     let url = url.ok_or_else(|| Error::internal("a body without errors has a URL"))?;
-    Ok((url, subscription, scheme))
+    Ok(NewWebhook {
+        url,
+        subscription,
+        scheme,
+        compliance_only,
+    })
 }
 
-/// What a change of a webhook asks for: `None` keeps.
-type Changes = (Option<Url>, Option<Subscription>, Option<bool>);
+fn given(sent: Change<bool>) -> Option<bool> {
+    match sent {
+        Change::Set(value) => Some(value),
+        Change::Keep | Change::Clear => None,
+    }
+}
 
 /// What changes a webhook.
 pub(super) fn read_update(
     app: &App,
     tenant: &Tenant,
     body: &Map<String, Value>,
-) -> Result<Changes> {
+) -> Result<WebhookChange> {
     let mut wrong = Vec::new();
-    let known = &["url", "events", "enabled"];
+    let known = &["url", "events", "enabled", "complianceOnly"];
     let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
     let url = match fields.parsed("url", |text| read_url(tenant, text)) {
         Change::Clear => {
@@ -102,11 +119,13 @@ pub(super) fn read_update(
         Change::Clear => Some(Subscription::default()),
         Change::Keep => None,
     };
-    let enabled = match fields.boolean("enabled") {
-        Change::Set(enabled) => Some(enabled),
-        Change::Keep | Change::Clear => None,
+    let change = WebhookChange {
+        url,
+        subscription,
+        enabled: given(fields.boolean("enabled")),
+        compliance_only: given(fields.boolean("complianceOnly")),
     };
-    finish((url, subscription, enabled), wrong)
+    finish(change, wrong)
 }
 
 fn read_events(fields: &mut Fields<'_, '_>) -> Change<Subscription> {

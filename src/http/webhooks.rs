@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::App;
 use super::auth::{Caller, WebhooksRead, WebhooksWrite};
 use super::customers::json;
+use super::examples;
 use super::idempotency::{
     self, DataKey, Effect, OptionalKey, RequestText, RequiredKey, Written, exactly_once,
 };
@@ -43,10 +44,14 @@ pub struct Webhook<'a> {
     /// Whether anything is sent.
     enabled: bool,
     /// `active`, or `disabled` while nothing is sent.
-    #[schema(pattern = "^(active|disabled)$")]
+    #[schema(value_type = WebhookStatus)]
     status: &'static str,
     /// Why the server disabled it; null when it did not.
     disabled_reason: Option<&'a str>,
+    /// As it was sent.
+    compliance_only: bool,
+    /// What to know of `events`: names that nothing emits yet.
+    notes: Vec<String>,
     /// How deliveries are signed.
     #[schema(value_type = SignatureScheme)]
     signature_scheme: &'static str,
@@ -55,8 +60,18 @@ pub struct Webhook<'a> {
     created_at: Time,
     /// What verifies deliveries; shown when it is made, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "whsec_5f0c1d2e")]
+    #[schema(value_type = String, required = false, example = "whsec_5f0c1d2e")]
     secret: Option<&'a str>,
+}
+
+/// Whether anything is sent to a webhook.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum WebhookStatus {
+    /// Everything that it subscribes to.
+    Active,
+    /// Nothing; what happens meanwhile waits.
+    Disabled,
 }
 
 /// A page of webhooks.
@@ -84,6 +99,8 @@ impl<'a> Webhook<'a> {
             enabled: row.enabled,
             status: if row.enabled { "active" } else { "disabled" },
             disabled_reason: row.disabled_reason.as_deref(),
+            compliance_only: row.compliance_only,
+            notes: webhook.subscription.notes(),
             signature_scheme: webhook.scheme.name(),
             created_at: row.id.time(),
             secret: secret.map(Secret::expose),
@@ -140,11 +157,12 @@ fn audit(
 #[utoipa::path(
     post,
     path = "/webhooks",
-    operation_id = "create_webhook",
+    operation_id = "createWebhook",
     tag = "Webhooks",
-    request_body = CreateWebhook,
-    responses((status = 201, description = "The webhook with its secret", body = Webhook)),
-    security(("bearer" = ["webhooks:write"]))
+    request_body(content = CreateWebhook, example = json!(examples::create_webhook())),
+    responses((status = 201, description = "The webhook with its secret", body = Webhook, example = json!(examples::webhook(true)))),
+    security(("bearer" = ["webhooks:write"])),
+    extensions(("x-errors" = json!([Code::TooManyWebhooks])))
 )]
 pub async fn create(
     State(app): State<App>,
@@ -206,10 +224,10 @@ pub struct ListWebhooks {
 #[utoipa::path(
     get,
     path = "/webhooks",
-    operation_id = "list_webhooks",
+    operation_id = "listWebhooks",
     tag = "Webhooks",
     params(ListWebhooks),
-    responses((status = 200, description = "A page", body = WebhookPage)),
+    responses((status = 200, description = "A page", body = WebhookPage, example = json!(examples::page(&examples::webhook(false))))),
     security(("bearer" = ["webhooks:read"]))
 )]
 pub async fn list(
@@ -257,10 +275,10 @@ pub async fn list(
 #[utoipa::path(
     get,
     path = "/webhooks/{webhookId}",
-    operation_id = "read_webhook",
+    operation_id = "getWebhook",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    responses((status = 200, description = "The webhook", body = Webhook)),
+    responses((status = 200, description = "The webhook", body = Webhook, example = json!(examples::webhook(false)))),
     security(("bearer" = ["webhooks:read"]))
 )]
 pub async fn read(
@@ -279,11 +297,11 @@ pub async fn read(
 #[utoipa::path(
     patch,
     path = "/webhooks/{webhookId}",
-    operation_id = "update_webhook",
+    operation_id = "updateWebhook",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    request_body = UpdateWebhook,
-    responses((status = 200, description = "The webhook", body = Webhook)),
+    request_body(content = UpdateWebhook, example = json!(examples::update_webhook())),
+    responses((status = 200, description = "The webhook", body = Webhook, example = json!(examples::webhook(false)))),
     security(("bearer" = ["webhooks:write"]))
 )]
 pub async fn update(
@@ -305,9 +323,10 @@ pub async fn update(
     let (app, tenant, id, body) = (&app, &caller.tenant(&app)?, &*id, &body);
     exactly_once(app, claim, || async move {
         let (webhook, key) = find(app, tenant.project, id).await?;
-        let (url, subscription, enabled) = read_update(app, tenant, body)?;
-        let next = webhook.changed((url, subscription, enabled), &key, &app.context);
-        let names = ["url", "events", "enabled"].into_iter();
+        let change = read_update(app, tenant, body)?;
+        let (enabled, before) = (change.enabled, webhook.row.events.clone());
+        let next = webhook.changed(change, &key, &app.context);
+        let names = ["url", "events", "enabled", "complianceOnly"].into_iter();
         let changed: Vec<_> = names.filter(|name| body.contains_key(*name)).collect();
         let event = audit(
             app,
@@ -322,7 +341,7 @@ pub async fn update(
             resource: row.id.to_string(),
             key: DataKey::Known(key),
             write: Box::new(move |tx| {
-                if !rows::replace(tx, &row)? {
+                if !rows::replace(tx, &row, &before)? {
                     return Ok(Written::Stale);
                 }
                 if enabled == Some(true) {
@@ -342,10 +361,10 @@ pub async fn update(
 #[utoipa::path(
     delete,
     path = "/webhooks/{webhookId}",
-    operation_id = "delete_webhook",
+    operation_id = "deleteWebhook",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    responses((status = 200, description = "The webhook, disabled for good", body = Webhook)),
+    responses((status = 200, description = "The webhook, disabled for good", body = Webhook, example = json!(examples::webhook(false)))),
     security(("bearer" = ["webhooks:write"]))
 )]
 pub async fn delete(
@@ -397,10 +416,10 @@ pub async fn delete(
 #[utoipa::path(
     post,
     path = "/webhooks/{webhookId}/rotateSecret",
-    operation_id = "rotate_webhook_secret",
+    operation_id = "rotateWebhookSecret",
     tag = "Webhooks",
     params(("webhookId" = String, Path, description = "The webhook's id", example = "whk_01h2xcejqtf2nbrexx3vqjhp41")),
-    responses((status = 200, description = "The webhook with its new secret", body = Webhook)),
+    responses((status = 200, description = "The webhook with its new secret", body = Webhook, example = json!(examples::webhook(true)))),
     security(("bearer" = ["webhooks:write"]))
 )]
 pub async fn rotate(
@@ -434,7 +453,7 @@ pub async fn rotate(
             resource: row.id.to_string(),
             key: DataKey::Known(key),
             write: Box::new(move |tx| {
-                if !rows::replace(tx, &row)? {
+                if !rows::replace(tx, &row, &row.events)? {
                     return Ok(Written::Stale);
                 }
                 event_rows::append(tx, &event, false)?;

@@ -39,6 +39,7 @@ pub async fn sweep_forever(app: App) {
 /// When the store is away.
 pub async fn sweep(app: &App) -> Result<usize> {
     let edge = oldest_kept(app);
+    app.used_keys.forget_before(&edge);
     let mut swept = 0;
     loop {
         let secrets = app.installation.secrets.clone();

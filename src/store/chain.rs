@@ -4,6 +4,7 @@
 //! is rolled back leaves the one before it, and only a commit publishes the new one. When
 //! nobody knows whether a commit took place, the writer begins another chain.
 
+use crate::context::Random;
 use crate::vault::{ChainKey, LINK_LENGTH};
 
 /// Where a writer's chain stands.
@@ -21,22 +22,14 @@ pub struct Head {
 #[derive(Debug)]
 pub(super) struct Audit {
     pub key: ChainKey,
-    pub writer: i64,
 }
 
 impl Audit {
-    /// The head of the first chain.
-    pub(super) fn first(&self) -> Head {
-        Head::begin(self.writer, &self.key)
-    }
-
-    /// The head of the chain after one whose end is not known.
-    pub(super) fn after(&self, lost: &Head) -> Head {
-        let mut link = self.key.link(&[0; LINK_LENGTH]);
-        link.bytes(b"next writer").int(lost.writer);
-        let hash = link.end();
-        let writer = hash[..8].try_into().map(i64::from_be_bytes);
-        Head::begin(writer.expect("eight bytes") & i64::MAX, &self.key)
+    /// The head of a chain that nobody began before: its writer is drawn from 2^63, so that
+    /// no two connections, of whichever server, ever share one.
+    pub(super) fn fresh(&self) -> Head {
+        let writer = i64::from_be_bytes(Random::System.bytes()) & i64::MAX;
+        Head::begin(writer, &self.key)
     }
 }
 
@@ -80,13 +73,13 @@ mod tests {
         Secrets::derive(&[7; KEY_LENGTH]).chain
     }
 
-    fn open(name: &str, writer: i64) -> (Folder, Store) {
+    fn open(name: &str) -> (Folder, Store) {
         let folder = format!("oms-chain-{name}-{}", std::process::id());
         let folder = Folder(std::env::temp_dir().join(folder));
         let _ = std::fs::remove_dir_all(&folder.0);
         Store::create_folder(&folder.0).unwrap();
         let store = Store::open(&Config::for_data(&folder.0)).unwrap();
-        store.begin_audit(key(), writer);
+        store.begin_audit(key());
         (folder, store)
     }
 
@@ -184,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn closures_rolled_back_within_a_batch_leave_a_chain_without_gaps() {
         use Job::{Fails, Stays};
-        let (_folder, store) = open("rolled-back", 1);
+        let (_folder, store) = open("rolled-back");
         let stayed = batch(&store, 10, &[Fails, Stays, Fails, Fails, Stays, Fails]).await;
         assert_eq!(stayed, [false, true, false, false, true, false]);
         assert_eq!(batch(&store, 30, &[Stays, Fails]).await, [true, false]);
@@ -196,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_that_is_not_committed_is_followed_by_a_new_chain() {
         use Job::{Breaks, Fails, Stays};
-        let (_folder, store) = open("not-committed", 1);
+        let (_folder, store) = open("not-committed");
         let tables = store.write(|tx| {
             tx.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)", &[])?;
             let children = "CREATE TABLE children

@@ -80,6 +80,35 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Rows that are looked at for one page, beside as many as it holds, where a filter lets few
+/// through. What they cost is about what a page of them would.
+pub const SEEN_AT_MOST: usize = 500;
+
+/// Rows that are read one by one for one page, where a look-up leads to many that do not fit.
+const LOOKED_UP_AT_MOST: usize = 100;
+
+impl Filter {
+    /// Whether rows must be looked at to know which ones a page shows.
+    const fn lets_few_through(&self) -> bool {
+        self.status.is_some() || self.endorsement.is_some()
+    }
+
+    /// Which bits of the packed endorsements count, and what they must be.
+    fn endorsed(&self) -> (Option<i64>, Option<i64>) {
+        self.endorsement.map_or((None, None), |(name, status)| {
+            let (bits, wanted) = mask(name, status);
+            (Some(bits), wanted)
+        })
+    }
+
+    fn fits(&self, status: Status, endorsements: i64) -> bool {
+        let (bits, wanted) = self.endorsed();
+        let packed = endorsements & bits.unwrap_or(0);
+        let endorsed = bits.is_none() || wanted.map_or(packed != 0, |wanted| packed == wanted);
+        endorsed && self.status.is_none_or(|wanted| wanted == status)
+    }
+}
+
 /// Some customers, and where to go on.
 pub struct Page {
     /// Newest first.
@@ -163,23 +192,24 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
     Ok(newest)
 }
 
-/// The customers of a page. By way of a look-up there may be fewer than the
-/// limit although more follow: `Page::next` tells where to go on.
+/// The customers of a page. There may be fewer than the limit, none even, although more
+/// follow: so many rows are looked at and not more. `Page::next` tells where to go on.
 pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
-    let (bits, wanted) = match filter.endorsement {
-        Some((name, status)) => {
-            let (bits, wanted) = mask(name, status);
-            (Some(bits), wanted)
-        }
-        None => (None, None),
-    };
     if let Some(hash) = filter.hash {
-        return page_by_hash(tx, filter, hash, (bits, wanted));
+        return page_by_hash(tx, filter, hash);
     }
+    let window = filter.lets_few_through().then(|| window(tx, filter));
+    let window = window.transpose()?;
+    if let Some(Window { fits: 0, next, .. }) = window {
+        let rows = Vec::new();
+        return Ok(Page { rows, next });
+    }
+    let from = window.as_ref().map_or(filter.from, |window| window.from);
+    let (bits, wanted) = filter.endorsed();
     let values = [
         filter.project.into(),
         (&filter.before).into(),
-        (&filter.from).into(),
+        (&from).into(),
         filter.status.map(|status| status as i64).into(),
         bits.into(),
         wanted.into(),
@@ -190,35 +220,95 @@ pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
         _ => PAGE.of(tx),
     };
     let rows = tx.all(statement, &values, read)?;
-    let next =
-        (rows.len() == filter.limit).then(|| rows.last().map(|found| *found.0.id.as_bytes()));
-    Ok(Page {
-        rows,
-        next: next.flatten(),
+    let last = || rows.last().map(|found| *found.0.id.as_bytes());
+    let next = match window {
+        Some(window) => window.next,
+        None => (rows.len() == filter.limit).then(last).flatten(),
+    };
+    Ok(Page { rows, next })
+}
+
+/// The ids among which the customers of a page are.
+struct Window {
+    /// From this one on.
+    from: [u8; 16],
+    /// How many fit.
+    fits: usize,
+    /// The `before` of what follows; `None` when nothing does.
+    next: Option<[u8; 16]>,
+}
+
+/// Looks at rows, without what is sealed in them, until enough fit or [`SEEN_AT_MOST`] are
+/// seen: first at as many as would do if all fitted.
+fn window(tx: &mut Tx<'_>, filter: &Filter) -> Result<Window> {
+    let statement = match filter.status {
+        Some(Status::Inactive) => SEEN_OF_INACTIVE.of(tx),
+        _ => SEEN.of(tx),
+    };
+    let (mut before, mut fits) = (filter.before, 0);
+    for chunk in [filter.limit, SEEN_AT_MOST] {
+        let values = [
+            filter.project.into(),
+            (&before).into(),
+            (&filter.from).into(),
+            i64::try_from(chunk).unwrap_or(i64::MAX).into(),
+        ];
+        let seen = tx.all(statement, &values, |row| {
+            let status = status_of(row.int(1)?);
+            Ok((row.array(0)?, filter.fits(status, row.int(2)?)))
+        })?;
+        let is_end = seen.len() < chunk;
+        for (id, does_fit) in seen {
+            before = id;
+            fits += usize::from(does_fit);
+            if fits == filter.limit {
+                let next = Some(before);
+                return Ok(Window {
+                    from: before,
+                    fits,
+                    next,
+                });
+            }
+        }
+        if is_end {
+            let from = filter.from;
+            return Ok(Window {
+                from,
+                fits,
+                next: None,
+            });
+        }
+    }
+    let next = Some(before);
+    Ok(Window {
+        from: before,
+        fits,
+        next,
     })
 }
 
 /// The same, by way of a look-up.
-fn page_by_hash(
-    tx: &mut Tx<'_>,
-    filter: &Filter,
-    hash: i64,
-    (bits, wanted): (Option<i64>, Option<i64>),
-) -> Result<Page> {
-    let targets = lookup::targets(tx, hash, (&filter.from, &filter.before), filter.limit)?;
-    let mut rows = Vec::with_capacity(targets.len());
+fn page_by_hash(tx: &mut Tx<'_>, filter: &Filter, hash: i64) -> Result<Page> {
+    let most = if filter.lets_few_through() {
+        filter.limit.max(LOOKED_UP_AT_MOST)
+    } else {
+        filter.limit
+    };
+    let targets = lookup::targets(tx, hash, (&filter.from, &filter.before), most)?;
+    let mut rows = Vec::with_capacity(filter.limit);
     for target in &targets {
         let Some(found) = find(tx, filter.project, CustomerId::from_bytes(*target))? else {
             continue;
         };
-        let row = &found.0;
-        let packed = pack(row.endorsements) & bits.unwrap_or(0);
-        let endorsed = bits.is_none() || wanted.map_or(packed != 0, |wanted| packed == wanted);
-        if endorsed && filter.status.is_none_or(|status| status == row.status) {
+        if filter.fits(found.0.status, pack(found.0.endorsements)) {
             rows.push(found);
         }
+        if rows.len() == filter.limit {
+            let next = Some(*target);
+            return Ok(Page { rows, next });
+        }
     }
-    let next = (targets.len() == filter.limit).then(|| targets.last().copied());
+    let next = (targets.len() == most).then(|| targets.last().copied());
     Ok(Page {
         rows,
         next: next.flatten(),
@@ -320,15 +410,33 @@ static PAGE_OF_INACTIVE: Sql = Sql::new("
       AND (CAST($5 AS BIGINT) IS NULL OR c.endorsements & $5 = $6 OR (CAST($6 AS BIGINT) IS NULL AND c.endorsements & $5 <> 0))
     ORDER BY c.id DESC LIMIT $7");
 
+/// Rows without what is sealed in them.
+static SEEN: Sql = Sql::new(
+    "SELECT c.id, c.status, c.endorsements FROM customers c
+     WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3
+     ORDER BY c.id DESC LIMIT $4",
+);
+
+/// The same with the literal that the partial index wants to see.
+static SEEN_OF_INACTIVE: Sql = Sql::new(
+    "SELECT c.id, c.status, c.endorsements FROM customers c
+     WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3 AND c.status = 1
+     ORDER BY c.id DESC LIMIT $4",
+);
+
+const fn status_of(number: i64) -> Status {
+    match number {
+        0 => Status::Active,
+        _ => Status::Inactive,
+    }
+}
+
 pub(super) fn read(row: &Row<'_>) -> Result<Found> {
     let customer = CustomerRow {
         project: row.int(0)?,
         id: CustomerId::from_bytes(row.array(1)?),
         version: row.int(2)?,
-        status: match row.int(3)? {
-            0 => Status::Active,
-            _ => Status::Inactive,
-        },
+        status: status_of(row.int(3)?),
         signed_at: row.optional_int(4)?.map(Time::from_millis),
         updated_at: Time::from_millis(row.int(5)?),
         data_key: row.int(6)?,

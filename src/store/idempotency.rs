@@ -55,22 +55,17 @@ pub const fn answer_place(project: i64, id: &[u8; 16]) -> Place<'_> {
 }
 
 /// What a key made, if it was used and not before `oldest`, from where on keys are kept.
-pub fn find(
-    tx: &mut Tx<'_>,
-    claim: &Claim,
-    hash: i64,
-    oldest: &[u8; 16],
-) -> Result<Option<Record>> {
+pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Result<Option<Found>> {
     if tx.is_spread() {
         return find_unique(tx, claim, oldest);
     }
     for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
-        let record = by_id(tx, &id)?;
-        if let Some(record) = record
-            && record.claim.project == claim.project
-            && record.claim.key_hash == claim.key_hash
+        let found = by_id(tx, &id)?;
+        if let Some(found) = found
+            && found.0.claim.project == claim.project
+            && found.0.claim.key_hash == claim.key_hash
         {
-            return Ok(Some(record));
+            return Ok(Some(found));
         }
     }
     Ok(None)
@@ -78,19 +73,21 @@ pub fn find(
 
 /// Where the key itself is unique: the first try takes it for free and finds out by the
 /// constraint.
-fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Option<Record>> {
+fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Option<Found>> {
     if tx.trusts_constraints() {
         return Ok(None);
     }
     tx.first(
-        "SELECT project, key_hash, fingerprint, resource, data_key, status, answer, id
-         FROM idempotency WHERE key_hash = $1 AND project = $2 AND id >= $3",
+        "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
+                i.id, k.wrapped
+         FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
+         WHERE i.key_hash = $1 AND i.project = $2 AND i.id >= $3",
         &[
             (&claim.key_hash).into(),
             claim.project.into(),
             oldest.into(),
         ],
-        |row| read(row, row.array(7)?),
+        read_found,
     )
 }
 
@@ -114,18 +111,18 @@ pub fn after(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Found>>
          FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
          WHERE {all i} AND i.id > $1 ORDER BY i.id LIMIT $2",
     );
-    tx.all(AFTER.of(tx), &[edge.into(), limit.into()], |row| {
-        Ok((read(row, row.array(7)?)?, row.optional_bytes(8)?))
-    })
+    tx.all(AFTER.of(tx), &[edge.into(), limit.into()], read_found)
 }
 
 /// The record of an id.
-pub fn by_id(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Record>> {
+pub fn by_id(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
     static BY_ID: Sql = Sql::new(
-        "SELECT project, key_hash, fingerprint, resource, data_key, status, answer
-         FROM idempotency WHERE {at idempotency.id $1}",
+        "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
+                i.id, k.wrapped
+         FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
+         WHERE {at i.id $1}",
     );
-    tx.first(BY_ID.of(tx), &[id.into()], |row| read(row, *id))
+    tx.first(BY_ID.of(tx), &[id.into()], read_found)
 }
 
 /// How many there are.
@@ -134,9 +131,9 @@ pub fn count(tx: &mut Tx<'_>) -> Result<i64> {
     Ok(count.unwrap_or_default())
 }
 
-fn read(row: &Row<'_>, id: [u8; 16]) -> Result<Record> {
-    Ok(Record {
-        id,
+fn read_found(row: &Row<'_>) -> Result<Found> {
+    let record = Record {
+        id: row.array(7)?,
         claim: Claim {
             project: row.int(0)?,
             key_hash: row.array(1)?,
@@ -146,7 +143,8 @@ fn read(row: &Row<'_>, id: [u8; 16]) -> Result<Record> {
         data_key: row.int(4)?,
         status: row.int(5)?,
         answer: row.bytes(6)?,
-    })
+    };
+    Ok((record, row.optional_bytes(8)?))
 }
 
 /// Keeps an answer. The caller has made sure, in this transaction, that the key is free.
@@ -175,17 +173,16 @@ pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
         ],
     )?;
     if is_unique {
-        tx.used_keys.push(hash);
         return Ok(());
     }
     lookup::insert(tx, hash, &record.id)
 }
 
-/// An old record: its project, the hash of its key, its id.
-pub type Old = (i64, [u8; 16], [u8; 16]);
+/// A record without what it keeps: its project, the hash of its key, its id.
+pub type Used = (i64, [u8; 16], [u8; 16]);
 
 /// Records older than an id, the oldest first, to be swept.
-pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Old>> {
+pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Used>> {
     static OLDER: Sql = Sql::new(
         "SELECT i.project, i.key_hash, i.id FROM idempotency i
          WHERE {all i} AND i.id < $1 ORDER BY i.id LIMIT $2",
@@ -195,8 +192,19 @@ pub fn older_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Ol
     })
 }
 
+/// Records newer than an id, the oldest first.
+pub fn newer_than(tx: &mut Tx<'_>, edge: &[u8; 16], limit: i64) -> Result<Vec<Used>> {
+    static NEWER: Sql = Sql::new(
+        "SELECT i.project, i.key_hash, i.id FROM idempotency i
+         WHERE {all i} AND i.id > $1 ORDER BY i.id LIMIT $2",
+    );
+    tx.all(NEWER.of(tx), &[edge.into(), limit.into()], |row| {
+        Ok((row.int(0)?, row.array(1)?, row.array(2)?))
+    })
+}
+
 /// Forgets a key.
-pub fn delete(tx: &mut Tx<'_>, old: &Old, hash: i64) -> Result<()> {
+pub fn delete(tx: &mut Tx<'_>, old: &Used, hash: i64) -> Result<()> {
     let (project, key_hash, id) = old;
     tx.send(
         "DELETE FROM idempotency WHERE id = $1 AND key_hash = $2 AND project = $3",

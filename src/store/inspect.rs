@@ -104,12 +104,13 @@ pub struct SchemaVersion {
 
 /// Reads the look-ups that are not in their table yet.
 fn read_journal(connection: &Connection, tail: &Tail) -> Result<()> {
-    let sql = "SELECT ops FROM lookup_journal ORDER BY id";
+    let sql = "SELECT ops, id FROM lookup_journal ORDER BY id";
     let mut statement = connection.prepare(sql).map_err(sqlite::error)?;
     let mut rows = statement.query([]).map_err(sqlite::error)?;
     while let Some(row) = rows.next().map_err(sqlite::error)? {
         let ops = row.get_ref(0).map_err(sqlite::error)?;
-        tail.publish(Op::read_all(ops.as_blob().unwrap_or_default()));
+        let id = row.get(1).map_err(sqlite::error)?;
+        tail.publish(id, Op::read_all(ops.as_blob().unwrap_or_default()));
     }
     Ok(())
 }

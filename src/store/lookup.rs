@@ -2,6 +2,7 @@
 //! in `tail.rs`.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use super::Tx;
 use super::tail::{Op, Tail, Target};
@@ -38,21 +39,82 @@ pub fn delete(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
     )
 }
 
-/// The rows that a hash leads to and that are not in the table yet, those of
-/// this commit included.
-fn newest_targets(tx: &Tx<'_>, hash: i64) -> Vec<Target> {
+/// The rows that a hash leads to in a range and that are not in the table yet, at least the
+/// `limit` newest of them, those of this commit included.
+fn newest_targets(
+    tx: &mut Tx<'_>,
+    hash: i64,
+    range: &Range<Target>,
+    limit: usize,
+) -> Result<Vec<Target>> {
     let mut found = Vec::new();
-    if let Some(tail) = tx.tail() {
-        tail.find(hash, &mut found);
+    let Some(tail) = tx.tail() else {
+        return Ok(found);
+    };
+    let last = tail.find(hash, range, limit, &mut found);
+    let mut later = Later::read(tx, last, |op| op.hash == hash)?;
+    later
+        .ops
+        .extend(tx.journal.iter().filter(|op| op.hash == hash));
+    let removes = later.ops.iter().filter(|op| op.removes).count();
+    if later.is_all {
+        found.clear();
+    } else if removes > 0 {
+        // What is taken out again must not make a page short.
+        found.clear();
+        tail.find(hash, range, limit.saturating_add(removes), &mut found);
     }
-    for op in tx.journal.iter().filter(|op| op.hash == hash) {
+    for op in later.ops {
         if op.removes {
             found.retain(|target| *target != op.target);
-        } else {
+        } else if range.contains(&op.target) {
             found.push(op.target);
         }
     }
-    found
+    Ok(found)
+}
+
+/// Whether a hash leads to a row by a look-up that is not in the table yet.
+fn newest_leads(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<bool> {
+    let Some(tail) = tx.tail() else {
+        return Ok(false);
+    };
+    let (leads, last) = tail.leads(hash, target);
+    let is_it = |op: &Op| op.hash == hash && op.target == *target;
+    let mut later = Later::read(tx, last, is_it)?;
+    later.ops.extend(tx.journal.iter().filter(|op| is_it(op)));
+    let before = leads && !later.is_all;
+    Ok(later.ops.last().map_or(before, |op| !op.removes))
+}
+
+/// What another process journalled that the tail has not read, as a snapshot knows it. Only a
+/// reader is behind at all: a writer reads the journal before it begins.
+#[derive(Default)]
+struct Later {
+    ops: Vec<Op>,
+    /// The other process has folded what the tail holds: the rest of the journal is here.
+    is_all: bool,
+}
+
+impl Later {
+    fn read(tx: &mut Tx<'_>, last: i64, wanted: impl Fn(&Op) -> bool) -> Result<Self> {
+        let mut later = Self::default();
+        if !tx.may_be_ahead_of_tail() {
+            return Ok(later);
+        }
+        tx.all(
+            "SELECT f.through, j.ops FROM lookup_fold f LEFT JOIN lookup_journal j ON j.id > $1
+             ORDER BY j.id",
+            &[last.into()],
+            |row| {
+                later.is_all = row.int(0)? > last;
+                let ops = row.optional_bytes(1)?.unwrap_or_default();
+                later.ops.extend(Op::read_all(&ops).filter(&wanted));
+                Ok(())
+            },
+        )?;
+        Ok(later)
+    }
 }
 
 /// The hashes that lead to a row and that are not in the table yet, those of this
@@ -94,8 +156,7 @@ pub fn targets(
     limit: usize,
 ) -> Result<Vec<Target>> {
     // The tail first: what leaves it meanwhile is in the table already.
-    let mut found = newest_targets(tx, hash);
-    found.retain(|target| target >= from && target < before);
+    let mut found = newest_targets(tx, hash, &(*from..*before), limit)?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     found.extend(tx.all(
         "SELECT target FROM lookups WHERE hash = $1 AND target >= $2 AND target < $3
@@ -111,9 +172,10 @@ pub fn targets(
 
 /// The ends of a range that holds every row.
 pub const EVERYWHERE: (&[u8; 16], &[u8; 16]) = (&[0; 16], &[0xff; 16]);
+
 /// Whether a hash leads to a row.
 pub fn leads(tx: &mut Tx<'_>, hash: i64, target: &[u8; 16]) -> Result<bool> {
-    if newest_targets(tx, hash).contains(target) {
+    if newest_leads(tx, hash, target)? {
         return Ok(true);
     }
     let one = tx.first(

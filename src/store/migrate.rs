@@ -30,6 +30,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0009_webhooks.sql"),
             include_str!("../../migrations/sqlite/data/0010_moves.sql"),
             include_str!("../../migrations/sqlite/data/0011_stale_screenings.sql"),
+            include_str!("../../migrations/sqlite/data/0019_subscriptions.sql"),
         ],
     ),
 ];

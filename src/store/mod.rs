@@ -37,6 +37,7 @@ pub mod verification;
 mod wal;
 pub mod watchlist;
 pub mod webhook;
+pub mod webhook_subscription;
 pub mod wrapping_key;
 mod writer;
 
@@ -155,16 +156,6 @@ impl Store {
         }
     }
 
-    /// Whether a look-up of this hash was written lately. A hint without a look at the disk:
-    /// older ones are not known, and what is known may be gone.
-    #[must_use]
-    pub fn may_know_lookup(&self, hash: i64) -> bool {
-        match &self.0 {
-            Engine::Sqlite(engine) => engine.may_know_lookup(hash),
-            Engine::Postgres(engine) => engine.may_know_lookup(hash),
-        }
-    }
-
     /// Lets a request in, when it is its turn, to be made ready and written. So few are in at
     /// once that there is always a batch to commit and never more work than helps it.
     ///
@@ -191,13 +182,24 @@ impl Store {
         }
     }
 
-    /// Gives the writers what they link the rows of the audit log with: the key, and a number
-    /// that no writer had before. Until then no event can be written.
-    pub fn begin_audit(&self, key: ChainKey, writer: i64) {
-        let audit = Audit { key, writer };
+    /// Gives the writers the key with which they link the rows of the audit log. Until then
+    /// no event can be written.
+    pub fn begin_audit(&self, key: ChainKey) {
+        let audit = Audit { key };
         match &self.0 {
             Engine::Sqlite(engine) => engine.begin_audit(audit),
             Engine::Postgres(engine) => engine.begin_audit(audit),
+        }
+    }
+
+    /// How many of its writers cannot commit anything, although they are connected. The work
+    /// is done by the others, where there are any.
+    #[must_use]
+    pub fn unable_writers(&self) -> usize {
+        match &self.0 {
+            // Its one writer is asked by a write.
+            Engine::Sqlite(_) => 0,
+            Engine::Postgres(engine) => engine.unable_writers(),
         }
     }
 

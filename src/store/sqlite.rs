@@ -41,7 +41,6 @@ const PREPARED_STATEMENTS: usize = 128;
 /// The engine and its threads.
 pub(super) struct Sqlite {
     writer: Arc<Mutex<Writer>>,
-    tail: Arc<Tail>,
     writes: Queue,
     reads: Queue,
     stop_checkpoints: Sender<()>,
@@ -102,7 +101,6 @@ impl Sqlite {
             wal::checkpoint_loop(&checkpointer, &stopped, &length);
         })?);
         Ok(Self {
-            tail,
             writer,
             writes,
             reads,
@@ -153,15 +151,11 @@ impl Sqlite {
         (writer.is_lone() && self.writes.is_open_and_empty()).then_some(writer)
     }
 
-    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
-        self.tail.contains(hash)
-    }
-
     pub(super) fn pressure(&self) -> &Arc<Pressure> {
         self.writes.pressure()
     }
 
-    /// The first to tell wins; there is one key and one writer number for each opening.
+    /// The first to tell wins; there is one key for each opening.
     pub(super) fn begin_audit(&self, audit: Audit) {
         let _ = self.audit.set(audit);
     }
@@ -282,7 +276,7 @@ fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>
             .and_then(|mut begin| begin.execute([]));
         match begun {
             Ok(_) => {
-                job.run(&mut Tx::new(connection, tail, None));
+                job.run(&mut Tx::reading(connection, tail));
                 let ended = connection
                     .prepare_cached("ROLLBACK")
                     .and_then(|mut end| end.execute([]));

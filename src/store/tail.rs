@@ -9,7 +9,8 @@
 //! Nothing lives only here: a start reads the journal again. Its length is bounded
 //! by [`FOLD_AT`] twice over, that is about 50 MiB of memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::RwLock;
 
 /// Look-ups that gather before they are folded; few in this crate's own tests, so
@@ -58,16 +59,19 @@ pub(super) struct Tail(RwLock<Parts>);
 
 #[derive(Debug, Default)]
 struct Parts {
+    /// The last journal row that was taken in.
+    last: i64,
     active: Lookups,
     /// Being folded; still found here until that is committed.
     frozen: Lookups,
 }
 
-/// Few rows share a hash, so the first stands without an allocation of its own.
+/// Few rows share a hash, so the first stands without an allocation of its own. The others
+/// stand in their order: of a hash that many share, a page costs no more than of one that few do.
 #[derive(Debug, Default)]
 struct Lookups {
     first: HashMap<i64, Target>,
-    more: HashSet<(i64, Target)>,
+    more: BTreeSet<(i64, Target)>,
 }
 
 impl Lookups {
@@ -81,25 +85,33 @@ impl Lookups {
     fn remove(&mut self, hash: i64, target: Target) {
         if self.first.get(&hash) == Some(&target) {
             self.first.remove(&hash);
-            let next = self.more.iter().find(|more| more.0 == hash).copied();
+            let all = (hash, Target::default())..=(hash, [0xff; 16]);
+            let next = self.more.range(all).next().copied();
             if let Some(next) = next {
                 self.more.remove(&next);
                 self.first.insert(hash, next.1);
             }
-        } else if !self.more.is_empty() {
+        } else {
             self.more.remove(&(hash, target));
         }
     }
 
-    fn find(&self, hash: i64, found: &mut Vec<Target>) {
+    /// The newest rows of a hash in a range, and perhaps an older one.
+    fn find(&self, hash: i64, range: &Range<Target>, limit: usize, found: &mut Vec<Target>) {
         let Some(first) = self.first.get(&hash) else {
             return;
         };
-        found.push(*first);
-        if !self.more.is_empty() {
-            let more = self.more.iter().filter(|more| more.0 == hash);
-            found.extend(more.map(|more| more.1));
+        if range.contains(first) {
+            found.push(*first);
         }
+        if !self.more.is_empty() && range.start < range.end {
+            let more = self.more.range((hash, range.start)..(hash, range.end));
+            found.extend(more.rev().take(limit).map(|more| more.1));
+        }
+    }
+
+    fn leads(&self, hash: i64, target: &Target) -> bool {
+        self.first.get(&hash) == Some(target) || self.more.contains(&(hash, *target))
     }
 
     fn len(&self) -> usize {
@@ -108,12 +120,13 @@ impl Lookups {
 }
 
 impl Tail {
-    /// Takes in what was committed.
-    pub(super) fn publish(&self, ops: impl IntoIterator<Item = Op>) {
+    /// Takes in a journal row that was committed.
+    pub(super) fn publish(&self, row: i64, ops: impl IntoIterator<Item = Op>) {
         let mut parts = self
             .0
             .write()
             .expect("no code panics while it holds this lock");
+        parts.last = parts.last.max(row);
         for op in ops {
             if op.removes {
                 parts.active.remove(op.hash, op.target);
@@ -124,25 +137,32 @@ impl Tail {
         }
     }
 
-    /// The rows that a hash leads to.
-    pub(super) fn find(&self, hash: i64, found: &mut Vec<Target>) {
+    /// The rows that a hash leads to in a range, at least the `limit` newest of them; and the
+    /// last journal row from which they were learnt.
+    pub(super) fn find(
+        &self,
+        hash: i64,
+        range: &Range<Target>,
+        limit: usize,
+        found: &mut Vec<Target>,
+    ) -> i64 {
         let parts = self
             .0
             .read()
             .expect("no code panics while it holds this lock");
-        parts.active.find(hash, found);
-        parts.frozen.find(hash, found);
+        parts.active.find(hash, range, limit, found);
+        parts.frozen.find(hash, range, limit, found);
+        parts.last
     }
 
-    /// Whether a hash leads to any row.
-    pub(super) fn contains(&self, hash: i64) -> bool {
+    /// Whether a hash leads to a row; and the last journal row from which this was learnt.
+    pub(super) fn leads(&self, hash: i64, target: &Target) -> (bool, i64) {
         let parts = self
             .0
             .read()
             .expect("no code panics while it holds this lock");
-        [&parts.active, &parts.frozen]
-            .iter()
-            .any(|part| part.first.contains_key(&hash))
+        let leads = parts.active.leads(hash, target) || parts.frozen.leads(hash, target);
+        (leads, parts.last)
     }
 
     /// Every look-up that is not in the table yet.
@@ -188,8 +208,7 @@ impl Tail {
             .0
             .read()
             .expect("no code panics while it holds this lock");
-        let frozen = &parts.frozen;
-        frozen.first.get(&hash) == Some(&target) || frozen.more.contains(&(hash, target))
+        parts.frozen.leads(hash, &target)
     }
 
     /// Becomes another one, in one step for those who look.
@@ -214,6 +233,8 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -231,15 +252,16 @@ mod tests {
             let tail = Tail::default();
             let (mut model, mut table) = (HashSet::new(), HashSet::new());
             let mut frozen = Vec::new();
-            for (step, hash, number) in steps {
+            for (row, (step, hash, number)) in steps.into_iter().enumerate() {
+                let row = i64::try_from(row).unwrap();
                 let op = |removes| Op { hash, target: target(number), removes };
                 match step {
                     0..=2 => {
-                        tail.publish([op(false)]);
+                        tail.publish(row, [op(false)]);
                         model.insert((hash, target(number)));
                     }
                     3 => {
-                        tail.publish([op(true)]);
+                        tail.publish(row, [op(true)]);
                         model.remove(&(hash, target(number)));
                         table.remove(&(hash, target(number)));
                     }
@@ -252,13 +274,39 @@ mod tests {
                 }
                 for hash in 0..4 {
                     let mut found = Vec::new();
-                    tail.find(hash, &mut found);
+                    tail.find(hash, &([0; 16]..[0xff; 16]), usize::MAX, &mut found);
                     let mut found: HashSet<_> = found.into_iter().map(|target| (hash, target)).collect();
                     found.extend(table.iter().filter(|row| row.0 == hash));
                     let wanted: HashSet<_> = model.iter().filter(|row| row.0 == hash).copied().collect();
                     prop_assert_eq!(found, wanted);
                 }
             }
+        }
+
+        /// Of however many that share a hash, the newest of a range come, and few others.
+        #[test]
+        fn the_newest_of_a_range_are_found(
+            targets in prop::collection::hash_set(any::<u8>(), 0..60),
+            frozen in 0usize..60,
+            (from, before) in (any::<u8>(), any::<u8>()),
+            limit in 1usize..8,
+        ) {
+            let tail = Tail::default();
+            for (place, number) in targets.iter().enumerate() {
+                if place == frozen {
+                    tail.freeze();
+                }
+                tail.publish(1, [Op { hash: 7, target: target(*number), removes: false }]);
+            }
+            let mut found = Vec::new();
+            tail.find(7, &(target(from)..target(before)), limit, &mut found);
+            prop_assert!(found.len() <= 2 * (limit + 1));
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            found.truncate(limit);
+            let mut wanted: Vec<_> = targets.iter().filter(|n| (from..before).contains(n)).map(|n| target(*n)).collect();
+            wanted.sort_unstable_by(|a, b| b.cmp(a));
+            wanted.truncate(limit);
+            prop_assert_eq!(found, wanted);
         }
 
         #[test]

@@ -13,8 +13,6 @@ pub struct Tx<'a> {
     engine: Engine<'a>,
     /// Look-ups of this commit; only the embedded engine gathers them.
     pub(super) journal: Vec<Op>,
-    /// Hashes of idempotency keys that this used, where they are not journalled.
-    pub(super) used_keys: Vec<i64>,
     /// Only a writer has a chain, once it was told the key.
     pub(super) chain: Option<(&'a Audit, Head)>,
 }
@@ -23,6 +21,8 @@ enum Engine<'a> {
     Sqlite {
         connection: &'a rusqlite::Connection,
         tail: &'a Tail,
+        /// Another process may have journalled what the tail has not read.
+        may_be_ahead: bool,
     },
     Postgres(&'a mut Session),
 }
@@ -34,10 +34,26 @@ impl<'a> Tx<'a> {
         chain: Option<(&'a Audit, Head)>,
     ) -> Self {
         Self {
-            engine: Engine::Sqlite { connection, tail },
+            engine: Engine::Sqlite {
+                connection,
+                tail,
+                may_be_ahead: false,
+            },
             journal: Vec::new(),
-            used_keys: Vec::new(),
             chain,
+        }
+    }
+
+    /// A snapshot beside the writer of this process and others.
+    pub(super) const fn reading(connection: &'a rusqlite::Connection, tail: &'a Tail) -> Self {
+        Self {
+            engine: Engine::Sqlite {
+                connection,
+                tail,
+                may_be_ahead: true,
+            },
+            journal: Vec::new(),
+            chain: None,
         }
     }
 
@@ -48,7 +64,6 @@ impl<'a> Tx<'a> {
         Self {
             engine: Engine::Postgres(session),
             journal: Vec::new(),
-            used_keys: Vec::new(),
             chain,
         }
     }
@@ -89,6 +104,17 @@ impl<'a> Tx<'a> {
             Engine::Sqlite { tail, .. } => Some(tail),
             Engine::Postgres(_) => None,
         }
+    }
+
+    /// Whether the journal of look-ups may hold what the tail does not.
+    pub(super) const fn may_be_ahead_of_tail(&self) -> bool {
+        matches!(
+            self.engine,
+            Engine::Sqlite {
+                may_be_ahead: true,
+                ..
+            }
+        )
     }
 
     /// Runs a statement and gives the number of rows it changed.

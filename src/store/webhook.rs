@@ -1,6 +1,6 @@
 //! The rows of webhooks: who wants to be told, how far each is, and who works for it.
 
-use super::{Row, Tx, event, order, project};
+use super::{Row, Tx, project, webhook_subscription};
 use crate::context::Time;
 use crate::core::api_key::Mode;
 use crate::error::Result;
@@ -19,6 +19,8 @@ pub struct WebhookRow {
     pub events: String,
     /// The signature scheme's name.
     pub scheme: String,
+    /// What the API keeps and shows; nothing is told differently.
+    pub compliance_only: bool,
     /// Whether anything is sent.
     pub enabled: bool,
     /// Why nothing is, when the server decided so.
@@ -45,8 +47,8 @@ pub struct Progress {
 pub fn insert(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<()> {
     tx.execute(
         "INSERT INTO webhooks (id, project, version, events, scheme, enabled, disabled_reason,
-                               data_key, target)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                               data_key, target, compliance_only)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         &[
             row.id.as_bytes().into(),
             row.project.into(),
@@ -57,31 +59,35 @@ pub fn insert(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<()> {
             row.disabled_reason.as_deref().into(),
             row.data_key.into(),
             row.target.as_slice().into(),
+            i64::from(row.compliance_only).into(),
         ],
     )?;
-    if tx.is_spread() {
-        order::settle(tx)?;
-    }
-    let through = event::last_place(tx)?;
+    let through = webhook_subscription::last_place(tx)?;
     tx.execute(
         "INSERT INTO webhook_progress (webhook, through, claimed_by, claimed_until)
          VALUES ($1, $2, 0, 0)",
         &[row.id.as_bytes().into(), through.into()],
     )?;
-    Ok(())
+    webhook_subscription::end_span(tx, row.id, through, None)
 }
 
 /// Replaces a webhook that is still of the version before; `false` when somebody else was faster.
-pub fn replace(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<bool> {
+/// What it subscribed to before counts for everything that happened so far.
+pub fn replace(tx: &mut Tx<'_>, row: &WebhookRow, before: &str) -> Result<bool> {
+    if row.events != before {
+        webhook_subscription::change(tx, row.id, before)?;
+    }
     let changed = tx.execute(
-        "UPDATE webhooks SET version = $1, events = $2, enabled = $3, disabled_reason = $4, target = $5
-         WHERE id = $6 AND project = $7 AND version = $8 AND deleted_at IS NULL",
+        "UPDATE webhooks SET version = $1, events = $2, enabled = $3, disabled_reason = $4, target = $5,
+                             compliance_only = $6
+         WHERE id = $7 AND project = $8 AND version = $9 AND deleted_at IS NULL",
         &[
             row.version.into(),
             row.events.as_str().into(),
             i64::from(row.enabled).into(),
             row.disabled_reason.as_deref().into(),
             row.target.as_slice().into(),
+            i64::from(row.compliance_only).into(),
             row.id.as_bytes().into(),
             row.project.into(),
             (row.version - 1).into(),
@@ -124,7 +130,7 @@ pub fn delete(tx: &mut Tx<'_>, row: &WebhookRow, now: Time) -> Result<bool> {
 
 const ONE: &str = "
     SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-           w.target, k.wrapped
+           w.target, w.compliance_only, k.wrapped
     FROM webhooks w LEFT JOIN keys.data_keys k ON k.id = w.data_key
     WHERE w.id = $1 AND w.project = $2 AND w.deleted_at IS NULL";
 
@@ -142,7 +148,7 @@ pub fn of_project(
 ) -> Result<Vec<Found>> {
     tx.all(
         "SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-                w.target, k.wrapped
+                w.target, w.compliance_only, k.wrapped
          FROM webhooks w LEFT JOIN keys.data_keys k ON k.id = w.data_key
          WHERE w.project = $1 AND w.id < $2 AND w.deleted_at IS NULL ORDER BY w.id DESC LIMIT $3",
         &[project.into(), before.into(), limit.into()],
@@ -194,7 +200,7 @@ pub struct Told {
 pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<Told>> {
     tx.all(
         "SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-                w.target, k.wrapped, p.through, p.failing_since, o.mode
+                w.target, w.compliance_only, k.wrapped, p.through, p.failing_since, o.mode
          FROM webhooks w JOIN webhook_progress p ON p.webhook = w.id
               JOIN projects o ON o.id = w.project
               LEFT JOIN keys.data_keys k ON k.id = w.data_key
@@ -203,8 +209,8 @@ pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<Told>> {
         |row| {
             Ok(Told {
                 found: read(row)?,
-                mode: project::read_mode(row, 12)?,
-                progress: read_progress(row, 10)?,
+                mode: project::read_mode(row, 13)?,
+                progress: read_progress(row, 11)?,
             })
         },
     )
@@ -297,6 +303,10 @@ pub fn forget(tx: &mut Tx<'_>, id: WebhookId) -> Result<()> {
         "DELETE FROM webhook_progress WHERE webhook = $1",
         &[id.into()],
     )?;
+    tx.execute(
+        "DELETE FROM webhook_subscriptions WHERE webhook = $1",
+        &[id.into()],
+    )?;
     Ok(())
 }
 
@@ -318,6 +328,7 @@ fn read(row: &Row<'_>) -> Result<Found> {
         disabled_reason: row.optional_text(6)?,
         data_key: row.int(7)?,
         target: row.bytes(8)?,
+        compliance_only: row.int(9)? == 1,
     };
-    Ok((webhook, row.optional_bytes(9)?))
+    Ok((webhook, row.optional_bytes(10)?))
 }

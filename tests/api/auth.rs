@@ -232,3 +232,22 @@ fn keys_of_one_project_and_mode_see_the_same_customers() {
     let id = one.create(&minimal_customer()).id();
     assert_eq!(two.read(&id).json(), one.read(&id).json());
 }
+
+#[test]
+fn an_api_key_in_the_place_of_a_token_is_to_be_exchanged() {
+    let server = Server::shared();
+    let key = server.key(&fresh_name("project"), Mode::Sandbox, None);
+    let shown = [
+        format!("Bearer {}", key.api_key),
+        key.api_key.clone(),
+        "Bearer sk_live_unknown".to_owned(),
+    ];
+    for credential in shown {
+        let call = server.call("GET", "/v0.9/customers");
+        let answer = call.header("Authorization", &credential).send();
+        let problem = answer.problem(401, "tokenInvalid");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("POST /auth/token"), "{detail}");
+        assert!(!detail.contains(&key.api_key), "{detail}");
+    }
+}

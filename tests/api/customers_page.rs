@@ -195,3 +195,38 @@ fn a_cursor_lives_on_over_a_restart() {
         made[1..]
     );
 }
+
+/// One request looks at a bounded number of customers, and says where to go on.
+#[test]
+fn a_filter_that_few_fit_gives_short_pages_and_finds_everybody() {
+    let api = Server::shared().sandbox();
+    let mut wanted = minimal_customer();
+    wanted["endorsements"] = json!(["usd"]);
+    let oldest = api.create(&wanted).id();
+    let mut other = minimal_customer();
+    other["endorsements"] = json!([]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..300 {
+                    api.create(&other);
+                }
+            });
+        }
+    });
+    let newest = api.create(&wanted).id();
+    let (mut found, mut requests) = (Vec::new(), 0);
+    let mut query = "?endorsement=usd&limit=2".to_owned();
+    loop {
+        let page = api.list(&query);
+        found.extend(ids(&page));
+        requests += 1;
+        if page.json()["hasMore"] == false {
+            break;
+        }
+        let cursor = page.text_at("/cursor");
+        query = format!("?endorsement=usd&limit=2&cursor={cursor}");
+    }
+    assert_eq!(found, [newest, oldest]);
+    assert!((2..10).contains(&requests), "{requests} requests");
+}

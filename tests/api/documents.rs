@@ -32,6 +32,60 @@ fn openapi_is_version_3_1_and_needs_no_token() {
 }
 
 #[test]
+fn document_and_page_are_compressed_and_kept() {
+    let server = Server::shared();
+    for path in [
+        "/openapi.json",
+        "/docs",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/docs.js",
+    ] {
+        let plain = server.call("GET", path).send().wants(200);
+        assert!(plain.header("content-encoding").is_none(), "{path}");
+        let zipped = server
+            .call("GET", path)
+            .header("Accept-Encoding", "br, gzip");
+        let zipped = zipped.send().wants(200);
+        assert_eq!(zipped.wants_header("content-encoding"), "gzip", "{path}");
+        assert_eq!(zipped.wants_header("vary"), "Accept-Encoding");
+        assert_eq!(zipped.wants_header("cache-control"), "no-cache");
+        assert!(zipped.body.len() < plain.body.len(), "{path}");
+        let kind = |answer: &Answer| answer.wants_header("content-type").to_owned();
+        assert_eq!(kind(&zipped), kind(&plain));
+        assert_ne!(zipped.wants_header("etag"), plain.wants_header("etag"));
+        let again = server.call("GET", path).header("Accept-Encoding", "gzip");
+        let again = again.header("If-None-Match", zipped.wants_header("etag"));
+        let again = again.send().wants(304);
+        assert!(again.body.is_empty(), "{path}");
+    }
+    let document = server.call("GET", "/openapi.json");
+    let document = document.header("Accept-Encoding", "gzip").send();
+    assert!(document.body.len() < 40_000, "{}", document.body.len());
+}
+
+#[test]
+fn the_root_leads_to_the_page() {
+    let server = Server::shared();
+    let answer = server.call("GET", "/").send().wants(307);
+    assert_eq!(answer.wants_header("location"), "/docs");
+}
+
+#[test]
+fn what_stands_below_no_version_stands_below_each_as_well() {
+    let server = Server::shared();
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/.well-known/jwks.json",
+        "/openapi.json",
+    ] {
+        let bare = server.call("GET", path).send().wants(200);
+        let below = server.call("GET", &format!("/v0.9{path}")).send();
+        assert_eq!(below.wants(200).body, bare.body, "{path}");
+    }
+}
+
+#[test]
 fn openapi_describes_every_call_of_the_contract() {
     let document = document();
     let paths = document["paths"].as_object().expect("paths");
@@ -53,7 +107,7 @@ fn openapi_describes_every_call_of_the_contract() {
 }
 
 #[test]
-fn openapi_holds_the_closed_list_of_codes() {
+fn openapi_holds_every_code() {
     let document = document().to_string();
     let fields = FieldCode::ALL.iter().map(|code| code.name());
     for name in Code::ALL.iter().map(|code| code.name()).chain(fields) {

@@ -36,6 +36,7 @@ fn a_problem_has_type_title_status_code_detail_request_id_and_errors() {
         "status": 422,
         "code": "validationFailed",
         "detail": "2 fields are invalid",
+        "message": "2 fields are invalid",
         "requestId": "[requestId]",
         "errors": [
             { "pointer": "/birthDate", "code": "dateInvalid", "message": "[message]" },
@@ -43,6 +44,44 @@ fn a_problem_has_type_title_status_code_detail_request_id_and_errors() {
         ],
     });
     assert_eq!(problem, expected, "{answer}");
+}
+
+#[test]
+fn a_customer_without_anything_is_told_that_the_type_is_all_that_is_missing() {
+    let api = Server::shared().sandbox();
+    for body in [json!({}), json!({"type": null})] {
+        let answer = api.post("/customers", &body);
+        let message = answer.field_error("/type", "required");
+        assert!(message.contains("\"type\": \"individual\""), "{message}");
+        assert!(message.contains("no other field"), "{message}");
+        assert_eq!(answer.json()["errors"].as_array().map(Vec::len), Some(1));
+    }
+}
+
+#[test]
+fn a_path_that_is_published_but_not_built_says_so() {
+    let server = Server::shared();
+    let api = server.sandbox();
+    for path in [
+        "/wallets",
+        "/quotes/qt_x",
+        "/cash-ins",
+        "/customers/cst_x/wallets",
+        "/networks",
+    ] {
+        for answer in [api.get(path), api.post(path, &json!({}))] {
+            let problem = answer.problem(404, "notFound");
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(
+                detail.contains("not built in this version yet"),
+                "{path}: {detail}"
+            );
+            assert_eq!(problem["message"], problem["detail"]);
+        }
+    }
+    let unknown = api.get("/wallet").problem(404, "notFound");
+    let detail = unknown["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("no such path"), "{detail}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod errors;
 mod errors_fields;
 mod first_start;
 mod idempotency;
+mod idempotency_cost;
 mod idempotency_reuse;
 mod isolation;
 mod keys;

@@ -103,6 +103,26 @@ fn rows_are_created_once_however_often_they_are_imported() {
     assert_eq!(api.listed("?email=person3@example.com").len(), 1);
 }
 
+/// A program that looks up and then creates would make a second one of whom it does not find.
+#[test]
+fn what_was_imported_is_found_at_once() {
+    let place = Place::new();
+    let api = place.api();
+    for round in 0..5 {
+        let mut row = full_customer();
+        row["externalId"] = json!(format!("round-{round}"));
+        row["email"] = json!(format!("round{round}@example.com"));
+        let file = place.file("people.jsonl", &lines(&[row.clone()]));
+        assert_eq!(counts(&place.import(&file, &[])), [1, 1, 0, 0]);
+        let found = api.listed(&format!("?externalId=round-{round}"));
+        assert_eq!(found.len(), 1, "round {round}, by external id");
+        assert_eq!(
+            api.listed(&format!("?email=round{round}@example.com")),
+            found
+        );
+    }
+}
+
 #[test]
 fn the_key_of_a_row_replays_through_the_api() {
     let place = Place::new();

@@ -17,6 +17,7 @@ mod hearing;
 mod jobs;
 mod kill;
 mod load;
+mod outage;
 mod patience;
 mod plans;
 mod rates;
@@ -29,6 +30,7 @@ mod starting;
 mod statements;
 mod tls;
 mod way;
+mod writers;
 
 use std::io::Write;
 use std::sync::OnceLock;

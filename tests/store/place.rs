@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use oms::config::{Config, Database};
-use oms::context::Random;
 use oms::store::Store;
 use oms::vault::{ChainKey, KEY_LENGTH, Secrets};
 use tokio::runtime::Runtime;
@@ -46,8 +45,7 @@ impl Place {
     /// Opens it, as a server would.
     pub fn open(&self) -> Store {
         let store = Store::open(&self.config).expect("the store opens");
-        let writer = i64::from_be_bytes(Random::System.bytes()) & i64::MAX;
-        store.begin_audit(chain_key(), writer);
+        store.begin_audit(chain_key());
         store
     }
 }

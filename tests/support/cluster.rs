@@ -26,17 +26,20 @@ const NOBODY: u32 = 65_534;
 /// Holds the URL of a data folder's database.
 const URL_FILE: &str = "database-url";
 
-/// Ends the server and removes its folder when this end of the pipe closes.
-const UNTIL_STDIN_CLOSES: &str = r#""$@" >"$FOLDER/log" 2>&1 & server=$!; exec >&-
-cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$FOLDER""#;
+/// Starts the server, and again for each line, also where another one has not quite let go;
+/// ends it and removes its folder when this end of the pipe closes.
+const UNTIL_STDIN_CLOSES: &str = r#"run() { "$@" >>"$FOLDER/log" 2>&1 & server=$!; }
+run "$@"; exec >&-
+while read -r _; do wait $server; run "$@"; done
+kill -QUIT $server; wait $server; rm -rf "$FOLDER""#;
 
 /// A server, whose databases anybody on this machine may use.
 pub struct Cluster {
     programs: PathBuf,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     port: u16,
     /// Its end of the pipe keeps the server alive.
-    keeper: Child,
+    pub(super) keeper: Child,
 }
 
 /// Whether the tests' servers keep their data in PostgreSQL.

@@ -71,15 +71,17 @@ fn every_reason_has_its_word() {
 
     let narrow = json!({"events": ["endorsement.*"]});
     api.patch(&path, &narrow).wants(200);
-    let words = "does not subscribe to customer.created";
-    says(&api, &id, &waiting, "notSubscribed", words);
-    api.patch(&path, &json!({"enabled": true})).wants(200);
+    // What happened before the change is told as it was subscribed to then.
+    says(&api, &id, &waiting, "disabled", "it was switched off");
     let passed = make(&api);
+    let words = "does not subscribe to customer.created";
+    says(&api, &id, &passed, "notSubscribed", words);
+    api.patch(&path, &json!({"enabled": true})).wants(200);
     let endorsed = json!({"type": "individual", "endorsements": ["usd"]});
     api.create(&endorsed);
-    wait_for(&api, &id, "pending", 9);
+    wait_for(&api, &id, "pending", 11);
     api.patch(&path, &json!({"events": []})).wants(200);
-    let words = "did not subscribe to customer.created when it was its turn";
+    let words = "did not subscribe to customer.created when it happened";
     says(&api, &id, &passed, "notSubscribed", words);
 }
 
@@ -133,7 +135,7 @@ fn there_is_a_sample_of_every_event_and_it_is_the_one_of_the_document() {
         for kind in told {
             let sample = api.post(&path, &json!({"event": kind.name()})).wants(200);
             let sample = sample.json();
-            assert_eq!(sample["body"], examples::payload(kind));
+            assert_eq!(sample["body"], examples::payload(kind, kind.name()));
             let raw: Value =
                 serde_json::from_str(sample["raw"].as_str().expect("text")).expect("JSON");
             assert_eq!(raw, sample["body"]);

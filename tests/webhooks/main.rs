@@ -13,4 +13,5 @@ mod lists;
 mod outbound;
 mod receiver;
 mod sealed;
+mod sequence;
 mod terminal;

@@ -109,7 +109,8 @@ impl Write {
     /// When the store is away.
     pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Written> {
         let record = &self.record;
-        let Some(known) = idempotency::find(tx, &record.claim, self.hash, &self.oldest)? else {
+        let Some((known, _)) = idempotency::find(tx, &record.claim, self.hash, &self.oldest)?
+        else {
             (self.make)(tx)?;
             idempotency::insert(tx, record, self.hash)?;
             return Ok(Written::Created);

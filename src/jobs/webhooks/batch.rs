@@ -20,7 +20,7 @@ use crate::http::app::App;
 use crate::id::{CustomerId, WebhookId};
 use crate::store::event::EventRow;
 use crate::store::webhook::Progress;
-use crate::store::{delivery, event as event_rows, webhook};
+use crate::store::{delivery, event as event_rows, webhook, webhook_subscription};
 use crate::{failpoint, metrics};
 
 /// How often the recording is tried while the store is pressed.
@@ -111,7 +111,7 @@ async fn carry_out(app: App, order: Order) -> Result<Done> {
             ..Done::nothing(&order)
         });
     };
-    let reached = gathered.reached;
+    let (reached, passed_over) = (gathered.reached, gathered.passed_over.clone());
     let parcels = pack(gathered, &order.webhook, &app.installation.master)?;
     let sent = if parcels.is_empty() {
         Sent {
@@ -141,7 +141,9 @@ async fn carry_out(app: App, order: Order) -> Result<Done> {
         (false, true) => order.progress.failing_since.or(Some(now)),
         (false, false) => order.progress.failing_since,
     };
-    let (goes_on, next_at) = record(&app, &order, sent, progress).await?;
+    let passed_over = passed_over.filter(|_| through == reached);
+    let done = (sent, progress, passed_over);
+    let (goes_on, next_at) = record(&app, &order, done).await?;
     Ok(Done {
         progress: goes_on.then_some(progress),
         next_at,
@@ -156,8 +158,7 @@ async fn carry_out(app: App, order: Order) -> Result<Done> {
 async fn record(
     app: &App,
     order: &Order,
-    sent: Sent,
-    progress: Progress,
+    (sent, progress, passed_over): (Sent, Progress, Option<String>),
 ) -> Result<(bool, Option<Time>)> {
     let (id, process, now) = (order.webhook.row.id, app.process, app.context.now());
     let recovered = sent.taken && order.progress.failing_since.is_some();
@@ -166,11 +167,16 @@ async fn record(
         None => None,
     };
     let (rows, disabled) = (Arc::new(sent.rows), Arc::new(disabled));
+    let passed = (order.progress.through, progress.through);
     for left in (0..RECORD_TRIES).rev() {
         let (rows, disabled) = (Arc::clone(&rows), Arc::clone(&disabled));
+        let passed_over = passed_over.clone();
         let recorded = app.installation.store.write(move |tx| {
             if !webhook::advance(tx, id, process, progress)? {
                 return Ok((false, None));
+            }
+            if let Some(events) = &passed_over {
+                webhook_subscription::pass_over(tx, id, passed, events)?;
             }
             for row in rows.iter() {
                 delivery::record(tx, row)?;

@@ -16,13 +16,16 @@ use crate::context::Random;
 use crate::error::{Error, Result};
 
 /// How long nobody is asked for a connection after one could not be had.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// The shortest wait before a second try; the next are longer, each by chance.
 const SHORTEST_WAIT_MS: u64 = 2;
 
 /// The longest wait before another try.
 const LONGEST_WAIT_MS: u64 = 250;
+
+/// What keeps two writers from writing one row. Clients' data has no part in it.
+const WRITER_KEYS: [&str; 2] = ["events_pkey", "writers_pkey"];
 
 /// A connection, or the wish for one.
 pub(super) struct Line {
@@ -38,6 +41,9 @@ pub(super) struct Line {
 pub(super) enum Remedy {
     /// Others were in the way: the same again may go well.
     Again,
+    /// The place in the audit log that this writer took for its own is taken: another writer's
+    /// may be free.
+    OtherWriter,
     /// Another connection may do better.
     Reconnect,
     /// The server cannot do it now.
@@ -133,7 +139,9 @@ impl Trouble {
             Self::Refused(failure) => match remedy(failure) {
                 Remedy::Never => Error::internal(failure.clone()),
                 Remedy::Again => Error::unavailable("others keep changing the same data", 1),
-                Remedy::Reconnect | Remedy::Later => Error::unavailable("the store is away", 5),
+                Remedy::OtherWriter | Remedy::Reconnect | Remedy::Later => {
+                    Error::unavailable("the store is away", 5)
+                }
             },
         }
     }
@@ -151,6 +159,7 @@ impl Trouble {
 /// By SQLSTATE (appendix A of PostgreSQL's manual; CockroachDB and YugabyteDB use the same).
 fn remedy(failure: &Failure) -> Remedy {
     match failure.code.as_str() {
+        "23505" if failure.is_of_writer() => Remedy::OtherWriter,
         // Serialization, deadlock, and somebody else took what a constraint guards.
         "40001" | "40P01" | "23505" => Remedy::Again,
         // It shuts down or starts, takes no writes any more, forgot what was prepared or
@@ -174,6 +183,11 @@ impl Failure {
     /// Whether somebody else has what a constraint guards.
     pub(super) fn is_taken(&self) -> bool {
         self.code == "23505"
+    }
+
+    /// Whether it is about the keys by which each writer has rows of its own.
+    fn is_of_writer(&self) -> bool {
+        WRITER_KEYS.contains(&self.constraint.as_str())
     }
 }
 

@@ -34,6 +34,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0010_moves.sql"),
             include_str!("../../../migrations/postgres/data/0011_stale_screenings.sql"),
             include_str!("../../../migrations/postgres/data/0012_limit_uses.sql"),
+            include_str!("../../../migrations/postgres/data/0019_subscriptions.sql"),
         ],
     ),
 ];

@@ -10,7 +10,6 @@ mod garbled;
 mod line;
 mod login;
 mod migrate;
-mod recent;
 pub(super) mod row;
 mod session;
 mod stream;
@@ -32,7 +31,6 @@ use super::tx::Tx;
 use crate::config::{Config, Database};
 use crate::error::{Error, Result};
 use line::{Line, Remedy, wait};
-use recent::Recent;
 use writer::{Company, Writer};
 
 pub(super) use migrate::{run as migrate, version};
@@ -49,7 +47,7 @@ pub(super) struct Postgres {
     writes: Queue,
     reads: Queue,
     audit: Arc<OnceLock<Audit>>,
-    recent: Arc<Recent>,
+    company: Arc<Company>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -65,19 +63,16 @@ impl Postgres {
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
-        let company = Arc::new(Company::default());
-        let recent = Arc::new(Recent::default());
+        let company = Arc::new(Company::of(database.write_connections));
         let (writing, reading) = (Arc::default(), Arc::default());
         let mut threads = Vec::new();
-        for number in 0..database.write_connections {
+        for _ in 0..database.write_connections {
             let writer = Writer::new(
                 Line::new(Arc::clone(&database), Arc::clone(&writing)),
-                number,
                 Arc::clone(&audit),
                 config.write_batch,
                 Arc::clone(&company),
                 Arc::clone(writes.pressure()),
-                Arc::clone(&recent),
             );
             let jobs = write_jobs.clone();
             threads.push(spawn("store-write", move || writer.run(&jobs))?);
@@ -91,7 +86,7 @@ impl Postgres {
             writes,
             reads,
             audit,
-            recent,
+            company,
             threads: Mutex::new(threads),
         })
     }
@@ -117,17 +112,17 @@ impl Postgres {
         self.writes.call(work).await
     }
 
-    pub(super) fn may_know_lookup(&self, hash: i64) -> bool {
-        self.recent.contains(hash)
-    }
-
     pub(super) fn pressure(&self) -> &Arc<Pressure> {
         self.writes.pressure()
     }
 
-    /// The first to tell wins; there is one key and one writer number for each opening.
+    /// The first to tell wins; there is one key for each opening.
     pub(super) fn begin_audit(&self, audit: Audit) {
         let _ = self.audit.set(audit);
+    }
+
+    pub(super) fn unable_writers(&self) -> usize {
+        self.company.unable_writers()
     }
 
     pub(super) fn depth(&self) -> Depth {
@@ -266,7 +261,9 @@ fn read(line: &mut Line, mut job: Box<dyn Job>) {
         match trouble.remedy() {
             Remedy::Reconnect => line.hang_up(),
             Remedy::Again => {}
-            Remedy::Later | Remedy::Never => return job.finish(Err(trouble.last_error())),
+            Remedy::OtherWriter | Remedy::Later | Remedy::Never => {
+                return job.finish(Err(trouble.last_error()));
+            }
         }
         if tries >= READ_TRIES {
             return job.finish(Err(trouble.last_error()));

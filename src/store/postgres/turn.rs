@@ -5,6 +5,9 @@
 //! the server has done with the broken connection. So a transaction takes place once,
 //! whatever it does, and no two connections ever wait for one row.
 //!
+//! A connection draws the number of its row at random when it begins, and another one when
+//! it must give a row up. What it finds there counts only if number and hash are its own.
+//!
 //! The same row holds the head of the connection's chain of the audit log.
 
 use super::super::Head;
@@ -27,7 +30,7 @@ const LAST: &str = "SELECT turn, position, hash FROM writers WHERE id = $1 FOR U
 const BARRIER: i64 = 1 << 20;
 
 /// Where a writer stands after its last commit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     pub head: Head,
     number: i64,
@@ -35,20 +38,10 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Of the connection of this number, which has committed nothing.
-    pub(super) fn first(audit: &Audit, connection: usize) -> Self {
-        let first = Self::begin(audit.first());
-        (0..connection).fold(first, |turn, _| turn.abandon(audit))
-    }
-
-    /// Of another writer, where nobody knows what became of this one's last commit.
-    pub(super) fn abandon(self, audit: &Audit) -> Self {
-        Self::begin(audit.after(&self.head))
-    }
-
-    const fn begin(head: Head) -> Self {
+    /// Of a writer that never was before.
+    pub(super) fn begin(audit: &Audit) -> Self {
         Self {
-            head,
+            head: audit.fresh(),
             number: 0,
             is_stored: false,
         }
@@ -78,13 +71,39 @@ impl Turn {
         )
     }
 
-    /// In a transaction of its own: finds the turn that the commit after this one made, or
-    /// sees to it that there will never be one.
+    /// In a transaction of its own: finds out whether the commit after this turn, which would
+    /// have made the `wanted` one, took place, or sees to it that it never will.
     ///
     /// # Errors
     /// When the server or the connection refuses; then the same must be asked again.
-    pub(super) fn settle(self, session: &mut Session) -> Result<Fate> {
+    pub(super) fn settle(self, wanted: &Self, session: &mut Session) -> Result<Fate> {
         session.begin(false)?;
+        let found = self.find(session)?;
+        let barrier = Self {
+            number: self.number + BARRIER,
+            is_stored: true,
+            ..self
+        };
+        let fate = match found {
+            Some(found) if found == *wanted => Fate::Committed,
+            Some(found) if found == barrier => Fate::Undone(Some(barrier)),
+            Some(found) if found != self => Fate::Undone(None),
+            _ => {
+                let last = found.unwrap_or(Self {
+                    is_stored: false,
+                    ..self
+                });
+                last.write(&barrier, session)?;
+                session.commit()?;
+                return Ok(Fate::Undone(Some(barrier)));
+            }
+        };
+        session.roll_back();
+        Ok(fate)
+    }
+
+    /// What the row says, when the server has done with whoever was writing it.
+    fn find(self, session: &mut Session) -> Result<Option<Self>> {
         let mut found = None;
         session.query(LAST, &[self.head.writer.into()], &mut |row| {
             let head = Head {
@@ -99,38 +118,17 @@ impl Turn {
             });
             Ok(())
         })?;
-        let barrier = Self {
-            head: self.head,
-            number: self.number + BARRIER,
-            is_stored: true,
-        };
-        match found {
-            Some(found) if found.number == self.number + 1 => {
-                session.roll_back();
-                Ok(Fate::Committed(found))
-            }
-            Some(found) if found.number == barrier.number => {
-                session.roll_back();
-                Ok(Fate::Undone(barrier))
-            }
-            found => {
-                let last = found.unwrap_or(Self {
-                    is_stored: false,
-                    ..self
-                });
-                last.write(&barrier, session)?;
-                session.commit()?;
-                Ok(Fate::Undone(barrier))
-            }
-        }
+        Ok(found)
     }
 }
 
 /// What became of a commit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fate {
-    /// It took place, and made this turn.
-    Committed(Turn),
-    /// It did not and never will; the writer goes on from here.
-    Undone(Turn),
+    /// It took place.
+    Committed,
+    /// It did not and never will; the writer goes on from here. Where the row says neither
+    /// what it said before nor what it was to say, as when another database stepped in with
+    /// less than this one had acknowledged, the writer begins another.
+    Undone(Option<Turn>),
 }

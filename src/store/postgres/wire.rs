@@ -172,6 +172,8 @@ pub(super) struct Failure {
     /// The SQLSTATE.
     pub code: String,
     pub message: String,
+    /// The constraint that was not kept, if it was one.
+    pub constraint: String,
 }
 
 impl Failure {
@@ -184,6 +186,7 @@ impl Failure {
             match field.type_() {
                 b'C' => failure.code = text(),
                 b'M' => failure.message = text(),
+                b'n' => failure.constraint = text(),
                 _ => {}
             }
         }

@@ -4,9 +4,13 @@
 //! nothing and its statements go to the server together. A closure that was wrong, or met
 //! somebody else, runs again: first with all of its batch, looking; then alone. Nothing of
 //! a try that was not committed stays.
+//!
+//! A writer whose batch was refused in the end shows that it can commit before it takes more
+//! work: else it would refuse faster than the others can do it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -16,8 +20,7 @@ use super::super::pressure::Pressure;
 use super::super::queue::{Job, now};
 use super::super::sqlite::lock;
 use super::super::tx::Tx;
-use super::line::{Line, Remedy, wait};
-use super::recent::Recent;
+use super::line::{Line, PAUSE, Remedy, wait};
 use super::session::Trouble;
 use super::turn::{Fate, Turn};
 use crate::error::{Error, Result};
@@ -43,20 +46,53 @@ pub(super) struct Company {
     gathering: Mutex<()>,
     /// Transactions that run.
     running: AtomicUsize,
+    /// Writers that work.
+    writers: AtomicUsize,
+    /// Those of them that are connected and cannot commit all the same.
+    unable: AtomicUsize,
+}
+
+impl Company {
+    /// Of so many writers.
+    pub(super) fn of(writers: usize) -> Self {
+        Self {
+            writers: AtomicUsize::new(writers),
+            ..Self::default()
+        }
+    }
+
+    /// How many writers are connected and cannot commit.
+    pub(super) fn unable_writers(&self) -> usize {
+        self.unable.load(Ordering::Relaxed)
+    }
+
+    fn count_unable(&self, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => self.unable.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.unable.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
+    }
+
+    /// Whether one of them can do the work of those that cannot.
+    fn can_write(&self) -> bool {
+        self.unable_writers() < self.writers.load(Ordering::Relaxed)
+    }
 }
 
 /// What the thread owns.
 pub(super) struct Writer {
     pub line: Line,
-    /// Which of the connections.
-    pub number: usize,
     pub audit: Arc<OnceLock<Audit>>,
     pub largest_batch: usize,
     pub company: Arc<Company>,
     pub pressure: Arc<Pressure>,
-    pub recent: Arc<Recent>,
     turn: Option<Turn>,
     careful: u32,
+    /// Whether its last batch was refused in the end.
+    is_in_doubt: bool,
+    /// Whether it could not even commit nothing after that.
+    is_unable: bool,
 }
 
 /// What came of a try.
@@ -67,8 +103,8 @@ enum Tried {
     Spoilt,
     /// The server or the connection refused; nothing stays.
     Refused(Trouble),
-    /// The connection broke in the commit.
-    Unknown,
+    /// The connection broke in the commit that was to make this turn.
+    Unknown(Option<Turn>),
     /// There is no connection.
     Away(Error),
 }
@@ -78,23 +114,21 @@ type Batch = Vec<Box<dyn Job>>;
 impl Writer {
     pub(super) const fn new(
         line: Line,
-        number: usize,
         audit: Arc<OnceLock<Audit>>,
         largest_batch: usize,
         company: Arc<Company>,
         pressure: Arc<Pressure>,
-        recent: Arc<Recent>,
     ) -> Self {
         Self {
             line,
-            number,
             audit,
             largest_batch,
             company,
             pressure,
-            recent,
             turn: None,
             careful: 0,
+            is_in_doubt: false,
+            is_unable: false,
         }
     }
 
@@ -102,7 +136,9 @@ impl Writer {
     pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
         loop {
             self.line.leave_work_to_others();
+            self.show_ability();
             let Some(batch) = self.gather(jobs) else {
+                self.company.writers.fetch_sub(1, Ordering::Relaxed);
                 return;
             };
             if !batch.is_empty() {
@@ -111,6 +147,28 @@ impl Writer {
                 self.pressure.batch_ended(jobs);
             }
             self.company.running.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// After a batch that was refused: commits nothing, by its own row alone. While it cannot,
+    /// it tries as another writer on another connection, and leaves the work to those who can.
+    fn show_ability(&mut self) {
+        while std::mem::take(&mut self.is_in_doubt) {
+            let mut nothing = Batch::new();
+            let tried = self.attempt(&mut nothing, false);
+            self.try_again(nothing, false, tried);
+            self.company.count_unable(self.is_unable, self.is_in_doubt);
+            self.is_unable = self.is_in_doubt;
+            if !self.is_unable {
+                return;
+            }
+            self.turn = None;
+            self.line.hang_up();
+            if !self.company.can_write() {
+                // The work has to be refused by one of them.
+                return;
+            }
+            thread::sleep(PAUSE);
         }
     }
 
@@ -165,14 +223,15 @@ impl Writer {
             let refused = match tried {
                 Tried::Done => return finish(batch, || Ok(())),
                 Tried::Away(error) => return finish(batch, || Err(again_later(&error))),
-                Tried::Unknown => return self.find_out(batch),
+                Tried::Unknown(wanted) => return self.find_out(batch, wanted),
                 Tried::Spoilt if batch.len() == 1 => return finish(batch, || Ok(())),
                 Tried::Spoilt => return self.one_by_one(batch),
                 Tried::Refused(trouble) => trouble,
             };
             match refused.remedy() {
                 Remedy::Reconnect => self.line.hang_up(),
-                Remedy::Later => return finish(batch, || Err(refused.last_error())),
+                Remedy::Later => return self.refuse(batch, || refused.last_error()),
+                Remedy::OtherWriter if tries + 1 < TRIES => self.turn = None,
                 Remedy::Again if !looked => {
                     if matches!(&refused, Trouble::Refused(failure) if failure.is_taken()) {
                         self.careful = CAREFUL_BATCHES;
@@ -181,16 +240,21 @@ impl Writer {
                 }
                 _ if batch.len() > 1 => return self.one_by_one(batch),
                 Remedy::Again if tries + 1 < TRIES => {}
-                Remedy::Again | Remedy::Never => {
-                    return finish(batch, || Err(refused.last_error()));
+                Remedy::Again | Remedy::OtherWriter | Remedy::Never => {
+                    return self.refuse(batch, || refused.last_error());
                 }
             }
             wait(tries);
             tried = self.attempt(&mut batch, false);
         }
-        finish(batch, || {
-            Err(Error::unavailable("the store cannot write now", 1))
+        self.refuse(batch, || {
+            Error::unavailable("the store cannot write now", 1)
         });
+    }
+
+    fn refuse(&mut self, batch: Batch, error: impl Fn() -> Error) {
+        self.is_in_doubt = true;
+        finish(batch, || Err(error()));
     }
 
     fn one_by_one(&mut self, batch: Batch) {
@@ -203,39 +267,37 @@ impl Writer {
 
     /// The connection broke in a commit: finds out what became of it, and runs the batch
     /// again only when it is sure that nothing did.
-    fn find_out(&mut self, mut batch: Batch) {
+    fn find_out(&mut self, mut batch: Batch, mut wanted: Option<Turn>) {
         for tries in 0..TRIES {
             self.line.hang_up();
             wait(tries + 4);
-            match self.settle() {
-                Ok(Some(Fate::Committed(turn))) => {
-                    self.turn = Some(turn);
+            match self.settle(wanted) {
+                Ok(Some(Fate::Committed)) => {
+                    self.turn = wanted;
                     return finish(batch, || Ok(()));
                 }
-                Ok(Some(Fate::Undone(turn))) => self.turn = Some(turn),
+                Ok(Some(Fate::Undone(turn))) => self.turn = turn,
                 Ok(None) => {}
                 Err(_) => continue,
             }
             match self.attempt(&mut batch, false) {
-                Tried::Unknown => {}
+                Tried::Unknown(next) => wanted = next,
                 tried => return self.try_again(batch, false, tried),
             }
         }
         // Whoever asked asks again: by its idempotency key, or by what it reads.
-        if let (Some(turn), Some(audit)) = (self.turn, self.audit.get()) {
-            self.turn = Some(turn.abandon(audit));
-        }
+        self.turn = None;
         tracing::error!("what came of a commit could not be found out");
-        finish(batch, || Err(Error::unavailable("the store is away", 1)));
+        self.refuse(batch, || Error::unavailable("the store is away", 1));
     }
 
     /// `None` where no row tells, as before the audit log has its key: what is written then
     /// looks first whether it is there.
-    fn settle(&mut self) -> Result<Option<Fate>> {
-        let Some(turn) = self.turn else {
+    fn settle(&mut self, wanted: Option<Turn>) -> Result<Option<Fate>> {
+        let (Some(turn), Some(wanted)) = (self.turn, wanted) else {
             return Ok(None);
         };
-        turn.settle(self.line.session()?).map(Some)
+        turn.settle(&wanted, self.line.session()?).map(Some)
     }
 
     fn attempt(&mut self, batch: &mut Batch, trusts_constraints: bool) -> Tried {
@@ -245,18 +307,16 @@ impl Writer {
         };
         let audit = self.audit.get();
         if let (None, Some(audit)) = (self.turn, audit) {
-            self.turn = Some(Turn::first(audit, self.number));
+            self.turn = Some(Turn::begin(audit));
         }
         let mut head = self.turn.map(|turn| turn.head);
         let _ = session.begin(trusts_constraints);
         let (mut has_written, mut spoilt) = (false, false);
-        let mut used_keys = Vec::new();
         for job in batch.iter_mut() {
             session.forget_written();
             let mut tx = Tx::on_postgres(session, audit.zip(head));
             let well = job.run(&mut tx);
             head = tx.chain.map(|(_, head)| head);
-            used_keys.append(&mut tx.used_keys);
             has_written |= session.has_written();
             spoilt = !well && session.has_written();
             if spoilt || session.trouble().is_some() {
@@ -277,11 +337,10 @@ impl Writer {
             if noted.is_ok() && session.commit().is_ok() {
                 metrics::COMMIT_TIME.observe_time(began.elapsed());
                 self.turn = next;
-                self.recent.note(&used_keys);
                 return Tried::Done;
             }
             if noted.is_ok() && session.may_have_committed() {
-                return Tried::Unknown;
+                return Tried::Unknown(next);
             }
         }
         session.roll_back();

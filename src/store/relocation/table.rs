@@ -237,9 +237,16 @@ pub const TABLES: &[Table] = &[
             int("deleted_at").or_null(),
             int("data_key"),
             bytes("target"),
+            int("compliance_only"),
         ],
         key: &["id"],
         spread_key: &["id"],
+    },
+    Table {
+        name: "webhook_subscriptions",
+        columns: &[bytes("webhook"), int("through"), text("events").or_null()],
+        key: &["webhook", "through"],
+        spread_key: &["webhook", "through"],
     },
     Table {
         name: "webhook_progress",
