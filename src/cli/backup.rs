@@ -14,6 +14,7 @@ use crate::core::checkup;
 use crate::error::{Error, Result};
 use crate::store::backup::Copy;
 use crate::store::inspect::{Files, Inspection, StoreFile};
+use crate::store::loss;
 
 /// What follows `oms backup`.
 #[derive(Debug, Args)]
@@ -39,8 +40,9 @@ pub struct KeysArguments {
 pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     only_files(config)?;
     must_exist(config)?;
-    // A half that a move left is not worth a copy.
+    // A half that a move left is not worth a copy, nor is what damage left.
     Inspection::of_store(config)?;
+    loss::refuse(config)?;
     let file = &arguments.file;
     if file.exists() {
         return Err(Error::internal(format!(
@@ -80,6 +82,7 @@ pub fn run_keys(arguments: &KeysArguments, config: &Config) -> Result<()> {
     only_files(config)?;
     must_exist(config)?;
     Inspection::of_store(config)?;
+    loss::refuse(config)?;
     backup_keys(config, &arguments.file)
 }
 

@@ -16,7 +16,7 @@ use crate::core::installation::stored_secrets;
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
 use crate::store::inspect::{Inspection, StoreFile};
-use crate::store::{Tx, customer, key_register};
+use crate::store::{Tx, customer, key_register, loss};
 use crate::vault::{KeyRing, MASTER_KEY_FILE};
 
 /// Rows that one finding names; the rest it counts.
@@ -72,6 +72,15 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     check_permissions(config, &mut report);
     if config.database.is_none() {
         check_space(config, &mut report);
+    }
+    match loss::of_store(config) {
+        Ok(None) => {}
+        Ok(Some(loss)) => {
+            for what in loss.what {
+                report.one("lostWrites", what, LOST);
+            }
+        }
+        Err(cause) => report.unreadable("the logs", &cause),
     }
     match Inspection::of_store(config) {
         Ok(store) => check_store(config, &store, &mut report),
@@ -227,6 +236,7 @@ fn check_permissions(config: &Config, report: &mut Report) {
             paths.push(PathBuf::from(format!("{}{end}", path.display())));
         }
     }
+    paths.push(loss::note_in(&config.data));
     paths.extend(master);
     for path in paths {
         let Ok(about) = fs::metadata(&path) else {
@@ -353,6 +363,8 @@ impl Finding {
 
 const RESTORE: &str = "Stop the server, keep a copy of the folder, and restore the newest backup that verifies \
      (oms restore). Then find out what wrote to the files: disk, memory, or somebody.";
+const LOST: &str = "Acknowledged writes are missing. Keep a copy of the folder before anything else; restore the newest backup if \
+     it holds more (oms restore). A start refuses these files and says how to go on without what is missing.";
 const ANSWER: &str = "A retry with this key is answered 500 until the record expires. Restore a backup, or wait \
      for the retention to pass.";
 const RESAVE: &str = "Searches miss these customers. PATCH the searched fields (email, externalId, documents) to another \

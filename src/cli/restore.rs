@@ -17,7 +17,7 @@ use crate::core::installation::{Installation, stored_secrets};
 use crate::error::{Error, Result};
 use crate::store::backup::Copy;
 use crate::store::inspect::{Files, Inspection, StoreFile};
-use crate::store::{Store, key_register, lookup};
+use crate::store::{Store, key_register, lookup, loss};
 use crate::vault::MASTER_KEY_FILE;
 
 /// Defects that are shown before the rest is only counted.
@@ -52,6 +52,7 @@ pub fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     // The data last: without it the folder holds no store yet.
     keys.finish()?;
     data.finish()?;
+    loss::accept_older_data(&config.data)?;
     let unlinked = run_to_end(forget_erased(config))?;
     tell(config, &tally, unlinked);
     Ok(())

@@ -161,6 +161,8 @@ pub struct Config {
     pub read_queue: usize,
     /// A write that would wait longer than this is refused.
     pub overload_wait: Duration,
+    /// The loss of acknowledged writes that is accepted.
+    pub accept_loss: Option<String>,
     /// The database that gives the country of an IP address; `None` for none.
     pub geo_database: Option<PathBuf>,
     /// Authorities that outgoing requests trust beside those of the machine.

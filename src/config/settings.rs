@@ -284,6 +284,7 @@ impl Values {
             .max(2),
             read_queue: self.number("read_queue")?,
             overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
+            accept_loss: self.optional("accept_loss"),
             geo_database: self.path("geo_database")?,
             outbound_ca_file: self.path("outbound_ca_file")?,
             log_level: self.parse("log_level")?,
@@ -338,6 +339,11 @@ impl Values {
             text if text.contains('\0') => Err(self.refuse(key)),
             text => Ok(Some(text.into())),
         }
+    }
+
+    fn optional(&self, key: &str) -> Option<String> {
+        let text = &self.value(key).text;
+        (!text.is_empty()).then(|| text.clone())
     }
 
     fn choice(&self, key: &str) -> Result<&'static str, SettingsError> {

@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Database,
     /// Where a provider is asked; empty means none.
     ProviderUrl,
+    /// The name of a loss; empty means none.
+    Loss,
 }
 
 /// One setting. Its flag is `--some-name`, its variable `OMS_SOME_NAME`.
@@ -165,6 +167,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Reads that may wait for a thread; one more is answered 503."),
     row("overload_wait_ms", Kind::Number(1, 60_000), "1000",
         "Milliseconds; a write that would wait longer is answered 503 at once."),
+    row("accept_loss", Kind::Loss, "",
+        "The name of a loss that a refused start gave: what is missing is given up, and the store\nopens without it (docs/operations.md). For one command, not for a file."),
     row("geo_database", Kind::Path, "",
         "A database file in MaxMind's format that gives the country of an IP address. Without\none that part of geoCheck is not done, and its result says so."),
     row("outbound_ca_file", Kind::Path, "",
@@ -192,7 +196,7 @@ impl Kind {
             Self::Url | Self::ServiceUrl | Self::Endpoint | Self::ProviderUrl | Self::Database => {
                 "URL"
             }
-            Self::ServiceName => "NAME",
+            Self::ServiceName | Self::Loss => "NAME",
         }
     }
 
@@ -211,6 +215,7 @@ impl Kind {
                 "an address like https://vault.example:8200, or http on this machine".to_owned()
             }
             Self::ServiceName => "letters, digits, - _ . and / between them".to_owned(),
+            Self::Loss => "the name that a refused start gave, or empty".to_owned(),
             Self::Database => {
                 "a URL like postgres://USER:PASSWORD@HOST:PORT/DATABASE, or empty".to_owned()
             }

@@ -162,7 +162,11 @@ impl<P> Caller<P> {
 /// A write that would wait too long is refused before anything is done for it;
 /// what it costs to refuse it later would be taken from those that can be served.
 pub(super) fn check_pressure(method: &Method, app: &App) -> Result<()> {
-    if !method.is_safe() && app.installation.store.is_overloaded() {
+    if method.is_safe() {
+        return Ok(());
+    }
+    app.installation.store.check_room()?;
+    if app.installation.store.is_overloaded() {
         Refusal::Overload.add();
         return Err(Error::unavailable("too many requests are waiting", 1));
     }

@@ -30,6 +30,7 @@ pub async fn healthz() -> &'static str {
     extensions(("x-errors" = json!([Code::ServiceUnavailable])))
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
+    app.installation.store.check_room()?;
     // An empty transaction goes all the way to the writer and its lock.
     let store = &app.installation.store;
     store.write(|_| Ok(())).await?;

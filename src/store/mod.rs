@@ -17,8 +17,11 @@ pub mod event_list;
 pub mod idempotency;
 pub mod inspect;
 pub mod key_register;
+mod last_commit;
 pub mod limit_use;
+mod log_frames;
 pub mod lookup;
+pub mod loss;
 mod migrate;
 mod order;
 mod postgres;
@@ -27,6 +30,7 @@ pub mod project;
 mod queue;
 pub mod relocation;
 pub mod rescreening;
+mod space;
 mod sql;
 mod sqlite;
 mod tail;
@@ -160,8 +164,9 @@ impl Store {
     /// once that there is always a batch to commit and never more work than helps it.
     ///
     /// # Errors
-    /// `serviceUnavailable` when its turn does not come in time.
+    /// `serviceUnavailable` when its turn does not come in time, or the disk is full.
     pub async fn admit(&self) -> Result<Admission> {
+        self.check_room()?;
         self.pressure().admit().await.ok_or_else(|| {
             Refusal::Waited.add();
             Error::unavailable("too many requests are waiting", 1)
@@ -173,6 +178,18 @@ impl Store {
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
         self.pressure().is_too_high()
+    }
+
+    /// Whether there is room for a write, as the last one found.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` while the disk is full.
+    pub fn check_room(&self) -> Result<()> {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.check_room(),
+            // Whoever has the disk tells of it with each write.
+            Engine::Postgres(_) => Ok(()),
+        }
     }
 
     fn pressure(&self) -> &Arc<Pressure> {

@@ -19,10 +19,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::chain::Audit;
 use super::pressure::{Limits, Pressure};
 use super::queue::{self, Depth, Job, Queue, Receipt, now};
+use super::space::{self, Space};
 use super::tail::Tail;
 use super::wal::{self, Log};
 use super::writer::Writer;
-use super::{Tx, migrate};
+use super::{Tx, loss, migrate};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -45,6 +46,7 @@ pub(super) struct Sqlite {
     reads: Queue,
     stop_checkpoints: Sender<()>,
     audit: Arc<OnceLock<Audit>>,
+    space: Arc<Space>,
     keys_file: PathBuf,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -62,14 +64,19 @@ impl Sqlite {
             )));
         }
         let data = &config.data;
+        let opening = loss::check(config)?;
         let mut writer = connect(data, Access::Write)?;
+        if opening.empties_logs {
+            wal::begin_anew(&writer);
+        }
         migrate::run(&mut writer)?;
         let readers = (0..config.read_threads)
             .map(|_| connect(data, Access::Read))
             .collect::<Result<Vec<_>>>()?;
         let checkpointer = connect(data, Access::Write)?;
-        let log = Log::watch(&mut writer, data)?;
+        let log = Log::watch(&mut writer, data, opening.accepted)?;
         let length = log.length();
+        let note = log.note_file();
 
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
         let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
@@ -84,11 +91,13 @@ impl Sqlite {
             })?);
         }
         let audit = Arc::new(OnceLock::new());
+        let space = Arc::new(Space::default());
         let writer = Writer::new(
             writer,
             log,
             Arc::clone(&tail),
             Arc::clone(&audit),
+            Arc::clone(&space),
             config.write_batch,
             Arc::clone(writes.pressure()),
         )?;
@@ -98,7 +107,7 @@ impl Sqlite {
             Writer::run(&thread, &write_jobs);
         })?);
         threads.push(spawn("store-checkpoint", move || {
-            wal::checkpoint_loop(&checkpointer, &stopped, &length);
+            wal::checkpoint_loop(&checkpointer, &stopped, &length, note.as_ref());
         })?);
         Ok(Self {
             writer,
@@ -106,6 +115,7 @@ impl Sqlite {
             reads,
             stop_checkpoints,
             audit,
+            space,
             keys_file: data.join(KEYS_FILE),
             threads: Mutex::new(threads),
         })
@@ -149,6 +159,10 @@ impl Sqlite {
     fn lone_writer(&self) -> Option<MutexGuard<'_, Writer>> {
         let writer = self.writer.try_lock().ok()?;
         (writer.is_lone() && self.writes.is_open_and_empty()).then_some(writer)
+    }
+
+    pub(super) fn check_room(&self) -> Result<()> {
+        self.space.check()
     }
 
     pub(super) fn pressure(&self) -> &Arc<Pressure> {
@@ -290,7 +304,11 @@ fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>
 /// An engine error as the caller may see it: away for now, or a fault of ours.
 pub(super) fn error(cause: rusqlite::Error) -> Error {
     match cause.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => {
+        _ if space::is_full(&cause) => {
+            tracing::debug!(%cause, "the store refused a statement");
+            space::full()
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             tracing::error!(%cause, "the store refused a statement");
             Error::unavailable("the store is away", 5)
         }

@@ -4,7 +4,7 @@ use super::chain::{Audit, Head};
 use super::postgres::Session;
 use super::sqlite;
 use super::tail::{Op, Tail};
-use super::{Row, Value};
+use super::{Row, Value, space};
 use crate::error::{Error, Result};
 use crate::vault::{ChainKey, LINK_LENGTH};
 
@@ -15,6 +15,8 @@ pub struct Tx<'a> {
     pub(super) journal: Vec<Op>,
     /// Only a writer has a chain, once it was told the key.
     pub(super) chain: Option<(&'a Audit, Head)>,
+    /// A statement of the embedded engine found no room on the disk.
+    pub(super) found_no_room: bool,
 }
 
 enum Engine<'a> {
@@ -41,6 +43,7 @@ impl<'a> Tx<'a> {
             },
             journal: Vec::new(),
             chain,
+            found_no_room: false,
         }
     }
 
@@ -54,6 +57,7 @@ impl<'a> Tx<'a> {
             },
             journal: Vec::new(),
             chain: None,
+            found_no_room: false,
         }
     }
 
@@ -65,6 +69,7 @@ impl<'a> Tx<'a> {
             engine: Engine::Postgres(session),
             journal: Vec::new(),
             chain,
+            found_no_room: false,
         }
     }
 
@@ -122,7 +127,10 @@ impl<'a> Tx<'a> {
         match &mut self.engine {
             Engine::Sqlite { connection, .. } => prepare(connection, sql)?
                 .execute(rusqlite::params_from_iter(values))
-                .map_err(sqlite::error),
+                .map_err(|cause| {
+                    self.found_no_room |= space::is_full(&cause);
+                    sqlite::error(cause)
+                }),
             Engine::Postgres(session) => session.execute(sql, values),
         }
     }

@@ -6,7 +6,7 @@
 //! its end, and SQLite overwrites them: a frame of zeros has no valid salt, which is where
 //! recovery stops.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, OpenFlags};
 
+use super::Head;
+use super::last_commit::{self, LastCommit, LogEnd};
+use super::log_frames::{FRAME_BYTES, salts_of};
 use super::queue::now;
-use super::sqlite::{BUSY_TIMEOUT, DATA_FILE, error};
+use super::space;
+use super::sqlite::{BUSY_TIMEOUT, DATA_FILE, KEYS_FILE, error};
 use crate::error::{Error, Result};
 use crate::metrics;
 
@@ -37,14 +41,17 @@ const ROOM_STEP: u32 = 1_000;
 /// The room that there should be ahead of the end.
 const NARROW_PAGES: u32 = 256;
 
+/// What must stay free on the disk: a log is not lengthened by the last of it.
+const SPARE_BYTES: u64 = 64 << 20;
+
 /// A log of no more pages needs none: the folder is hardly used.
 const SHORT_PAGES: u32 = 256;
 
-/// Bytes of a frame: its header and a page.
-const FRAME_BYTES: u64 = 24 + 4096;
-
 /// How often the log's length is looked at.
 const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
+
+/// How long after one failed, as on a full disk.
+const FAILED_PERIOD: Duration = Duration::from_secs(5);
 
 /// Both files' logs, as this process writes them.
 pub(super) struct Log {
@@ -53,6 +60,17 @@ pub(super) struct Log {
     file: PathBuf,
     /// How many pages it has room for.
     room: u32,
+    last: LastNote,
+}
+
+/// The note of the last commit, and what it is made from.
+struct LastNote {
+    note: LastCommit,
+    file: Option<File>,
+    /// The logs, once there is something in them.
+    logs: [(PathBuf, Option<File>); 2],
+    /// The frames of each log that the last commit wrote to; 0: it did not.
+    written: Arc<[AtomicU32; 2]>,
 }
 
 /// What the writer and the thread that copies pages back tell each other.
@@ -66,8 +84,14 @@ pub(super) struct Length {
 
 impl Log {
     /// Counts what a connection commits.
-    pub(super) fn watch(connection: &mut Connection, data: &Path) -> Result<Self> {
+    pub(super) fn watch(
+        connection: &mut Connection,
+        data: &Path,
+        accepted: Option<LastCommit>,
+    ) -> Result<Self> {
         let length = Length::default();
+        let last = LastNote::open(data, accepted);
+        let written = Arc::clone(&last.written);
         let seen = Arc::clone(&length.pages);
         // One commit that changes both files tells of each: a log that began anew is
         // short again as soon as the other one is no longer than it.
@@ -76,6 +100,7 @@ impl Log {
             .wal_hook(Some(move |wal: &mut rusqlite::hooks::Wal, pages: i32| {
                 let file = usize::from(wal.name().to_bytes() != b"main");
                 lengths[file] = u32::try_from(pages).unwrap_or(0);
+                written[file].store(lengths[file], Ordering::Relaxed);
                 seen.store(lengths[0].max(lengths[1]), Ordering::Relaxed);
                 Ok(())
             }))
@@ -84,7 +109,18 @@ impl Log {
             length,
             file: data.join(format!("{DATA_FILE}-wal")),
             room: SHORT_PAGES + NARROW_PAGES,
+            last,
         })
+    }
+
+    /// The file of the note, for whoever syncs it now and then.
+    pub(super) fn note_file(&self) -> Option<File> {
+        self.last.file.as_ref()?.try_clone().ok()
+    }
+
+    /// Notes a commit that is durable.
+    pub(super) fn note(&mut self, head: Option<Head>) {
+        self.last.take(head);
     }
 
     /// The length, to be handed to another thread.
@@ -97,9 +133,10 @@ impl Log {
         let pages = self.length.pages.load(Ordering::Relaxed);
         if pages + NARROW_PAGES > self.room && self.room < ROOM_PAGES {
             self.room = pages + ROOM_STEP;
-            if let Err(cause) = make_room(connection, &self.file, self.room) {
+            if has_spare(&self.file, self.room)
+                && let Err(cause) = make_room(connection, &self.file, self.room)
+            {
                 tracing::warn!(%cause, "no room could be made ahead of the log; it grows as it is written");
-                self.room = ROOM_PAGES;
             }
         }
         if self.length.restart.swap(false, Ordering::AcqRel) {
@@ -108,6 +145,62 @@ impl Log {
             checkpoint(connection);
         }
     }
+}
+
+impl LastNote {
+    fn open(data: &Path, accepted: Option<LastCommit>) -> Self {
+        let file = last_commit::open(data)
+            .inspect_err(|cause| tracing::warn!(%cause, "the last commit cannot be noted"));
+        let note = accepted
+            .or_else(|| LastCommit::read(data))
+            .unwrap_or_default();
+        let log = |name: &str| (data.join(format!("{name}-wal")), None);
+        let last = Self {
+            note,
+            file: file.ok(),
+            logs: [log(DATA_FILE), log(KEYS_FILE)],
+            written: Arc::default(),
+        };
+        if accepted.is_some() {
+            last.write();
+        }
+        last
+    }
+
+    fn take(&mut self, head: Option<Head>) {
+        for (place, (path, log)) in self.logs.iter_mut().enumerate() {
+            let frames = self.written[place].swap(0, Ordering::Relaxed);
+            if frames == 0 {
+                continue;
+            }
+            if log.is_none() {
+                *log = File::open(path).ok();
+            }
+            let salts = log.as_ref().and_then(|log| salts_of(log, frames).ok()?);
+            self.note.logs[place] =
+                salts.map_or_else(LogEnd::default, |salts| LogEnd { salts, frames });
+        }
+        if let Some(head) = head.filter(|head| head.position > 0) {
+            self.note.head = Some(head);
+        }
+        self.write();
+    }
+
+    /// The note is a help, and no reason to refuse what is durable.
+    fn write(&self) {
+        if let Some(file) = &self.file
+            && let Err(cause) = self.note.write(file)
+        {
+            tracing::debug!(%cause, "a commit was not noted");
+        }
+    }
+}
+
+/// Whether enough stays free for what matters more than room that may not be needed.
+fn has_spare(log: &Path, pages: u32) -> bool {
+    let folder = log.parent().unwrap_or(log);
+    let needed = SPARE_BYTES + u64::from(pages) * FRAME_BYTES;
+    space::free_bytes(folder).is_none_or(|free| free >= needed)
 }
 
 /// Lengthens a log by zeros while nobody can write it.
@@ -122,19 +215,36 @@ fn write_zeros(log: &Path, pages: u32) -> io::Result<()> {
     let zeros = vec![0; 1 << 20];
     let file = OpenOptions::new().write(true).open(log)?;
     let end = u64::from(pages) * FRAME_BYTES;
-    let mut at = file.metadata()?.len();
+    let length = file.metadata()?.len();
+    let mut at = length;
     while at < end {
-        file.write_all_at(&zeros, at)?;
+        if let Err(cause) = file.write_all_at(&zeros, at) {
+            // What was taken is given back: others need it.
+            file.set_len(length)?;
+            return Err(cause);
+        }
         at += zeros.len() as u64;
     }
     file.sync_all()
 }
 
 /// Copies the logs' pages back while others read and write, until told to stop.
-pub(super) fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, length: &Length) {
-    while stopped.recv_timeout(CHECKPOINT_PERIOD) == Err(RecvTimeoutError::Timeout) {
+pub(super) fn checkpoint_loop(
+    connection: &Connection,
+    stopped: &Receiver<()>,
+    length: &Length,
+    note: Option<&File>,
+) {
+    let mut period = CHECKPOINT_PERIOD;
+    while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
         if length.pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
-            checkpoint(connection);
+            period = if checkpoint(connection) {
+                CHECKPOINT_PERIOD
+            } else {
+                FAILED_PERIOD
+            };
+            // Far from the writer: it only makes the note of more use after a power cut.
+            drop(note.map(File::sync_data));
             if length.pages.load(Ordering::Relaxed) >= RESTART_PAGES {
                 length.restart.store(true, Ordering::Release);
             }
@@ -142,18 +252,34 @@ pub(super) fn checkpoint_loop(connection: &Connection, stopped: &Receiver<()>, l
     }
 }
 
-/// Copies back what can be copied without holding anybody up.
-pub(super) fn checkpoint(connection: &Connection) {
+/// Copies back what can be copied without holding anybody up; `false` when that failed.
+pub(super) fn checkpoint(connection: &Connection) -> bool {
     let began = now();
+    let mut well = true;
     for sql in [
         "PRAGMA main.wal_checkpoint(PASSIVE)",
         "PRAGMA keys.wal_checkpoint(PASSIVE)",
     ] {
         if let Err(cause) = connection.query_row(sql, [], |_| Ok(())) {
             tracing::warn!(%cause, "a checkpoint failed; it is tried again");
+            well = false;
         }
     }
     metrics::CHECKPOINT_TIME.observe_time(began.elapsed());
+    well
+}
+
+/// Empties both logs, so that nothing of a torn write lies behind those that come: it would
+/// look like them.
+pub(super) fn begin_anew(connection: &Connection) {
+    for sql in [
+        "PRAGMA main.wal_checkpoint(TRUNCATE)",
+        "PRAGMA keys.wal_checkpoint(TRUNCATE)",
+    ] {
+        if let Err(cause) = connection.query_row(sql, [], |_| Ok(())) {
+            tracing::warn!(%cause, "a log could not be emptied at the start");
+        }
+    }
 }
 
 /// Copies the whole log of a file back and cuts it to nothing.

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rusqlite::{Connection, ErrorCode};
+use tokio::time::Instant;
 
 use super::Tx;
 use super::chain::{Audit, Head};
 use super::pressure::Pressure;
 use super::queue::{Job, now};
+use super::space::{self, Space};
 use super::sqlite::lock;
 use super::tail::{Op, Tail, Target};
 use super::wal::{self, Log};
@@ -38,6 +40,9 @@ pub(super) struct Writer {
     /// How many of the last commits had one job.
     lone_commits: usize,
     audit: Arc<OnceLock<Audit>>,
+    space: Arc<Space>,
+    /// When it was last tried whether there is room again.
+    tried_at: Option<Instant>,
     /// Where the audit log's chain stands after the last commit.
     head: Option<Head>,
     journal: Journal,
@@ -66,6 +71,7 @@ impl Writer {
         log: Log,
         tail: Arc<Tail>,
         audit: Arc<OnceLock<Audit>>,
+        space: Arc<Space>,
         largest_batch: usize,
         pressure: Arc<Pressure>,
     ) -> Result<Self> {
@@ -77,6 +83,8 @@ impl Writer {
             pressure,
             lone_commits: 0,
             audit,
+            space,
+            tried_at: None,
             head: None,
             journal: Journal {
                 last: 0,
@@ -120,6 +128,8 @@ impl Writer {
         }
         if !batch.is_empty() || self.fold.is_some() {
             self.commit(batch);
+        } else if self.space.is_none() {
+            self.try_room();
         } else if let Err(cause) = self.look_around() {
             tracing::warn!(%cause, "the journal of look-ups could not be read");
         }
@@ -165,6 +175,7 @@ impl Writer {
         self.pressure.batch_ended(jobs);
         match outcome {
             Ok(ops) => {
+                self.log.note(self.head);
                 self.tail.publish(self.journal.last, ops);
                 self.folded(step);
                 for job in batch {
@@ -173,7 +184,35 @@ impl Writer {
             }
             Err(cause) => self.refuse(batch, &cause),
         }
-        self.log.tend(&self.connection);
+        if self.space.is_none() {
+            self.try_room();
+        } else {
+            self.log.tend(&self.connection);
+        }
+    }
+
+    /// Tries now and then whether there is room again, by a write that changes nothing.
+    fn try_room(&mut self) {
+        if self
+            .tried_at
+            .is_some_and(|at| at.elapsed() < space::TRY_PERIOD)
+        {
+            return;
+        }
+        self.tried_at = Some(now());
+        let tried = self
+            .run_sql("BEGIN IMMEDIATE")
+            .and_then(|()| self.run_sql("UPDATE lookup_fold SET through = through"))
+            .and_then(|()| self.run_sql("COMMIT"));
+        match tried {
+            Ok(()) => self.space.came_back(),
+            Err(cause) => {
+                if !self.connection.is_autocommit() {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                stop_if_device_failed(&cause);
+            }
+        }
     }
 
     /// A batch that was not committed: nothing of it happened.
@@ -184,15 +223,16 @@ impl Writer {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        if is_device_failure(cause) {
-            // After a failed sync nobody knows what the disk holds. Answer
-            // nobody; start again from what is really there.
-            tracing::error!(%cause, "the disk failed under a commit; stopping at once");
-            std::process::abort();
+        stop_if_device_failed(cause);
+        if space::is_full(cause) {
+            self.space.ran_out();
+        } else {
+            tracing::error!(%cause, "a batch could not be committed");
         }
-        tracing::error!(%cause, "a batch could not be committed");
         for job in batch {
-            job.finish(Err(Error::unavailable("the store cannot write now", 5)));
+            let refused = self.space.check().err();
+            let away = || Error::unavailable("the store cannot write now", 5);
+            job.finish(Err(refused.unwrap_or_else(away)));
         }
     }
 
@@ -210,6 +250,10 @@ impl Writer {
             self.run_sql("SAVEPOINT job")?;
             let (kept, chain) = (tx.journal.len(), tx.chain);
             if !job.run(&mut tx) {
+                // SQLite may have ended the transaction by itself.
+                if tx.found_no_room {
+                    self.space.ran_out();
+                }
                 tx.journal.truncate(kept);
                 tx.chain = chain;
                 self.run_sql("ROLLBACK TO job")?;
@@ -334,11 +378,17 @@ impl Writer {
     }
 }
 
-fn is_device_failure(cause: &rusqlite::Error) -> bool {
-    matches!(
+/// After a failed sync nobody knows what the disk holds. Answer nobody; start again from
+/// what is really there.
+fn stop_if_device_failed(cause: &rusqlite::Error) {
+    let failed = matches!(
         cause.sqlite_error_code(),
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    );
+    if failed && !space::is_full(cause) {
+        tracing::error!(%cause, "the disk failed under a commit; stopping at once");
+        std::process::abort();
+    }
 }
 
 #[cfg(test)]

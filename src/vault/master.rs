@@ -191,14 +191,19 @@ fn parse(text: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
 fn generate(path: &Path, random: &Random) -> Result<()> {
     let bytes = Zeroizing::new(random.bytes::<KEY_LENGTH>());
     let text = Zeroizing::new(STANDARD.encode(*bytes) + "\n");
+    let part = path.with_extension(format!("{:016x}", u64::from_be_bytes(random.bytes())));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
+        .open(&part)
         .map_err(Error::internal)?;
     file.write_all(text.as_bytes()).map_err(Error::internal)?;
     file.sync_all().map_err(Error::internal)?;
+    // Under its name it is whole, and never takes the place of another.
+    let named = fs::hard_link(&part, path);
+    fs::remove_file(&part).map_err(Error::internal)?;
+    named.map_err(Error::internal)?;
     // The name itself is durable only once its folder is.
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::File::open(folder)

@@ -22,6 +22,12 @@ const FIRST_BATCH: usize = 64;
 /// Keys made at once at most, and half of what the pool holds.
 const LARGEST_BATCH: usize = 4096;
 
+/// After keys could not be stored; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause, while it cannot be done at all.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long a request waits for a key before it is refused.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -140,6 +146,7 @@ fn fill(
     seen: &Receiver<SealingKey>,
     shared: &Shared,
 ) {
+    let mut pause = FIRST_PAUSE;
     while !shared.stopping.load(Ordering::Acquire) {
         let batch = shared.batch.load(Ordering::Relaxed);
         if seen.len() >= batch / 2 {
@@ -155,6 +162,7 @@ fn fill(
         let (fresh, wrapped) = make(batch, &by, context, order);
         match register(&wrapped) {
             Ok(()) => {
+                pause = FIRST_PAUSE;
                 // The channel holds two of the largest batches, so only a flood
                 // of returned keys can fill it; those dropped are merely unused.
                 for key in fresh {
@@ -164,8 +172,11 @@ fn fill(
             // Another wrapping key took over: the keys are made anew under it.
             Err(_) if ring.reload().is_ok() && ring.current().id() != by.id() => {}
             Err(error) => {
-                tracing::error!(%error, "new data keys could not be stored");
-                thread::park_timeout(Duration::from_millis(100));
+                if pause == FIRST_PAUSE {
+                    tracing::error!(%error, "new data keys could not be stored; it is tried again");
+                }
+                thread::park_timeout(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }

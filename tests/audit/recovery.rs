@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::check_whole;
-use crate::support::{Server, full_customer, is_about_files, numbers, oms, sql};
+use crate::support::{
+    Server, accept_loss, full_customer, is_about_files, loss_in, numbers, oms, sql,
+};
 
 /// What the store says of an erasure: whether the data key is there, whether the ledger has
 /// it, whether the note of it is still open.
@@ -130,6 +132,10 @@ fn a_copy_of_the_data_from_before_brings_nobody_back() {
         drop(fs::remove_file(data.join(format!("oms.db{end}"))));
     }
     fs::copy(&copy, data.join("oms.db")).expect("the copy is restored");
+    // What came after the copy is missing, which must be accepted first.
+    let text = data.to_str().expect("a path of plain text");
+    let refused = oms(&["keys", "list", "--data", text], &[]).stderr;
+    accept_loss(&data, loss_in(&refused).expect("an older copy is refused"));
     let server = Server::start_owning_with(folder, &[]);
     let api = api.at(&server.base);
     let left = api.read(&id).wants(200).json();

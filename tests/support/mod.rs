@@ -32,6 +32,6 @@ pub use in_process::{InProcess, MOMENT_MS};
 pub use outage::{Fault, Outage};
 pub use random::Seeded;
 pub use sample::{full_customer, minimal_customer};
-pub use server::{Output, Server, oms};
+pub use server::{Output, Server, accept_loss, loss_in, oms};
 pub use sql::{bytes, is_about_files, numbers, sql, try_sql};
 pub use wait::{Deadline, Stopwatch, eventually};

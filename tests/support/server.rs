@@ -70,6 +70,23 @@ pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     }
 }
 
+/// The name of the loss for which a command refused to open the store.
+pub fn loss_in(said: &str) -> Option<&str> {
+    let name = said.split("--accept-loss ").nth(1)?;
+    name.split_whitespace().next()
+}
+
+/// Opens a store once although something is lost.
+#[track_caller]
+pub fn accept_loss(data: &Path, name: &str) {
+    let data = data.to_str().expect("a path of plain text");
+    let output = oms(
+        &["keys", "list", "--data", data],
+        &[("OMS_ACCEPT_LOSS", name)],
+    );
+    assert!(output.status.success(), "{output:?}");
+}
+
 fn command(program: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OMS_")) {
@@ -158,6 +175,25 @@ impl Server {
     pub fn start_owning_with(folder: Folder, settings: &[(&str, &str)]) -> Self {
         let path = folder.path().to_owned();
         Self::launch(Self::own(settings), &path, Some(folder))
+    }
+
+    /// A server on a folder whose system calls `strace` writes down, or lets fail.
+    pub fn start_traced(folder: Folder, trace: &Path, options: &[&str]) -> Self {
+        let there = Command::new("strace").arg("-V").output();
+        assert!(
+            there.is_ok_and(|output| output.status.success()),
+            "strace is not there: apt-get install strace"
+        );
+        let path = folder.path().to_owned();
+        let mut command = command(Path::new("strace"), &SETTINGS);
+        // The server is the child, and strace looks on from beside it.
+        command
+            .args(["-D", "-f", "-y", "-xx", "-s", "4000000", "-o"])
+            .arg(trace)
+            .args(options)
+            .args(["--", PROGRAM])
+            .stdin(Stdio::null());
+        Self::launch(command, &path, Some(folder))
     }
 
     fn own(settings: &[(&str, &str)]) -> Command {

@@ -1,0 +1,12 @@
+//! The disk: what it loses, refuses, tears and runs out of.
+//!
+//! `OMS_POWER_STATES` makes the power-loss test longer, `OMS_POWER_SEED` repeats one.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod damage;
+mod full;
+mod medium;
+mod power;
+mod trace;
