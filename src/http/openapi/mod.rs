@@ -297,9 +297,8 @@ fn example_key(operation: &str) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let [a, b, c, d, e] =
-        [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits[range].to_owned());
-    format!("{a}-{b}-{c}-{d}-{e}")
+    let groups = [0..8, 8..12, 12..16, 16..20, 20..32];
+    groups.map(|group| digits[group].to_owned()).join("-")
 }
 
 fn add_headers(shape: &Shape, answer: &mut Value) {
