@@ -91,13 +91,12 @@ pub async fn diagnose(
     let mut kinds = kinds.filter(|(place, _)| occurrence::id(&linked.row, *place) == event);
     let (_, kind) = kinds.next().ok_or_else(missing)?;
     let behind = progress.is_some_and(|progress| linked.place > progress.through);
-    let (outcome, message) = match &delivery {
-        Some(row) => of_delivery(row, &webhook),
-        None => {
-            let wants = history.at(linked.place).name_for(kind).is_some();
-            let now = app.context.now();
-            of_none(&webhook, kind, (event, wants, behind), now)
-        }
+    let (outcome, message) = if let Some(row) = &delivery {
+        of_delivery(row, &webhook)
+    } else {
+        let wants = history.at(linked.place).name_for(kind).is_some();
+        let now = app.context.now();
+        of_none(&webhook, kind, (event, wants, behind), now)
     };
     let diagnosis = WebhookDiagnosis {
         object: "webhookDiagnosis",

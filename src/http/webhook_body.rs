@@ -78,7 +78,7 @@ pub(super) fn read_create(
         Change::Set(scheme) => scheme,
         Change::Keep | Change::Clear => Scheme::Oms,
     };
-    let compliance_only = given(fields.boolean("complianceOnly")).unwrap_or(false);
+    let compliance_only = given(&fields.boolean("complianceOnly")).unwrap_or(false);
     let url = finish(url, wrong)?;
     let url = url.ok_or_else(|| Error::internal("a body without errors has a URL"))?;
     Ok(NewWebhook {
@@ -89,9 +89,9 @@ pub(super) fn read_create(
     })
 }
 
-fn given(sent: Change<bool>) -> Option<bool> {
+fn given(sent: &Change<bool>) -> Option<bool> {
     match sent {
-        Change::Set(value) => Some(value),
+        Change::Set(value) => Some(*value),
         Change::Keep | Change::Clear => None,
     }
 }
@@ -122,8 +122,8 @@ pub(super) fn read_update(
     let change = WebhookChange {
         url,
         subscription,
-        enabled: given(fields.boolean("enabled")),
-        compliance_only: given(fields.boolean("complianceOnly")),
+        enabled: given(&fields.boolean("enabled")),
+        compliance_only: given(&fields.boolean("complianceOnly")),
     };
     finish(change, wrong)
 }

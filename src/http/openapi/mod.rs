@@ -16,6 +16,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::core::audit::hex;
 use crate::error::{Code, Error, Result};
 use errors::{ErrorCode, FieldErrorCode, InvalidField, Problem};
 
@@ -152,6 +153,7 @@ enum Access {
 }
 
 /// What follows from the shape of a call.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Shape {
     access: Access,
     method: String,
@@ -296,7 +298,7 @@ fn example_key(operation: &str) -> String {
     let mut bytes: [u8; 16] = hash.as_ref()[..16].try_into().expect("a hash is longer");
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = hex(&bytes);
     let groups = [0..8, 8..12, 12..16, 16..20, 20..32];
     groups.map(|group| digits[group].to_owned()).join("-")
 }
