@@ -152,11 +152,13 @@ pub enum Refusal {
     Body,
     /// The answer was not ready in time.
     Deadline,
+    /// Too many answers wait for their clients.
+    Untaken,
 }
 
 impl Refusal {
     /// Every reason with its label.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::KeyRate, "key_rate"),
         (Self::AddressRate, "address_rate"),
         (Self::SignIns, "sign_ins"),
@@ -166,6 +168,7 @@ impl Refusal {
         (Self::Connections, "connections"),
         (Self::Body, "body"),
         (Self::Deadline, "deadline"),
+        (Self::Untaken, "untaken"),
     ];
 
     /// Counts one.
@@ -251,6 +254,9 @@ pub static TOKENS_REMEMBERED: Counter = Counter::new();
 
 /// Log lines that were dropped because the log could not be written fast enough.
 pub static LOG_DROPPED: Counter = Counter::new();
+
+/// Answers that were given up because their clients did not take them in time.
+pub static ANSWERS_CUT: Counter = Counter::new();
 
 /// Requests that the verification provider took.
 pub static PROVIDER_ASKED: Counter = Counter::new();

@@ -143,6 +143,12 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Between two requests of one connection.
     pub idle_timeout: Duration,
+    /// In which a client must take its answer, or enough of it.
+    pub answer_timeout: Duration,
+    /// How much of a large answer is enough.
+    pub answer_min_bytes_per_s: u32,
+    /// Bytes of answers that may wait until their clients take them.
+    pub answer_budget_bytes: usize,
     /// How long running requests may take to finish when the server stops.
     pub shutdown_grace: Duration,
     /// Writes that may wait for the writer.

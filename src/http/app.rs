@@ -14,6 +14,7 @@ use super::in_flight::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
 use super::retries::Retries;
+use super::send_budget::SendBudgets;
 use super::tally::Tally;
 use super::used_keys::UsedKeys;
 use crate::config::Config;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub key_limit: Option<RateLimit>,
     /// How many requests one address may send.
     pub address_limit: Option<Arc<RateLimit>>,
+    /// How many bytes of answers may wait for their clients.
+    pub send_budgets: SendBudgets,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
     /// Which idempotency keys were used, as a hint.
@@ -162,6 +165,7 @@ impl App {
                 tally(),
             )
             .map(Arc::new),
+            send_budgets: SendBudgets::new(config.answer_budget_bytes),
             in_flight: InFlight::default(),
             used_keys: UsedKeys::default(),
             foreign_retries: Retries::default(),

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::examples;
 use super::fields::{Fields, finish};
+use super::outgoing::Outgoing;
 use super::request_body::JsonBody;
 use super::request_id::{RequestId as EdgeRequestId, RequestLabel};
 use super::server::Peer;
@@ -84,8 +85,13 @@ pub struct Caller<P> {
     /// The API key, its project and mode.
     pub key: Arc<ApiKey>,
     request_id: String,
+    /// The answer, where it goes over a connection.
+    outgoing: Option<Arc<Outgoing>>,
     permission: PhantomData<P>,
 }
+
+/// Bytes of the largest row of a list.
+const LARGEST_ROW: usize = 24 << 10;
 
 impl<P: Permission> FromRequestParts<App> for Caller<P> {
     type Rejection = Error;
@@ -109,16 +115,33 @@ impl<P: Permission> FromRequestParts<App> for Caller<P> {
             let detail = format!("this call wants the scope {}", P::SCOPE.name());
             return Err(Error::new(Code::ScopeMissing, detail));
         }
+        let outgoing = parts.extensions.get::<Arc<Outgoing>>().cloned();
+        if let Some(outgoing) = &outgoing {
+            outgoing.charge(&app.send_budgets, &key.api_key).await?;
+        }
         let request_id = parts.extensions.get::<EdgeRequestId>();
         Ok(Self {
             key,
             request_id: request_id.map_or_else(String::new, |id| id.as_str().to_owned()),
+            outgoing,
             permission: PhantomData,
         })
     }
 }
 
 impl<P> Caller<P> {
+    /// Waits until there is room for a page of so many rows: until the client has taken what it
+    /// was given before. A handler that gives a list asks before it reads one.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when too many wait already.
+    pub async fn wait_for_room(&self, rows: usize) -> Result<()> {
+        match &self.outgoing {
+            Some(outgoing) => outgoing.reserve(rows * LARGEST_ROW).await,
+            None => Ok(()),
+        }
+    }
+
     /// In which project and mode the caller commands, and as whom.
     ///
     /// # Errors

@@ -1,53 +1,42 @@
 //! One connection: HTTP/1.1 or HTTP/2, with an end to every way of waiting.
-//!
-//! hyper's own head time-out starts anew with each keep-alive pause and costs a
-//! timer per request. Here one timer per connection looks at what the
-//! connection is doing, about as often as a head may take, so that a busy
-//! connection pays nothing for it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
-use axum::http::{HeaderValue, Request, StatusCode, Version};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
+use super::activity::{Activity, Patience, Running, Watched};
 use super::body::{BodyLimits, read_body};
 use super::limits::Slot;
+use super::outgoing::{Outgoing, OutgoingBody, SendPatience};
 use super::request_id::Edge;
+use super::send_budget::Budget;
 use super::server::Peer;
-
-/// How long a connection may wait for what.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// From the first byte of a head to its end.
-    pub head: Duration,
-    /// Between two requests.
-    pub idle: Duration,
-}
+use super::stream::{StreamExecutor, is_answered_by};
 
 /// What every connection of a listener shares.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub edge: Edge,
     pub body: BodyLimits,
-    pub http: Builder<TokioExecutor>,
+    pub http: Builder<StreamExecutor>,
     pub patience: Patience,
+    pub send_patience: SendPatience,
+    /// Bytes of answers of the whole server that may wait for their clients.
+    pub send_budget: usize,
 }
 
 /// Serves one connection to its end.
@@ -59,6 +48,7 @@ pub(super) async fn run(
     _slot: Slot,
 ) {
     let activity = Arc::new(Activity::new());
+    let budget = Budget::of_connection(shared.send_budget);
     let patience = shared.patience;
     let io = TokioIo::new(Watched {
         stream,
@@ -66,14 +56,21 @@ pub(super) async fn run(
     });
     let service = service_fn(|request: Request<Incoming>| {
         let running = Running::begin(&activity, request.version());
+        let outgoing = Outgoing::new(&budget, shared.send_patience);
         let shared = Arc::clone(&shared);
         async move {
-            let _running = running;
-            Ok::<_, std::convert::Infallible>(answer(&shared, request, peer).await)
+            let response = answer(&shared, request, peer, &outgoing).await;
+            if running.is_multiplexed() {
+                is_answered_by(&outgoing);
+            } else {
+                running.activity().answers(&outgoing);
+            }
+            let body = |body| OutgoingBody::new(body, outgoing, running);
+            Ok::<_, std::convert::Infallible>(response.map(body))
         }
     });
     let mut connection = pin!(shared.http.serve_connection(io, service));
-    let mut check = pin!(sleep_until(activity.opened + patience.head));
+    let mut check = pin!(sleep_until(activity.first_check(patience)));
     let mut stopping = false;
     loop {
         tokio::select! {
@@ -100,13 +97,19 @@ pub(super) async fn run(
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>, peer: SocketAddr) -> Response {
+async fn answer(
+    shared: &Shared,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    outgoing: &Arc<Outgoing>,
+) -> Response {
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let expecting = request.headers().contains_key(EXPECT);
     let (parts, incoming) = request.into_parts();
     let (body, rest) = Rest::of(incoming);
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(Arc::clone(outgoing));
     let mut response = shared.edge.answer(request).await;
     // A client that is still sending while hyper ends the connection may never
     // read its answer. One that expects a word before it sends has sent nothing.
@@ -174,143 +177,5 @@ impl HttpBody for Rest {
 
     fn size_hint(&self) -> SizeHint {
         self.lock().size_hint()
-    }
-}
-
-/// What a connection is doing. Times are milliseconds since it opened.
-#[derive(Debug)]
-struct Activity {
-    opened: Instant,
-    /// Requests that have no answer yet.
-    running: AtomicU32,
-    /// When the last answer was ready.
-    idle_since: AtomicU64,
-    /// When the first byte after it came, plus one; 0 while none has.
-    head_since: AtomicU64,
-    /// HTTP/2, where bytes between requests need not begin a head.
-    multiplexed: AtomicBool,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            opened: Instant::now(),
-            running: AtomicU32::new(0),
-            idle_since: AtomicU64::new(0),
-            // The first head is awaited from the accept on.
-            head_since: AtomicU64::new(1),
-            multiplexed: AtomicBool::new(false),
-        }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn bytes_came(&self) {
-        if self.running.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(self.now() + 1, Relaxed);
-        }
-    }
-
-    /// Whether a head was begun, or never was one, and nothing is owed: a stop
-    /// need not wait for its rest.
-    fn awaits_head(&self) -> bool {
-        self.running.load(Relaxed) == 0
-            && self.head_since.load(Relaxed) > 0
-            && !self.multiplexed.load(Relaxed)
-    }
-
-    /// When to look again; `None` when the peer has used up our patience.
-    fn next_check(&self, patience: Patience) -> Option<Instant> {
-        let now = Instant::now();
-        // Within this time no head can run out that has not begun yet.
-        let soon = now + patience.head;
-        if self.running.load(Relaxed) > 0 {
-            return Some(soon);
-        }
-        let idle_end = self.after(self.idle_since.load(Relaxed), patience.idle);
-        let end = match self.head_since.load(Relaxed) {
-            0 => idle_end,
-            _ if self.multiplexed.load(Relaxed) => idle_end,
-            since => self.after(since - 1, patience.head),
-        };
-        (end > now).then(|| end.min(soon))
-    }
-
-    fn after(&self, millis: u64, patience: Duration) -> Instant {
-        self.opened + Duration::from_millis(millis) + patience
-    }
-}
-
-/// A request without an answer; the connection is idle when the last is dropped.
-struct Running(Arc<Activity>);
-
-impl Running {
-    fn begin(activity: &Arc<Activity>, version: Version) -> Self {
-        activity.running.fetch_add(1, Relaxed);
-        activity.head_since.store(0, Relaxed);
-        if version == Version::HTTP_2 {
-            activity.multiplexed.store(true, Relaxed);
-        }
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.idle_since.store(self.0.now(), Relaxed);
-        self.0.running.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A stream that tells when bytes come.
-struct Watched {
-    stream: TcpStream,
-    activity: Arc<Activity>,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.activity.bytes_came();
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -150,7 +150,9 @@ impl ListCustomers {
         Ok(())
     }
 
-    fn limit(&self) -> usize {
+    /// Customers on the page at most.
+    #[must_use]
+    pub fn limit(&self) -> usize {
         self.limit.map_or(DEFAULT_LIMIT, usize::from)
     }
 

@@ -322,6 +322,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let query = customer_list::ListCustomers::read(query.as_deref().unwrap_or_default())?;
+    caller.wait_for_room(query.limit()).await?;
     let body = customer_list::page(&app, caller.key.project, &query).await?;
     Ok(json(body, None))
 }

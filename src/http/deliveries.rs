@@ -208,6 +208,7 @@ pub async fn list(
     let names = ["status", "limit", "cursor"];
     let [status, limit, cursor] = query::read(text.as_deref(), names)?;
     let limit = query::limit(limit.as_deref())?;
+    caller.wait_for_room(limit).await?;
     let all = [Standing::Pending, Standing::Delivered, Standing::Failed];
     let state = match &status {
         None => None,

@@ -241,6 +241,7 @@ pub async fn history(
     let name = named(&name)?;
     let [limit, cursor] = query::read(query.as_deref(), ["limit", "cursor"])?;
     let limit = query::limit(limit.as_deref())?;
+    caller.wait_for_room(limit).await?;
     let before = match &cursor {
         Some(cursor) => open_cursor(&app, &customer, name, cursor)?,
         None => i64::MAX,

@@ -376,6 +376,7 @@ pub async fn list(
     RawQuery(text): RawQuery,
 ) -> Result<Response> {
     let wanted = Wanted::read(&app, caller.key.project, text.as_deref())?;
+    caller.wait_for_room(wanted.limit).await?;
     let (data, next) = page(&app.installation, &wanted).await?;
     let page = EventPage {
         has_more: next.is_some(),

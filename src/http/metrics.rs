@@ -242,6 +242,11 @@ fn write_floor(out: &mut Exposition) {
             &metrics::LOG_DROPPED,
         ),
         (
+            "oms_answers_cut",
+            "Answers given up because their clients did not take them in time",
+            &metrics::ANSWERS_CUT,
+        ),
+        (
             "oms_provider_asked",
             "Requests that the verification provider took",
             &metrics::PROVIDER_ASKED,

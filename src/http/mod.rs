@@ -1,5 +1,6 @@
 //! The edge: HTTP in, core commands, HTTP out.
 
+mod activity;
 pub mod app;
 pub mod asset;
 pub mod auth;
@@ -29,6 +30,7 @@ mod kept_answer;
 mod limits;
 pub mod metrics;
 pub mod openapi;
+pub mod outgoing;
 pub mod preview;
 mod process;
 pub mod query;
@@ -39,7 +41,9 @@ pub mod requirements;
 mod retries;
 pub mod router;
 pub mod sandbox;
+pub mod send_budget;
 pub mod server;
+mod stream;
 pub mod tally;
 mod trace;
 mod unbuilt;

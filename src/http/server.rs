@@ -9,17 +9,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::activity::Patience;
 use super::body::BodyLimits;
-use super::connection::{self, Patience, Shared};
+use super::connection::{self, Shared};
 use super::limits::{Connections, Slot};
+use super::outgoing::SendPatience;
 use super::request_id::{Edge, too_many_connections};
+use super::stream::StreamExecutor;
 use crate::config::Config;
 
 /// Streams that a client may reset before they were accepted, and streams that
@@ -61,6 +64,10 @@ pub struct ServerLimits {
     pub header_read_timeout: Duration,
     /// Between two requests of one connection.
     pub idle_timeout: Duration,
+    /// How slowly an answer may be taken.
+    send_patience: SendPatience,
+    /// Bytes of answers that may wait for their clients.
+    pub send_budget: usize,
     /// How long running requests may take when the server stops.
     pub shutdown_grace: Duration,
 }
@@ -76,6 +83,8 @@ impl From<&Config> for ServerLimits {
             max_streams_per_connection: config.max_streams_per_connection,
             header_read_timeout: config.header_read_timeout,
             idle_timeout: config.idle_timeout,
+            send_patience: SendPatience::from(config),
+            send_budget: config.answer_budget_bytes,
             shutdown_grace: config.shutdown_grace,
         }
     }
@@ -105,6 +114,8 @@ pub async fn serve(
             head: limits.header_read_timeout,
             idle: limits.idle_timeout,
         },
+        send_patience: limits.send_patience,
+        send_budget: limits.send_budget,
     });
     let stop_of_connections = stop.clone();
     let mut open = JoinSet::new();
@@ -162,8 +173,8 @@ async fn finish(mut open: JoinSet<()>, grace: Duration) -> Stopped {
     Stopped { cut }
 }
 
-fn protocol(limits: &ServerLimits) -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
+fn protocol(limits: &ServerLimits) -> Builder<StreamExecutor> {
+    let mut http = Builder::new(StreamExecutor);
     http.http1()
         .timer(TokioTimer::new())
         // The connection's own timer does it, see the module `connection`.

@@ -237,6 +237,7 @@ pub async fn list(
 ) -> Result<Response> {
     let [limit, cursor] = query::read(text.as_deref(), ["limit", "cursor"])?;
     let limit = query::limit(limit.as_deref())?;
+    caller.wait_for_room(limit).await?;
     let project = caller.key.project;
     let place = Place {
         project,

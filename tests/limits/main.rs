@@ -9,4 +9,5 @@ mod log;
 mod numbers;
 mod rates;
 mod shedding;
+mod slow_readers;
 mod traces;

@@ -13,6 +13,7 @@ mod database;
 mod fault;
 mod folder;
 mod http;
+mod http2;
 mod in_process;
 mod outage;
 mod random;
@@ -26,6 +27,7 @@ pub use cluster::{Cluster, Session, database_setting, name_of, note_database, on
 pub use database::WriteLock;
 pub use folder::{Folder, files_under};
 pub use http::{Answer, Call, Client, raw, send_at_once};
+pub use http2::{Event, Http2};
 pub use in_process::{InProcess, MOMENT_MS};
 pub use outage::{Fault, Outage};
 pub use random::Seeded;
