@@ -121,7 +121,7 @@ pub struct Inspection(Source);
 enum Source {
     /// Two files, open for reading.
     Files(Connection),
-    Database(RefCell<Session>),
+    Database(RefCell<Box<Session>>),
 }
 
 impl Inspection {
@@ -132,7 +132,9 @@ impl Inspection {
     pub fn of_store(config: &Config) -> Result<Self> {
         let store = match &config.database {
             None => Self::open(&Files::in_folder(&config.data))?,
-            Some(database) => Self(Source::Database(RefCell::new(postgres::open(database)?))),
+            Some(database) => Self(Source::Database(RefCell::new(Box::new(postgres::open(
+                database,
+            )?)))),
         };
         // A store of another schema may not even have the table.
         match store.read(relocation::unfinished) {

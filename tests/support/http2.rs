@@ -106,7 +106,7 @@ impl Http2 {
                 }
                 continue;
             }
-            let mut buffer = [0; 64 << 10];
+            let mut buffer = vec![0; 64 << 10];
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Some(Event::End),
                 Ok(count) => self.unread.extend_from_slice(&buffer[..count]),

@@ -29,7 +29,7 @@ pub(super) struct Target {
 
 enum Engine {
     Files(Connection),
-    Database(Session),
+    Database(Box<Session>),
 }
 
 /// How far a move has come: all of the tables before this one, and this one up to an edge.
@@ -50,7 +50,7 @@ impl Target {
             None => Engine::Files(folder::open(config)?),
             Some(database) => {
                 postgres::migrate(database)?;
-                Engine::Database(postgres::open(database)?)
+                Engine::Database(Box::new(postgres::open(database)?))
             }
         };
         let mut target = Self {
