@@ -21,7 +21,7 @@ use crate::support::{
     Api, Folder, Mode, Seeded, Server, eventually, fresh_name, full_customer, is_about_files,
 };
 
-const DEFAULT_STATES: usize = 100;
+const DEFAULT_STATES: usize = 20;
 const CLIENTS: usize = 3;
 const CUSTOMERS: usize = 50;
 

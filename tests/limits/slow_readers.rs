@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Api, Event, Http2, Mode, Server, fresh_name, minimal_customer};
+use crate::support::{Api, Event, Http2, Mode, Server, Stopwatch, fresh_name, minimal_customer};
 
 /// A large answer that wants no token.
 const BUNDLE: &str = "/docs/swagger-ui-bundle.js";
@@ -58,7 +58,7 @@ fn attack(server: &Server, api: &Api, connections: usize, streams: usize) -> (us
             left.insert((number, connection.send("GET", path, &headers)));
         }
     }
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let (mut answered, mut reset) = (0, 0);
     while !left.is_empty() {
         let peak = peak_mib(server);
@@ -199,7 +199,7 @@ fn an_answer_that_is_taken_slowly_but_enough_comes_whole() {
     let request = format!("GET {BUNDLE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     let (mut got, mut buffer) = (0, [0; 16 << 10]);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     loop {
         let count = socket.read(&mut buffer).expect("it goes on");
         if count == 0 {
