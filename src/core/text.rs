@@ -196,7 +196,7 @@ mod tests {
         );
     }
 
-    /// Default-ignorable code points (Unicode 17, DerivedCoreProperties), each range.
+    /// Default-ignorable code points (Unicode 17, `DerivedCoreProperties`), each range.
     #[test]
     fn what_is_default_ignorable_is_seen_nowhere() {
         for (first, last) in [

@@ -37,9 +37,8 @@ pub(super) fn lossy_number(text: &str) -> Option<f64> {
 fn behind_string(mut rest: &[u8]) -> &[u8] {
     loop {
         match rest {
-            [b'\\', _, behind @ ..] => rest = behind,
             [b'"', behind @ ..] => return behind,
-            [_, behind @ ..] => rest = behind,
+            [b'\\', _, behind @ ..] | [_, behind @ ..] => rest = behind,
             [] => return rest,
         }
     }
