@@ -9,6 +9,9 @@ use aws_lc_rs::{digest, rand};
 
 use crate::id::IdSource;
 
+/// The last year that four digits write.
+const LAST_YEAR: i16 = 9999;
+
 /// A moment in UTC, to the millisecond. Displays as RFC 3339 with `Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
@@ -56,8 +59,21 @@ impl Time {
     /// Reads RFC 3339 with any offset; precision below a millisecond is cut.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let timestamp: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(timestamp.as_millisecond()))
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            return Some(Self(timestamp.as_millisecond()));
+        }
+        // The last hours of 9999, which every calendar has, lie beyond what the library holds.
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+        if pieces.date().year() != LAST_YEAR {
+            return None;
+        }
+        let (date, time, offset) = (pieces.date(), pieces.time()?, pieces.to_numeric_offset()?);
+        let day = date - jiff::civil::date(1970, 1, 1);
+        let day_ms = i64::from(day.get_days()) * 86_400_000;
+        let midnight = jiff::civil::Time::midnight();
+        let time_ms = (time.duration_since(midnight)).as_millis();
+        let offset_ms = i64::from(offset.seconds()) * 1000;
+        Some(Self(day_ms + i64::try_from(time_ms).ok()? - offset_ms))
     }
 
     fn timestamp(self) -> jiff::Timestamp {

@@ -23,9 +23,11 @@ pub const MAX_ZIP_CODE_LENGTH: usize = 20;
 /// What every postal code looks like, whatever the country.
 const ZIP_CODE_PATTERN: &str = "^[A-Za-z0-9]([A-Za-z0-9 -]{0,18}[A-Za-z0-9])?$";
 
-/// The states, the federal district, the territories and the military posts.
+/// The states, the federal district, the territories, the freely associated states and the
+/// military posts (Publication 28, appendix B).
 const USPS_STATES: &str = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT \
-     NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC AS GU MP PR VI UM AA AE AP";
+     NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC AS GU MP PR VI UM \
+     FM MH PW AA AE AP";
 
 /// One part of an address that is text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +268,10 @@ mod tests {
             ("PR", "00901-1234"),
             ("AE", "09012"),
             ("DC", "20500"),
+            ("FM", "96941"),
+            ("MH", "96960"),
+            ("PW", "96940"),
+            ("AP", "96303"),
         ] {
             assert!(ResidentialAddress::new(parts(Some("US"), state, zip_code)).is_ok());
         }
@@ -284,7 +290,10 @@ mod tests {
         for zip_code in ["941051234", "94105-123", "9410A", "94105 1234"] {
             assert!(ResidentialAddress::new(parts(Some("US"), "CA", zip_code)).is_err());
         }
-        assert_eq!(USPS_STATES.split_ascii_whitespace().count(), 50 + 1 + 6 + 3);
+        assert_eq!(
+            USPS_STATES.split_ascii_whitespace().count(),
+            50 + 1 + 6 + 3 + 3
+        );
     }
 
     #[test]

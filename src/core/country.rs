@@ -6,7 +6,11 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::error::{FieldCode, Invalid};
 
-/// An assigned alpha-2 code in upper case.
+/// Kosovo: not assigned by ISO, but its people have passports, and banks, the European Union
+/// and the databases of networks write it so.
+const KOSOVO: &str = "XK";
+
+/// An assigned alpha-2 code in upper case, or that of Kosovo.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country(&'static str);
 
@@ -40,6 +44,9 @@ impl Country {
     /// The country of an assigned code; `None` for anything else.
     #[must_use]
     pub fn assigned(code: &str) -> Option<Self> {
+        if code == KOSOVO {
+            return Some(Self(KOSOVO));
+        }
         rust_iso3166::from_alpha2(code).map(|country| Self(country.alpha2))
     }
 
@@ -74,8 +81,12 @@ impl PartialSchema for Country {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .description(Some("An assigned ISO 3166-1 alpha-2 code in upper case."))
-            .enum_values(Some(rust_iso3166::ALL_ALPHA2.iter().copied()))
+            .description(Some(
+                "An assigned ISO 3166-1 alpha-2 code in upper case, or XK for Kosovo.",
+            ))
+            .enum_values(Some(
+                rust_iso3166::ALL_ALPHA2.iter().copied().chain([KOSOVO]),
+            ))
             .examples(["US"])
             .into()
     }
@@ -86,6 +97,9 @@ impl ToSchema for Country {}
 /// The code that was probably meant.
 fn meant(text: &str) -> Option<&'static str> {
     let upper = text.to_ascii_uppercase();
+    if upper == KOSOVO {
+        return Some(KOSOVO);
+    }
     let by_code = rust_iso3166::from_alpha2(&upper).or_else(|| rust_iso3166::from_alpha3(&upper));
     by_code
         .map(|country| country.alpha2)
@@ -164,6 +178,7 @@ const COMMON_NAMES: &[(&str, &str)] = &[
     ("Jamaican", "JM"),
     ("Japanese", "JP"),
     ("Kenyan", "KE"),
+    ("Kosovo|Kosovar|Kosovan|XKX", "XK"),
     ("South Korea|South Korean|Korean", "KR"),
     ("North Korea|North Korean", "KP"),
     ("Laos", "LA"),
@@ -212,6 +227,7 @@ mod tests {
         for code in rust_iso3166::ALL_ALPHA2 {
             assert_eq!(Country::parse(code).map(Country::code), Ok(*code));
         }
+        assert_eq!(Country::parse("XK").map(Country::code), Ok("XK"));
         for text in ["", "us", "XX", "USA", "UK", "U", "840", "ÜS", " US"] {
             let wrong = Country::parse(text).unwrap_err();
             assert_eq!(wrong.code, FieldCode::CountryInvalid);
@@ -235,6 +251,8 @@ mod tests {
             ("Bolivia", "BO"),
             ("South Korea", "KR"),
             (" france ", "FR"),
+            ("Kosovo", "XK"),
+            ("xk", "XK"),
             ("Netherlands", "NL"),
         ] {
             let wrong = Country::parse_nationality(text).unwrap_err();

@@ -1,11 +1,13 @@
 //! A mailbox address. Kept as it was sent; never rewritten, never resolved.
 
 use email_address::{EmailAddress, Options};
+use url::Host;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::personal::Personal;
+use super::text::{SPACE, is_ignorable, is_in};
 use crate::error::{FieldCode, Invalid};
 
 /// The most characters of an address (RFC 5321, erratum 1690).
@@ -37,9 +39,20 @@ impl Email {
             .without_display_text()
             .without_domain_literal()
             .with_required_tld();
-        match EmailAddress::parse_with_options(text, options) {
-            Ok(_) => Ok(Self(Personal::new(text))),
-            Err(_) => wrong("must be an address like ada@example.com"),
+        // Letters of any script stand where ASCII letters may (RFC 6531).
+        let plain: String = text
+            .chars()
+            .map(|character| if character.is_ascii() { character } else { 'a' })
+            .collect();
+        let (local, domain) = text.rsplit_once('@').unwrap_or_default();
+        let accepted = EmailAddress::parse_with_options(&plain, options).is_ok()
+            && local.len() <= MAX_LOCAL_BYTES
+            && !text.chars().any(is_unseen)
+            && is_domain(domain);
+        if accepted {
+            Ok(Self(Personal::new(text)))
+        } else {
+            wrong("must be an address like ada@example.com")
         }
     }
 
@@ -65,6 +78,32 @@ impl Email {
     pub fn fold(text: &str) -> Personal {
         Personal::new(text.to_lowercase())
     }
+}
+
+/// The most bytes before the `@` (RFC 5321, section 4.5.3.1.1).
+const MAX_LOCAL_BYTES: usize = 64;
+
+fn is_unseen(character: char) -> bool {
+    is_ignorable(character) || character.is_control() || is_in(SPACE, character) && character != ' '
+}
+
+/// Whether a domain is one of labels, as RFC 5321 has them and RFC 5890 writes those of any
+/// script; neither an address nor what would first have to be repaired.
+fn is_domain(text: &str) -> bool {
+    let Ok(Host::Domain(plain)) = Host::parse(text) else {
+        return false;
+    };
+    let as_written = text.split('.').count() == plain.split('.').count();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    as_written && plain.split('.').all(is_label) && !plain.rsplit('.').next().is_none_or(is_number)
 }
 
 impl PartialSchema for Email {
@@ -96,6 +135,27 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_any_script_are_addresses() {
+        for text in [
+            "राजेन्द्र@डाटामेल.भारत",
+            "квіточка@пошта.укр",
+            "θσερ@εχαμπλε.ψομ",
+            "user@example.भारत",
+            "josé@bücher.example",
+            "ada@xn--bcher-kva.example",
+            "用户@例子.广告",
+            "ada!#$%&'*+/=?^_`{|}~x@example.com",
+            "\"ada l\"@example.com",
+            "a@3com.com",
+        ] {
+            let email = Email::parse(text).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+            assert_eq!(email.expose(), text);
+        }
+        let local = "é".repeat(33);
+        assert!(Email::parse(&format!("{local}@example.com")).is_err());
+    }
+
+    #[test]
     fn anything_else_is_refused() {
         for text in [
             "",
@@ -119,6 +179,19 @@ mod tests {
             "ada@example.com, eve@example.com",
             "a\0@example.com",
             "mailto:ada@example.com,",
+            "ada@exa!mple.com",
+            "ada@exa_mple.com",
+            "ada@exa&mple.com",
+            "ada@example.com.",
+            "ada@1.2.3.4",
+            "ada@0x7f.1",
+            "ada@example.42",
+            "ada@example。com",
+            "ada@xn--a.com",
+            "ada@ex\u{200d}ample.com",
+            "a\u{200b}da@example.com",
+            "a\u{202e}da@example.com",
+            "ada@example-.com",
         ] {
             assert_eq!(
                 Email::parse(text).unwrap_err().code,

@@ -23,7 +23,11 @@ const ITIN_PARTS: [&str; 3] = [
     "(5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])",
     "[0-9]{4}",
 ];
-const DRIVERS_LICENSE_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9-]{0,24}$";
+/// Numbers that were printed as examples, on cards in wallets and in a pamphlet, and used by
+/// thousands: they belong to nobody.
+const PUBLICISED_SSNS: [&str; 2] = ["078051120", "219099999"];
+/// Some states write asterisks, slashes or spaces into them.
+const DRIVERS_LICENSE_PATTERN: &str = "^[A-Za-z0-9]([A-Za-z0-9*/ -]{0,23}[A-Za-z0-9*/-])?$";
 const PASSPORT_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9-]{4,19}$";
 
 /// What kind of document it is.
@@ -172,7 +176,7 @@ fn read_number(kind: DocumentType, text: &str) -> Result<Personal, Invalid> {
         ),
         DocumentType::DriversLicense => (
             FieldCode::DocumentNumberInvalid,
-            "must be 1 to 25 letters, digits and dashes, not a dash first",
+            "must be 1 to 25 letters, digits, dashes, asterisks, slashes and spaces, a letter or digit first and no space last",
         ),
         DocumentType::Passport => (
             FieldCode::DocumentNumberInvalid,
@@ -182,8 +186,8 @@ fn read_number(kind: DocumentType, text: &str) -> Result<Personal, Invalid> {
     let number = match kind {
         DocumentType::Ssn => nine_digits(text).filter(is_issued_ssn),
         DocumentType::Itin => nine_digits(text).filter(is_issued_itin),
-        DocumentType::DriversLicense => free_number(text, 1, 25),
-        DocumentType::Passport => free_number(text, 5, 20),
+        DocumentType::DriversLicense => free_number(text, (1, 25), b"-*/ "),
+        DocumentType::Passport => free_number(text, (5, 20), b"-"),
     };
     match number {
         Some(number) => Ok(number),
@@ -220,7 +224,8 @@ fn nine_digits(text: &str) -> Option<Personal> {
 fn is_issued_ssn(digits: &Personal) -> bool {
     let digits = digits.expose();
     let area = &digits[..3];
-    area != "000"
+    !PUBLICISED_SSNS.contains(&digits)
+        && area != "000"
         && area != "666"
         && !area.starts_with('9')
         && &digits[3..5] != "00"
@@ -233,12 +238,14 @@ fn is_issued_itin(digits: &Personal) -> bool {
     digits.starts_with('9') && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99)
 }
 
-fn free_number(text: &str, min: usize, max: usize) -> Option<Personal> {
+/// Letters and digits, with signs behind the first; no space stands last.
+fn free_number(text: &str, (min, max): (usize, usize), signs: &[u8]) -> Option<Personal> {
     let accepted = (min..=max).contains(&text.len())
-        && !text.starts_with('-')
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !text.ends_with(' ')
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            .all(|byte| byte.is_ascii_alphanumeric() || signs.contains(&byte));
     accepted.then(|| Personal::new(text))
 }
 
@@ -391,7 +398,12 @@ mod tests {
             (DocumentType::Passport, "123456789012345678901"),
             (DocumentType::Passport, "-12345"),
             (DocumentType::DriversLicense, ""),
-            (DocumentType::DriversLicense, "A 1"),
+            (DocumentType::DriversLicense, "A1 "),
+            (DocumentType::DriversLicense, " A1"),
+            (DocumentType::DriversLicense, "*A1"),
+            (DocumentType::DriversLicense, "A_1"),
+            (DocumentType::Passport, "A 12345"),
+            (DocumentType::Passport, "A*12345"),
             (DocumentType::DriversLicense, "12345678901234567890123456"),
         ] {
             assert_eq!(

@@ -279,7 +279,7 @@ fn decide(review: &mut Review, finding: &Finding, waiting: EndorsementSet) -> Re
         }
         Outcome::Issues => {
             for (place, ground) in finding.grounds.iter().enumerate() {
-                let wanted = ground.requirement;
+                let wanted = asked_as(ground.requirement, review, waiting);
                 let asks = |name: &EndorsementName| {
                     let standing = review.standing(*name);
                     standing.is_some_and(|standing| standing.state(wanted).is_some())
@@ -304,6 +304,18 @@ fn decide(review: &mut Review, finding: &Finding, waiting: EndorsementSet) -> Re
         Outcome::Rejected => {}
     }
     Ok(())
+}
+
+/// A requirement as it is asked for: a field that is one of several may be named alone.
+fn asked_as(named: Requirement, review: &Review, waiting: EndorsementSet) -> Requirement {
+    let standings = waiting.iter().filter_map(|name| review.standing(name));
+    let asked = standings.flat_map(|standing| standing.pending.iter().chain(&standing.complete));
+    let holds = |asked: &&Requirement| !asked.alternatives().and(named.alternatives()).is_empty();
+    let asked: Vec<_> = asked.filter(holds).collect();
+    match asked.first() {
+        Some(first) if !asked.contains(&&named) => **first,
+        _ => named,
+    }
 }
 
 fn not_asked(place: usize, review: &Review, waiting: EndorsementSet) -> Error {

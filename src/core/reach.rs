@@ -32,8 +32,16 @@ impl Reach {
         if text.len() > LONGEST_URL {
             return Err(Refused("must have at most 2048 characters"));
         }
-        let url = Url::parse(text).map_err(|_| Refused(self.accepted()))?;
+        let repaired = std::cell::Cell::new(false);
+        let note = |_| repaired.set(true);
+        let parser = Url::options().syntax_violation_callback(Some(&note));
+        let url = parser.parse(text).map_err(|_| Refused(self.accepted()))?;
         self.check(&url)?;
+        if repaired.get() || !is_as_written(&url, text) {
+            return Err(Refused(
+                "must be a URL as it is written, like https://example.com/hooks",
+            ));
+        }
         Ok(url)
     }
 
@@ -95,6 +103,24 @@ impl Reach {
             Self::Anywhere => "must be an http or https URL",
         }
     }
+}
+
+/// Whether host and port are those of the text: no number that stands for an address, no port
+/// that nobody listens on.
+fn is_as_written(url: &Url, text: &str) -> bool {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => authority,
+    };
+    let same = match url.host() {
+        Some(Host::Ipv4(address)) => host == address.to_string(),
+        Some(Host::Domain(name)) => !host.is_ascii() || host.eq_ignore_ascii_case(name),
+        Some(Host::Ipv6(_)) => true,
+        None => false,
+    };
+    same && url.port() != Some(0)
 }
 
 fn names_loopback(host: &Host<&str>) -> bool {

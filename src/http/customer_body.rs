@@ -30,7 +30,7 @@ pub use super::customer_schema::{CreateCustomer, UpdateCustomer};
 pub const CUSTOMER_TYPE: &str = "individual";
 
 /// Every field of the bodies; `type` stands in that of POST only.
-pub(super) const FIELDS: [&str; 15] = [
+pub(crate) const FIELDS: [&str; 15] = [
     "type",
     "firstName",
     "middleName",
@@ -49,10 +49,11 @@ pub(super) const FIELDS: [&str; 15] = [
 ];
 
 /// The fields of `residentialAddress`.
-const ADDRESS_FIELDS: [&str; 6] = ["line1", "line2", "city", "state", "country", "zipCode"];
+pub(crate) const ADDRESS_FIELDS: [&str; 6] =
+    ["line1", "line2", "city", "state", "country", "zipCode"];
 
 /// The fields of an entry of `identifyingInformation`.
-const DOCUMENT_FIELDS: [&str; 3] = ["type", "issuingCountry", "number"];
+pub(crate) const DOCUMENT_FIELDS: [&str; 3] = ["type", "issuingCountry", "number"];
 
 /// Reads the body of `POST /customers`. Null means absent, save in metadata.
 pub fn read_create(
@@ -196,7 +197,10 @@ fn read_endorsements(fields: &mut Fields<'_, '_>) -> Change<Vec<EndorsementName>
     let mut names = Vec::new();
     for (place, item) in items.iter().enumerate() {
         let read = item.as_str().map_or_else(
-            || Err(Invalid::new(FieldCode::TypeInvalid, "must be a string")),
+            || {
+                let message = "must be a name like usd; the rest that answers show is read-only";
+                Err(Invalid::new(FieldCode::TypeInvalid, message))
+            },
             EndorsementName::parse,
         );
         match read {
@@ -485,6 +489,9 @@ mod tests {
                 "USPS code",
             ),
             (json!({"residentialAddress": {"country": "USA"}}), "like US"),
+            (json!({"address": {}}), "did you mean residentialAddress?"),
+            (json!({"dob": "1990-05-15"}), "did you mean birthDate?"),
+            (json!({"id": "cst_1"}), "is read-only; leave it out"),
             (
                 json!({"identifyingInformation": [{"type": "passport", "issuingCountry": "US", "number": ""}]}),
                 "must not be empty",

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::customers::{Customer, CustomerStatus};
+use super::fields::nearest;
 use super::idempotency::{key_hash, oldest_kept, parse_key};
 use crate::context::Time;
 use crate::core::email::Email;
@@ -185,14 +186,12 @@ const PARAMETERS: [&str; 10] = [
 ];
 
 fn unknown(name: &str) -> Error {
-    let nearest = PARAMETERS.into_iter().min_by_key(|known| {
-        strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase())
-    });
+    let hint = match nearest(name, &PARAMETERS) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("known are {}", PARAMETERS.join(", ")),
+    };
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-    refuse(
-        &name,
-        &format!("is unknown; did you mean {}?", nearest.unwrap_or_default()),
-    )
+    refuse(&name, &format!("is unknown; {hint}"))
 }
 
 fn refuse(name: &str, what: &str) -> Error {
@@ -203,7 +202,12 @@ fn refuse(name: &str, what: &str) -> Error {
 }
 
 fn moment(name: &str, value: &str) -> Result<Time> {
-    Time::parse(value).ok_or_else(|| refuse(name, "must be a moment like 2026-01-31T12:00:00Z"))
+    Time::parse(value).ok_or_else(|| {
+        refuse(
+            name,
+            "must be a moment like 2026-01-31T12:00:00Z; write %2B for a plus",
+        )
+    })
 }
 
 /// The body of a page.
@@ -386,6 +390,10 @@ mod tests {
             ("limit=x", "1 to 100"),
             ("limit=1&limit=2", "more than once"),
             ("emial=a", "did you mean email?"),
+            ("external_id=a", "did you mean externalId?"),
+            ("page=2", "known are status, email,"),
+            ("offset=2", "known are status, email,"),
+            ("startingAfter=a", "known are status, email,"),
             ("status=gone", "active or inactive"),
             ("createdAfter=yesterday", "2026-01-31T12:00:00Z"),
             ("endorsementStatus=ACTIVE", "goes with endorsement"),

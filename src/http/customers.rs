@@ -296,6 +296,7 @@ pub async fn read(
     let body =
         Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
     let tag = etag::of(&body);
+    etag::check_match(&headers, &tag)?;
     if etag::none_match(&headers, &tag)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
@@ -331,7 +332,8 @@ pub async fn list(
 ///
 /// After RFC 7396: what is absent stays, `null` clears, `metadata` and `residentialAddress`
 /// merge by part, `identifyingInformation` is replaced whole, `endorsements` adds to what
-/// was requested. A PATCH that changes nothing answers 200 and leaves `updatedAt` as it is.
+/// was requested. A PATCH that changes nothing answers 200 and leaves `updatedAt` as it is; one that
+/// names a write-only field always counts as a change, so that nobody can test a guess.
 #[utoipa::path(
     patch,
     path = "/customers/{customerId}",
@@ -446,12 +448,13 @@ pub(super) async fn find(app: &App, project: i64, id: &str) -> Result<roster::Cu
 }
 
 fn check_match(headers: &HeaderMap, customer: &roster::Customer) -> Result<()> {
-    if !headers.contains_key(header::IF_MATCH) {
+    let conditions = [header::IF_MATCH, header::IF_NONE_MATCH];
+    if !conditions.iter().any(|name| headers.contains_key(name)) {
         return Ok(());
     }
     let body =
         Customer::new(&customer.row, &customer.profile, customer.review.as_ref()).to_json()?;
-    etag::check_match(headers, &etag::of(&body))
+    etag::check_change(headers, &etag::of(&body))
 }
 
 /// The effect of writing a draft.

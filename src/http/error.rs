@@ -204,7 +204,10 @@ fn refusal(status: StatusCode) -> Error {
         401 => (Code::TokenMissing, "send a bearer token"),
         403 => (Code::ScopeMissing, "the key may not do this"),
         404 | 410 => (Code::NotFound, "there is no such path"),
-        405 => (Code::MethodNotAllowed, "the Allow header names the methods"),
+        405 => (
+            Code::MethodNotAllowed,
+            "the Allow header names the methods. A page in a browser, which asks by OPTIONS first, is never let in: a token in a page is everybody's, so call from your server",
+        ),
         408 => (Code::RequestTimeout, "the request did not arrive in time"),
         412 => (Code::PreconditionFailed, "a precondition does not hold"),
         413 => (Code::BodyTooLarge, "the body is too large"),

@@ -24,6 +24,22 @@ pub fn none_match(headers: &HeaderMap, tag: &HeaderValue) -> Result<bool> {
     listed(headers, &header::IF_NONE_MATCH, tag, true)
 }
 
+/// Refuses a change unless `If-Match` is absent or names the tag, and `If-None-Match` is absent
+/// or does not.
+///
+/// # Errors
+/// `preconditionFailed`; `headerInvalid` when one is no list of tags.
+pub fn check_change(headers: &HeaderMap, tag: &HeaderValue) -> Result<()> {
+    check_match(headers, tag)?;
+    if headers.contains_key(header::IF_NONE_MATCH) && none_match(headers, tag)? {
+        return Err(Error::new(
+            Code::PreconditionFailed,
+            "If-None-Match names the present version",
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses unless `If-Match` is absent or names the tag.
 ///
 /// # Errors
@@ -50,20 +66,47 @@ fn listed(
         let detail = format!("{name} must be * or a list of entity tags in double quotes");
         Error::new(Code::HeaderInvalid, detail)
     };
-    let mut found = false;
-    for list in headers.get_all(name) {
-        let list = list.to_str().map_err(|_| malformed())?;
-        for item in list.split(',').map(str::trim) {
-            let plain = item.strip_prefix("W/").unwrap_or(item);
-            let quoted = plain.len() >= 2 && plain.starts_with('"') && plain.ends_with('"');
-            if item != "*" && !quoted {
-                return Err(malformed());
-            }
-            let item = if weak { plain } else { item };
-            found |= item == "*" || tag == item;
+    let (mut found, mut any) = (false, false);
+    let values: Vec<_> = headers.get_all(name).iter().collect();
+    if values.is_empty() {
+        return Ok(false);
+    }
+    if let [star] = values[..]
+        && star.as_bytes().trim_ascii() == b"*"
+    {
+        return Ok(true);
+    }
+    for list in values {
+        for (is_weak, listed) in tags(list.as_bytes()).ok_or_else(malformed)? {
+            any = true;
+            found |= (weak || !is_weak) && tag.as_bytes() == listed;
         }
     }
-    Ok(found)
+    if any { Ok(found) } else { Err(malformed()) }
+}
+
+/// The tags of a list, in their quotes, and whether each is weak; `None` when it is no list of
+/// tags. A comma within quotes is part of the tag, and elements may be empty (RFC 9110, sections
+/// 8.8.3 and 5.6.1.2).
+fn tags(mut list: &[u8]) -> Option<Vec<(bool, &[u8])>> {
+    let mut tags = Vec::new();
+    loop {
+        while let [b' ' | b'\t' | b',', rest @ ..] = list {
+            list = rest;
+        }
+        if list.is_empty() {
+            return Some(tags);
+        }
+        let weak = list.starts_with(b"W/");
+        let opaque = &list[if weak { 2 } else { 0 }..];
+        let inner = opaque.strip_prefix(b"\"")?;
+        let end = inner.iter().position(|byte| *byte == b'"')?;
+        tags.push((weak, &opaque[..end + 2]));
+        list = inner[end + 1..].trim_ascii_start();
+        if !list.is_empty() && !list.starts_with(b",") {
+            return None;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +129,11 @@ mod tests {
             ("\"other\"", false, false),
             (&format!("\"other\", {text}"), true, true),
             (&weak, true, false),
+            (&format!("\"a,b\", {text}"), true, true),
+            (&format!(", ,\"a\" ,, {text} ,"), true, true),
+            (&format!("\"\",W/\"x,\",{text}"), true, true),
+            ("\"a,b\"", false, false),
+            ("\"\u{e9}\"", false, false),
         ] {
             assert_eq!(
                 none_match(&with(header::IF_NONE_MATCH, value), &tag).unwrap(),
@@ -98,11 +146,22 @@ mod tests {
                 "{value}"
             );
         }
-        for malformed in ["", "no-quotes", "\"open", "a, *"] {
+        for malformed in [
+            "",
+            "no-quotes",
+            "\"open",
+            "a, *",
+            "*, \"a\"",
+            ",",
+            "\"a\" \"b\"",
+            "w/\"a\"",
+        ] {
             let refused = none_match(&with(header::IF_NONE_MATCH, malformed), &tag).unwrap_err();
             assert_eq!(refused.code(), Code::HeaderInvalid, "{malformed}");
         }
         assert!(check_match(&HeaderMap::new(), &tag).is_ok());
+        assert!(check_change(&HeaderMap::new(), &tag).is_ok());
+        assert!(!none_match(&HeaderMap::new(), &tag).unwrap());
         assert_ne!(of(b"a"), of(b"b"));
     }
 }

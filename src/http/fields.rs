@@ -14,6 +14,67 @@ pub const MAX_ERRORS: usize = 100;
 /// Longer names are not compared with the known ones.
 const MAX_COMPARED_LENGTH: usize = 64;
 
+/// What answers show of a resource and no body sets.
+const READ_ONLY: [&str; 12] = [
+    "id",
+    "object",
+    "type",
+    "status",
+    "wallets",
+    "signedAgreementAt",
+    "createdAt",
+    "updatedAt",
+    "signatureScheme",
+    "disabledReason",
+    "secret",
+    "notes",
+];
+
+/// What other APIs call a field.
+const SYNONYMS: [(&str, &[&str]); 14] = [
+    ("birthDate", &["dob", "dateofbirth", "birthday", "bornon"]),
+    (
+        "residentialAddress",
+        &["address", "homeaddress", "postaladdress", "addr"],
+    ),
+    (
+        "identifyingInformation",
+        &[
+            "ssn",
+            "itin",
+            "taxid",
+            "documents",
+            "document",
+            "idnumber",
+            "passport",
+            "identification",
+        ],
+    ),
+    ("firstName", &["givenname", "forename", "fname"]),
+    ("lastName", &["familyname", "surname", "lname"]),
+    (
+        "phone",
+        &["phonenumber", "mobile", "mobilenumber", "telephone", "tel"],
+    ),
+    ("email", &["emailaddress", "mail"]),
+    ("nationality", &["citizenship"]),
+    ("ipAddress", &["ip", "clientip"]),
+    (
+        "externalId",
+        &["reference", "customerid", "userid", "clientid"],
+    ),
+    (
+        "signedAgreement",
+        &["agreement", "termsaccepted", "tosaccepted"],
+    ),
+    ("zipCode", &["zip", "postalcode", "postcode"]),
+    (
+        "line1",
+        &["street", "addressline1", "street1", "streetaddress"],
+    ),
+    ("state", &["province", "region", "subdivision"]),
+];
+
 /// How alike two names must be for one to be proposed for the other.
 const ALIKE: f64 = 0.6;
 
@@ -66,7 +127,13 @@ impl<'a, 'e> Fields<'a, 'e> {
             let strangers = object.keys().filter(|name| !known.contains(&name.as_str()));
             for name in strangers.take(MAX_ERRORS) {
                 let pointer = format!("{}/{}", fields.pointer, escape(name));
-                fields.errors.push(unknown_field(name, known).at(pointer));
+                let read_only = fields.pointer.is_empty() && READ_ONLY.contains(&name.as_str());
+                let wrong = if read_only {
+                    Invalid::new(FieldCode::UnknownField, "is read-only; leave it out")
+                } else {
+                    unknown_field(name, known)
+                };
+                fields.errors.push(wrong.at(pointer));
             }
         }
         fields
@@ -205,9 +272,10 @@ fn unknown_field(name: &str, known: &[&str]) -> Invalid {
     Invalid::new(FieldCode::UnknownField, message)
 }
 
-/// The known name most like this one: the same but for case and separators, or
-/// a few typing errors away.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The known name most like this one: what other APIs call it, the same but for case and
+/// separators, or a few typing errors away.
+#[must_use]
+pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     if name.len() > MAX_COMPARED_LENGTH {
         return None;
     }
@@ -218,6 +286,13 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
             .collect()
     };
     let name = bare(name);
+    let synonym = SYNONYMS
+        .iter()
+        .find(|(_, others)| others.contains(&name.as_str()));
+    let synonym = synonym.and_then(|(meant, _)| known.iter().find(|known| *known == meant));
+    if let Some(meant) = synonym {
+        return Some(meant);
+    }
     known
         .iter()
         .map(|known| {
@@ -305,7 +380,11 @@ mod tests {
             ("birth_date", "birthDate"),
             ("brithDate", "birthDate"),
             ("first-name", "firstName"),
-            ("zip", "known are"),
+            ("zip", "zipCode"),
+            ("dob", "birthDate"),
+            ("Date-of-Birth", "birthDate"),
+            ("surname", "lastName"),
+            ("address", "known are"),
             ("zipcode", "zipCode"),
             ("lastNam", "lastName"),
             ("colour", "known are"),

@@ -4,6 +4,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
 
 use super::app::App;
 use super::etag;
@@ -111,13 +112,30 @@ fn hash_key(secrets: &Secrets, project: i64, key: &str) -> [u8; 16] {
     secrets.idempotency_hash(project, &[b"key", key.as_bytes()])
 }
 
+/// The body of a POST without what it says is not there: a null is the same as nothing, save in
+/// the caller's own data. A PATCH clears by it.
+fn without_nulls(body: &Map<String, Value>) -> Map<String, Value> {
+    let entries = body.iter().filter(|(_, value)| !value.is_null());
+    let entries = entries.map(|(name, value)| {
+        let value = match value {
+            Value::Object(inner) if name != "metadata" => without_nulls(inner).into(),
+            value => value.clone(),
+        };
+        (name.clone(), value)
+    });
+    entries.collect()
+}
+
 /// What makes two requests the same: method, path without its version, and the
 /// body by value.
 #[must_use]
 pub fn claim(secrets: &Secrets, project: i64, key: &str, request: RequestText<'_>) -> Claim {
     let mut body = Vec::new();
     if let Some(value) = request.body {
-        canonical_object(value, &mut body);
+        match request.method {
+            "POST" => canonical_object(&without_nulls(value), &mut body),
+            _ => canonical_object(value, &mut body),
+        }
     }
     let parts = [
         b"request".as_slice(),
@@ -165,7 +183,7 @@ pub struct RequestText<'a> {
     /// The path below the version prefix.
     pub path: &'a str,
     /// The body, if the call has one.
-    pub body: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    pub body: Option<&'a Map<String, Value>>,
 }
 
 /// What a transaction does; it may run more than once.

@@ -9,17 +9,20 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
-use crate::error::{Code, Error, Result};
+use super::digits::{lossy_number, pointer_to, whole};
+use crate::error::{Code, Error, FieldCode, Invalid, Result};
 
 /// How deep objects and arrays may stand in one another.
 pub const MAX_DEPTH: usize = 32;
 
-/// Doubles below this bound convert to `i128` without loss.
-const WHOLE_BOUND: f64 = 1e38;
+/// A byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads one JSON object: UTF-8, no name twice in any object, at most
-/// [`MAX_DEPTH`] levels. Whole numbers beyond 64 bits are read as doubles.
+/// [`MAX_DEPTH`] levels. A byte order mark before it is skipped (RFC 8259, section 8.1). Whole
+/// numbers beyond 64 bits are read as doubles; a number of which a double loses digits is refused.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>> {
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|invalid| {
         let detail = format!("the body is not UTF-8 at byte {}", invalid.valid_up_to());
         Error::new(Code::BodyNotJson, detail)
@@ -30,7 +33,16 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>> {
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|wrong| not_json(&wrong))?;
     match value {
-        Value::Object(object) => Ok(object),
+        Value::Object(object) => {
+            let lossy = lossy_number(text).map(|number| {
+                let invalid = Invalid::new(
+                    FieldCode::TypeInvalid,
+                    "a number has more digits than are kept; send it as a string",
+                );
+                invalid.at(pointer_to(&object, number))
+            });
+            lossy.map_or(Ok(object), |wrong| Err(Error::invalid_fields(vec![wrong])))
+        }
         other => {
             let kind = match other {
                 Value::Null => "null",
@@ -194,12 +206,6 @@ fn canonical_number(number: &Number, out: &mut Vec<u8>) {
     out.extend_from_slice(spelled.as_bytes());
 }
 
-/// The whole number that a double is, if it is one.
-fn whole(value: f64) -> Option<i128> {
-    #[expect(clippy::cast_possible_truncation, reason = "whole and below the bound")]
-    (value.fract() == 0.0 && value.abs() < WHOLE_BOUND).then_some(value as i128)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -241,7 +247,8 @@ mod tests {
             r#"{"secret":"\ud800"}"#,
             "{\"secret\":\"\n\"}",
             r#"{"secret":NaN}"#,
-            "\u{feff}{}",
+            "{\u{feff}}",
+            "\u{feff}\u{feff}{}",
             r#"{"a":1,}"#,
             "'secret'",
         ] {
@@ -260,6 +267,11 @@ mod tests {
             (wrong.code(), wrong.detail()),
             (Code::BodyNotJson, "the body is not UTF-8 at byte 6")
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert!(parse_object("\u{feff}{\"a\":1}".as_bytes()).is_ok());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod customer_schema;
 pub mod customers;
 pub mod deliveries;
 pub mod diagnosis;
+mod digits;
 pub mod docs;
 pub mod endorsements;
 pub mod erasure;

@@ -24,10 +24,24 @@ impl FromRequest<App> for JsonBody {
 
 /// Refuses a body that is not declared as JSON.
 pub(super) fn check_json(headers: &HeaderMap) -> Result<()> {
+    check_encoding(headers)?;
     if is_json(headers) {
         return Ok(());
     }
     let detail = "send the body with Content-Type: application/json";
+    Err(Error::new(Code::UnsupportedMediaType, detail))
+}
+
+/// Refuses a body that is compressed.
+fn check_encoding(headers: &HeaderMap) -> Result<()> {
+    let plain = |value: &axum::http::HeaderValue| {
+        let value = value.as_bytes().trim_ascii();
+        value.is_empty() || value.eq_ignore_ascii_case(b"identity")
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    let detail = "send the body as it is, without Content-Encoding";
     Err(Error::new(Code::UnsupportedMediaType, detail))
 }
 

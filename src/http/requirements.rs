@@ -571,13 +571,13 @@ pub fn example() -> Value {
     json!({
         "object": "customerRequirements",
         "customerId": "cst_01kg9y4g00ehk8awn1t2e5c7vd",
-        "policy": {"name": "default", "version": 1},
+        "policy": {"name": "default", "version": 2},
         "data": [{
             "requirement": "email|phone", "state": "missing",
             "endorsements": ["basic", "cryptoCustody", "usd"],
             "alternatives": ["email", "phone"], "code": "missing",
             "message": "Send one of email, phone.", "retryable": true,
-            "policy": {"name": "default", "rule": "contact", "version": 1}
+            "policy": {"name": "default", "rule": "contact", "version": 2}
         }]
     })
 }

@@ -31,7 +31,7 @@ fn a_live_customer_with_little_is_told_what_is_missing() {
     let basic = one(&made, "basic");
     let missing = basic["requirements"]["missing"].as_array().expect("a list");
     for asked in [
-        "firstName",
+        "firstName|lastName",
         "email|phone",
         "signedAgreement",
         "residentialAddress.country",

@@ -26,6 +26,7 @@ mod keys;
 mod overload;
 mod privacy;
 mod requirements;
+mod right_values;
 mod sandbox;
 mod validation;
 mod validation_address;

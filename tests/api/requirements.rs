@@ -53,7 +53,7 @@ fn each_requirement_says_what_it_takes() {
     assert_eq!(contact["alternatives"][1]["name"], "phone");
     assert_eq!(contact["example"], "ada@example.com");
     assert_eq!(answer["schema"]["type"], "object");
-    assert_eq!(answer["policy"], json!({ "name": "default", "version": 1 }));
+    assert_eq!(answer["policy"], json!({ "name": "default", "version": 2 }));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_customer_s_requirements_have_a_state_and_a_rule() {
     );
     assert_eq!(
         contact["policy"],
-        json!({ "name": "default", "rule": "contact", "version": 1 })
+        json!({ "name": "default", "rule": "contact", "version": 2 })
     );
     api.change(&id, &json!({ "phone": "+14155552671" }))
         .wants(200);

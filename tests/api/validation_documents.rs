@@ -202,19 +202,27 @@ fn a_passport_has_5_to_20_letters_digits_and_dashes() {
 }
 
 #[test]
-fn a_drivers_license_has_1_to_25_letters_digits_and_dashes() {
+fn a_drivers_license_has_1_to_25_letters_digits_and_the_signs_that_states_write() {
     let longest = "A".repeat(25);
     accepts_numbers(
         "driversLicense",
         "US",
-        &["1", "D1234567", "D-123-456", &longest],
+        &[
+            "1",
+            "D1234567",
+            "D-123-456",
+            "D 123",
+            "DOE**JA123AB",
+            "MH/12",
+            &longest,
+        ],
     );
     let long = "A".repeat(26);
     refuses_numbers(
         "driversLicense",
         "US",
         "documentNumberInvalid",
-        &["D 123", "D.123", "É1", &long],
+        &["D 123 ", " D123", "*D123", "D.123", "É1", &long],
     );
 }
 

@@ -291,3 +291,145 @@ fn rows_that_end_in_a_carriage_return_alone_are_rows_of_their_own() {
     assert_eq!(counts(&place.import(&file, &[])), [3, 0, 3, 0]);
     assert_eq!(api.all_customers().len(), 3);
 }
+
+#[test]
+fn a_spreadsheet_s_own_ways_are_read() {
+    let place = Place::new();
+    let api = place.api();
+    let text = "\u{feff}firstName,email,signedAgreement,phone,externalId,\n\
+         Ada,ada@example.com,TRUE,'+14155550123,'=a,\n\
+         Grace, grace@example.com ,False,,b,\n\
+         ,,,,,\n  ,,, ,,\n,,\n,,,,,\n";
+    let output = place.import(&place.file("people.csv", text), &[]);
+    assert_eq!(counts(&output), [2, 2, 0, 0], "{output:?}");
+    let customers = api.all_customers();
+    assert_eq!(customers[1]["signedAgreement"], true);
+    assert_eq!(customers[1]["phone"], "+14155550123");
+    assert_eq!(customers[1]["externalId"], "=a");
+    assert_eq!(customers[0]["signedAgreement"], false);
+}
+
+#[test]
+fn a_header_is_judged_once_and_says_what_to_do() {
+    let place = Place::new();
+    let api = place.api();
+    for (text, told) in [
+        (
+            "firstName;email\nAda;ada@example.com\n",
+            "semicolons; save the file with commas",
+        ),
+        (
+            "firstName\temail\nAda\tada@example.com\n",
+            "separated by tabs",
+        ),
+        (
+            "first_nam,mail\nAda,ada@example.com\n",
+            "none of the 2 columns is a field",
+        ),
+        (
+            "Zyxq,zyxq@example.com\nAda,ada@example.com\n",
+            "the first line must name them",
+        ),
+        ("Zyxq,zyxq@example.com\n", "the first line must name them"),
+        (
+            "firstName,emial\nAda,ada@example.com\n",
+            "did you mean email?",
+        ),
+        (
+            "firstName,metadata.plan,metadata\nAda,gold,\"{\"\"a\"\":1}\"\n",
+            "write over each other",
+        ),
+        (
+            "firstName,metadata,metadata.plan\nAda,\"{\"\"a\"\":1}\",gold\n",
+            "write over each other",
+        ),
+        (
+            "firstName,identifyingInformation,identifyingInformation.0.type\nAda,,ssn\n",
+            "write over each other",
+        ),
+    ] {
+        let file = place.file("people.csv", text);
+        for more in [&[][..], &["--dry-run"]] {
+            let output = place.import(&file, more);
+            assert!(!output.status.success(), "{text}: {output:?}");
+            assert!(output.stderr.contains(told), "{text}: {output:?}");
+            assert!(!output.stderr.to_lowercase().contains("zyxq"), "{output:?}");
+        }
+    }
+    assert!(api.all_customers().is_empty());
+}
+
+#[test]
+fn an_export_is_imported_again_without_loss() {
+    let place = Place::new();
+    let api = place.api();
+    let mut person = full_customer();
+    person["externalId"] = json!("=cmd|' /C calc'!A0");
+    person["residentialAddress"]["line1"] = json!("@1 Market Street");
+    person["metadata"] = json!({ "plan": "=1+1", "seats": 3, "none": null });
+    person["endorsements"] = json!(["usd"]);
+    api.create(&person);
+    api.create(&minimal_customer());
+    let gone = api.create(&minimal_customer()).id();
+    api.delete(&format!("/customers/{gone}")).wants(200);
+    for (number, format) in ["csv", "jsonl"].into_iter().enumerate() {
+        let file = place.folder.path().join(format!("people.{format}"));
+        let name = file.to_str().expect("plain");
+        let data = place.server.data.to_str().expect("plain");
+        let output = oms(
+            &[
+                "customers",
+                "export",
+                "--project",
+                &place.project,
+                "--data",
+                data,
+                "--format",
+                format,
+                "--output",
+                name,
+                "--with-pii",
+                "--reason",
+                "moving",
+            ],
+            &[],
+        );
+        assert!(output.status.success(), "{output:?}");
+        if format == "csv" {
+            let text = fs::read_to_string(&file).expect("in order");
+            assert!(
+                text.contains(",'=cmd|' /C calc'!A0,") && text.contains("'@1 Market"),
+                "{text}"
+            );
+        }
+        let other = Place {
+            server: Server::start(&[]),
+            project: fresh_name(&format!("again{number}")),
+            folder: Folder::new(),
+        };
+        let again = other.api();
+        let output = other.import(&file, &[]);
+        assert_eq!(counts(&output), [3, 2, 0, 1], "{output:?}");
+        assert!(output.stderr.contains("/status"), "{output:?}");
+        let plain = |mut one: Value| {
+            for name in ["id", "createdAt", "updatedAt", "signedAgreementAt"] {
+                one[name] = Value::Null;
+            }
+            one
+        };
+        let kept = |api: &crate::support::Api| -> Vec<Value> {
+            let all = api.all_customers().into_iter();
+            let mut all: Vec<_> = all
+                .filter(|one| one["status"] == "active")
+                .map(plain)
+                .collect();
+            all.sort_by_key(|one| one["externalId"].to_string());
+            all
+        };
+        assert_eq!(kept(&again), kept(&api));
+        assert_eq!(
+            again.listed("?email=ada@example.com").len(),
+            api.listed("?email=ada@example.com").len()
+        );
+    }
+}

@@ -234,7 +234,8 @@ fn issues_name_what_is_to_be_mended_or_are_refused_whole() {
         (&custody["status"], &usd["status"]),
         (&json!("ISSUES"), &json!("ISSUES"))
     );
-    assert!(lists(&usd, "issues", "lastName") && lists(&custody, "issues", "lastName"));
+    let name = "firstName|lastName";
+    assert!(lists(&usd, "issues", name) && lists(&custody, "issues", name));
     let tax = "identifyingInformation.ssn|identifyingInformation.itin";
     assert!(lists(&usd, "issues", tax), "{usd:#}");
     // It does not ask for a tax number; so it is the verification that is at issue.

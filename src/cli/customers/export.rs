@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::spreadsheet::guarded;
 use crate::cli::origin::origin;
 use crate::cli::terminal::{
     ProjectArguments, at, must_be_a_file, must_exist, progress_bar, run_to_end,
@@ -246,7 +247,7 @@ impl Output {
         }
         let columns = self.columns();
         let object: Map<String, Value> = serde_json::from_slice(&json).map_err(Error::internal)?;
-        let cells = columns.iter().map(|column| cell(&object, column));
+        let cells = columns.iter().map(|column| guarded(cell(&object, column)));
         match &mut self.records {
             Some(records) => records.write_record(cells).map_err(Error::internal),
             None => Ok(()),

@@ -10,6 +10,7 @@ pub mod import;
 mod prepare;
 mod report;
 mod rows;
+mod spreadsheet;
 
 use clap::{Args, Subcommand};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Map, Value};
 
-use super::csv_rows::Header;
+use super::csv_rows::{Header, without_answer};
 use crate::cli::terminal::at;
 use crate::error::{Code, Error, Result};
 use crate::http::json::parse_object;
@@ -41,7 +41,7 @@ impl Row {
     pub(super) fn body(&self, max_bytes: usize) -> Result<Map<String, Value>> {
         match &self.text {
             Text::Json(line) if line.len() > max_bytes => Err(too_large(max_bytes)),
-            Text::Json(line) => parse_object(line),
+            Text::Json(line) => parse_object(line).and_then(without_answer),
             Text::Csv(header, record) => {
                 if record.as_slice().len() > max_bytes {
                     return Err(too_large(max_bytes));
@@ -85,6 +85,7 @@ impl Rows {
         if is_csv(path)? {
             let mut from = csv::ReaderBuilder::new()
                 .buffer_capacity(BUFFER)
+                .flexible(true)
                 .from_reader(file);
             let header = from.headers().map_err(|_| no_header(path))?;
             let header = Arc::new(Header::read(header).map_err(|what| at(path.display(), what))?);
@@ -177,7 +178,12 @@ fn next_line(
 fn next_record(from: &mut csv::Reader<File>, header: &Arc<Header>) -> Result<Option<Row>> {
     let mut record = csv::StringRecord::new();
     let before = from.position().line();
-    match from.read_record(&mut record) {
+    let mut read = from.read_record(&mut record);
+    // A spreadsheet writes the rows below its last one as commas alone.
+    while matches!(read, Ok(true)) && record.iter().all(|cell| cell.trim().is_empty()) {
+        read = from.read_record(&mut record);
+    }
+    match read {
         Ok(false) => Ok(None),
         Ok(true) => Ok(Some(Row {
             line: record.position().map_or(before, csv::Position::line),
@@ -187,14 +193,6 @@ fn next_record(from: &mut csv::Reader<File>, header: &Arc<Header>) -> Result<Opt
             // The reader's own words never hold a value, but they hold numbers
             // that mean nothing here.
             let (line, detail) = match cause.kind() {
-                csv::ErrorKind::UnequalLengths {
-                    pos,
-                    expected_len,
-                    len,
-                } => (
-                    pos.as_ref().map_or(before, csv::Position::line),
-                    format!("the row has {len} cells, the header has {expected_len}"),
-                ),
                 csv::ErrorKind::Utf8 { pos, .. } => (
                     pos.as_ref().map_or(before, csv::Position::line),
                     "the row is not UTF-8".to_owned(),

@@ -156,8 +156,7 @@ mod tests {
     #[test]
     fn the_built_in_policy_is_that_of_the_contract() {
         let basic = [
-            "firstName",
-            "lastName",
+            "firstName|lastName",
             "email|phone",
             "birthDate",
             "nationality",
@@ -171,9 +170,9 @@ mod tests {
         ];
         assert_eq!(names(EndorsementName::Basic, "DE"), basic);
         let custody = names(EndorsementName::CryptoCustody, "DE");
-        assert_eq!(custody[..12], basic);
+        assert_eq!(custody[..11], basic);
         assert_eq!(
-            custody[12..],
+            custody[11..],
             ["identifyingInformation", "identityVerification"]
         );
         assert_eq!(names(EndorsementName::Usd, "DE"), custody);
@@ -186,6 +185,12 @@ mod tests {
             assert!(us.iter().any(|name| name == only_there), "{us:?}");
         }
         assert_eq!(us.len(), custody.len() + 3);
+        for territory in ["AS", "GU", "MP", "PR", "UM", "VI"] {
+            assert_eq!(
+                names(EndorsementName::Usd, territory),
+                [&custody[..], &us[us.len() - 1..]].concat()
+            );
+        }
     }
 
     #[test]

@@ -249,7 +249,7 @@ mod tests {
                 assert!(told.starts_with(&line(from)), "{told}");
             }
         }
-        assert!(refused("version = 1", "version = 0").contains("from 1"));
+        assert!(refused("version = 2", "version = 0").contains("from 1"));
         assert!(refused(", \"residentialAddress.country\"", "").contains("depends on"));
         assert!(parse("").is_err() && parse("[").is_err());
     }

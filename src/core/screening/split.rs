@@ -100,9 +100,9 @@ impl Reader {
                 continue;
             }
             match character {
-                // The last seven repeat or lengthen what stands before.
-                '\'' | '’' | '‘' | '`' | 'ʼ' | 'ʻ' | 'ʿ' | 'ʾ' | '´' | '\u{640}' | '々' | '〻'
-                | 'ゝ' | 'ゞ' | 'ヽ' | 'ヾ' | 'ー' => {}
+                '\'' | '’' | '‘' | '`' | 'ʼ' | 'ʻ' | 'ʿ' | 'ʾ' | '´' | '\u{640}'
+                // They repeat or lengthen what stands before.
+                | '々' | '〻' | 'ゝ' | 'ゞ' | 'ヽ' | 'ヾ' | 'ー' => {}
                 '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' => {
                     self.end(part, false);
                     self.letter(character);

@@ -109,9 +109,15 @@ fn what_is_not_seen_hides_nobody() {
 fn extra_words_hide_nobody() {
     let screener = screener();
     let many = |count: usize, word: &str| -> String {
-        let letters = ('a'..='z').cycle().take(count);
-        let words: Vec<_> = letters.map(|letter| format!("{word}{letter}")).collect();
-        words.join(" ")
+        let words: Vec<String> = (0..count)
+            .map(|number| {
+                format!(
+                    "{word}{} ",
+                    char::from(b'a' + u8::try_from(number % 26).expect("a letter"))
+                )
+            })
+            .collect();
+        words.concat()
     };
     for padding in [
         "A B C D E F G H I J K L".to_owned(),
