@@ -62,6 +62,10 @@ enum Scenario {
     Filter,
     /// Twice the load that the server can carry.
     Overload,
+    /// Retries and look-ups where all customers share a mail address; long, so only when named or with --full.
+    Retries,
+    /// One project's reads beside another's filters that nobody fits; only when named or with --full.
+    Neighbours,
     /// Requests while everybody is screened again by a new watch list; long, so only when named or with --full.
     Rescreen,
     /// The second engine beside pgbench and the embedded one; needs PostgreSQL, so only when named or with --full.
@@ -78,7 +82,7 @@ enum Scenario {
     reason = "these are flags of a command line"
 )]
 struct Options {
-    /// The scenarios to run [default: all but rescreen, postgres and million]
+    /// The scenarios to run [default: all but retries, neighbours, rescreen, postgres and million]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// Run every scenario, million too
@@ -130,7 +134,11 @@ impl Options {
                 self.full
                     || !matches!(
                         scenario,
-                        Scenario::Million | Scenario::Postgres | Scenario::Rescreen
+                        Scenario::Million
+                            | Scenario::Neighbours
+                            | Scenario::Postgres
+                            | Scenario::Rescreen
+                            | Scenario::Retries
                     )
             } else {
                 self.only.contains(scenario)

@@ -95,6 +95,8 @@ impl Dice {
 pub struct People {
     /// Seed of every value.
     pub seed: u64,
+    /// Whether all have the same mail address and external id.
+    pub share: bool,
 }
 
 impl People {
@@ -113,8 +115,17 @@ impl People {
         );
     }
 
+    /// The mail address, where all have the same.
+    pub fn shared_email(self) -> String {
+        format!("all.{:016x}@example.com", scatter(self.seed))
+    }
+
     /// Appends the email address of customer `n`.
     pub fn email(self, n: u64, out: &mut Vec<u8>) {
+        if self.share {
+            out.extend_from_slice(self.shared_email().as_bytes());
+            return;
+        }
         let hash = self.hash(n, 3);
         let (first, last) = (pick(&FIRST, hash), pick(&LAST, hash >> 8));
         let (first, last) = (first.to_ascii_lowercase(), last.to_ascii_lowercase());
@@ -135,7 +146,7 @@ impl People {
             1 + (hash >> 32) % 12,
             1 + (hash >> 40) % 28,
         );
-        let external = self.hash(n, 4);
+        let external = self.hash(if self.share { 0 } else { n }, 4);
         put(
             out,
             format_args!(

@@ -189,13 +189,13 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Makes a sandbox key of the project `bench`.
-    pub fn create(options: &Options, place: &Place) -> Result<Self> {
+    /// Makes a sandbox key of a project.
+    pub fn create(options: &Options, place: &Place, project: &str) -> Result<Self> {
         let command = [
             "keys",
             "create",
             "--project",
-            "bench",
+            project,
             "--mode",
             "sandbox",
             "--json",

@@ -12,6 +12,7 @@ pub mod metrics;
 
 pub mod core;
 pub mod store;
+mod sync;
 pub mod vault;
 
 pub mod http;

@@ -4,6 +4,7 @@
 mod auth;
 mod baseline;
 mod create;
+mod hard;
 mod million;
 mod overload;
 mod postgres;
@@ -55,6 +56,8 @@ fn measure(scenario: Scenario, rig: &mut Rig) -> Result<()> {
         Scenario::List => reads::list(rig),
         Scenario::Filter => reads::filter(rig),
         Scenario::Overload => overload::measure(rig),
+        Scenario::Retries => hard::retries(rig),
+        Scenario::Neighbours => hard::neighbours(rig),
         Scenario::Million => million::measure(rig),
     }
 }

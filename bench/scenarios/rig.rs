@@ -106,7 +106,7 @@ impl<'a> Rig<'a> {
         let ready = server.wait_ready()?;
         let credentials = match self.credentials.take() {
             Some(credentials) => credentials,
-            None => Credentials::create(self.options, &place)?,
+            None => Credentials::create(self.options, &place, "bench")?,
         };
         let token = credentials.token(server.address)?;
         self.credentials = Some(credentials);
@@ -172,6 +172,21 @@ impl<'a> Rig<'a> {
         self.credentials = None;
         self.customers = Arc::new(Customers::new(self.options.seed));
         Ok(())
+    }
+
+    /// The same, and whoever is created from now on shares what customers are looked up by.
+    pub fn start_over_sharing(&mut self) -> Result<()> {
+        self.start_over()?;
+        self.customers = Arc::new(Customers::sharing(self.options.seed));
+        Ok(())
+    }
+
+    /// The running server as another project sees it.
+    pub fn target_of(&mut self, project: &str) -> Result<Target> {
+        let address = self.target()?.address;
+        let (server, _) = self.running.as_ref().ok_or("no server runs")?;
+        let credentials = Credentials::create(self.options, &self.place(), project)?;
+        Ok(Target::new(server, &credentials.token(address)?))
     }
 
     /// A target with at least `CUSTOMERS_MIN` customers, created outside any measurement.
@@ -340,10 +355,18 @@ impl Customers {
         Self {
             people: People {
                 seed: scatter(seed),
+                share: false,
             },
             next: AtomicU64::new(0),
             made: Mutex::default(),
         }
+    }
+
+    /// None yet, and all will share what they are looked up by.
+    pub fn sharing(seed: u64) -> Self {
+        let mut customers = Self::new(seed);
+        customers.people.share = true;
+        customers
     }
 
     /// All that exist.

@@ -10,7 +10,7 @@ use moka::sync::Cache;
 
 use super::asset::Asset;
 use super::failures::Failures;
-use super::idempotency::InFlight;
+use super::in_flight::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
 use super::retries::Retries;

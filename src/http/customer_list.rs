@@ -279,7 +279,7 @@ fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
 async fn read_page(app: &App, filter: Filter) -> Result<Page> {
     app.installation
         .store
-        .read(move |tx| customer::page(tx, &filter))
+        .read_for(filter.project, move |tx| customer::page(tx, &filter))
         .await
 }
 
@@ -295,7 +295,9 @@ async fn made_by(app: &App, project: i64, key: &str) -> Result<CustomerId> {
     let record = app
         .installation
         .store
-        .read(move |tx| idempotency::find(tx, &claim, hash, &oldest))
+        .read_for(project, move |tx| {
+            idempotency::find(tx, &claim, hash, &oldest)
+        })
         .await?;
     let id = record.and_then(|(record, _)| CustomerId::parse(&record.resource));
     Ok(id.unwrap_or(CustomerId::from_bytes([0; 16])))

@@ -438,7 +438,7 @@ pub(super) async fn find(app: &App, project: i64, id: &str) -> Result<roster::Cu
     let found = app
         .installation
         .store
-        .read(move |tx| customer::find(tx, project, id))
+        .read_for(project, move |tx| customer::find(tx, project, id))
         .await?
         .ok_or_else(missing)?;
     roster::Customer::open(found, &app.installation.master)?.ok_or_else(missing)

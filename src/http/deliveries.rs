@@ -234,7 +234,8 @@ pub async fn list(
     };
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let read = move |tx: &mut Tx<'_>| rows::newest_first(tx, id, &before, state, most);
-    let mut found = app.installation.store.read(read).await?;
+    let store = &app.installation.store;
+    let mut found = store.read_for(place.project, read).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| has_more).map(|last| last.id);
@@ -284,7 +285,7 @@ pub async fn retry(
         let found = app
             .installation
             .store
-            .read(read)
+            .read_for(project, read)
             .await?
             .ok_or_else(missing)?;
         need_enabled(&webhook)?;

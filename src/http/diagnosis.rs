@@ -79,7 +79,7 @@ pub async fn diagnose(
     let event = EventId::parse(&event).ok_or_else(missing)?;
     let id = webhook.row.id;
     let present = webhook.subscription.clone();
-    let read = app.installation.store.read(move |tx| {
+    let read = app.installation.store.read_for(project, move |tx| {
         let linked = event_rows::holding(tx, project, event.as_bytes())?;
         let delivery = rows::find(tx, id, deliveries::id_of(id, event))?;
         let history = webhook_subscription::history(tx, id, &present)?;

@@ -279,7 +279,9 @@ async fn read_changes(
         let rows = app
             .installation
             .store
-            .read(move |tx| crate::store::event::latest(tx, (project, &id), edge, ROWS))
+            .read_for(project, move |tx| {
+                crate::store::event::latest(tx, (project, &id), edge, ROWS)
+            })
             .await?;
         let Some(oldest) = rows.last() else { break };
         edge = oldest.sequence;

@@ -335,7 +335,7 @@ pub async fn page(
     let mut filter = wanted.filter.clone();
     for _ in 0..ROUNDS {
         let now = filter.clone();
-        let told = installation.store.read(move |tx| {
+        let told = installation.store.read_for(now.project, move |tx| {
             let (rows, next) = event_list::newest_first(tx, &now)?;
             Ok((customer_version::tell(tx, rows)?, next))
         });
@@ -399,7 +399,7 @@ pub async fn find(
 ) -> Result<Event> {
     let missing = || Error::new(Code::NotFound, "there is no such event");
     let id = EventId::parse(text).ok_or_else(missing)?;
-    let found = installation.store.read(move |tx| {
+    let found = installation.store.read_for(project, move |tx| {
         let row = event::holding(tx, project, id.as_bytes())?;
         customer_version::tell(tx, row.into_iter().collect())
     });

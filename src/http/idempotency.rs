@@ -1,14 +1,9 @@
 //! Exactly once: the key, the effect and the kept answer are one transaction.
 //! Contract section 3.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex};
-
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::watch;
 
 use super::app::App;
 use super::etag;
@@ -255,7 +250,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     // at the keys that others used.
     let is_known = app.used_keys.may_contain(hash);
     if (is_known || app.foreign_retries.are_common())
-        && let Some(found) = store.read(recall).await?
+        && let Some(found) = store.read_for(claim.project, recall).await?
     {
         if !is_known {
             app.foreign_retries.note(true);
@@ -268,7 +263,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         let effect = match prepare().await {
             Ok(effect) => effect,
             Err(refused) => {
-                return match store.read(recall).await? {
+                return match store.read_for(claim.project, recall).await? {
                     Some(found) => replay(app, claim, found),
                     None => Err(refused),
                 };
@@ -393,71 +388,6 @@ fn answer_of(status: StatusCode, body: Vec<u8>, replayed: bool) -> Response {
         answer.headers_mut().insert(REPLAYED_HEADER, yes);
     }
     answer
-}
-
-/// The requests that run now, by key: what they ask, and when they end.
-type Runs = Mutex<HashMap<(i64, [u8; 16]), ([u8; 16], watch::Receiver<()>)>>;
-
-/// The requests that run now, by key.
-#[derive(Debug, Default)]
-pub struct InFlight(Arc<Runs>);
-
-/// Takes its request out of [`InFlight`] when it ends, however it ends.
-struct Running {
-    all: Arc<Runs>,
-    key: (i64, [u8; 16]),
-    /// Dropped last of all, which wakes those who wait.
-    _end: watch::Sender<()>,
-}
-
-impl InFlight {
-    /// Notes that a request runs. The same request again is refused; another
-    /// one with the same key waits, because only the end of the first tells
-    /// whether the key is taken, and by what.
-    async fn enter(&self, claim: Claim) -> Result<Running> {
-        loop {
-            match self.try_enter(claim)? {
-                Ok(running) => return Ok(running),
-                // An error is the end of the sender, which is what is waited for.
-                Err(mut end) => while end.changed().await.is_ok() {},
-            }
-        }
-    }
-
-    fn try_enter(&self, claim: Claim) -> Result<std::result::Result<Running, watch::Receiver<()>>> {
-        let key = (claim.project, claim.key_hash);
-        match lock(&self.0).entry(key) {
-            Entry::Vacant(free) => {
-                let (sender, end) = watch::channel(());
-                free.insert((claim.fingerprint, end));
-                Ok(Ok(Running {
-                    all: Arc::clone(&self.0),
-                    key,
-                    _end: sender,
-                }))
-            }
-            Entry::Occupied(taken) if taken.get().0 != claim.fingerprint => {
-                Ok(Err(taken.get().1.clone()))
-            }
-            Entry::Occupied(_) => Err(Error::new(
-                Code::IdempotencyInProgress,
-                "the first request with this Idempotency-Key is still running",
-            )
-            .retry_after_s(1)),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        lock(&self.all).remove(&self.key);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .expect("no code panics while it holds this lock")
 }
 
 #[cfg(test)]

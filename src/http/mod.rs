@@ -23,6 +23,7 @@ pub mod failures;
 pub mod fields;
 pub mod health;
 pub mod idempotency;
+pub mod in_flight;
 pub mod json;
 mod kept_answer;
 mod limits;

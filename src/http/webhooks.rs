@@ -127,7 +127,7 @@ pub(super) async fn find(
     let found = app
         .installation
         .store
-        .read(move |tx| rows::find(tx, project, id));
+        .read_for(project, move |tx| rows::find(tx, project, id));
     let found = found.await?.ok_or_else(missing)?;
     webhook::Webhook::open(found, &app.installation.master)?.ok_or_else(missing)
 }
@@ -248,10 +248,9 @@ pub async fn list(
         None => [0xff; 16],
     };
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let found = app
-        .installation
-        .store
-        .read(move |tx| rows::of_project(tx, project, &before, most));
+    let found = app.installation.store.read_for(project, move |tx| {
+        rows::of_project(tx, project, &before, most)
+    });
     let mut opened = Vec::new();
     for found in found.await? {
         opened.extend(webhook::Webhook::open(found, &app.installation.master)?.map(|one| one.0));

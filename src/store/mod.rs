@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod erasure;
 pub mod event;
 pub mod event_list;
+mod gauge;
 pub mod idempotency;
 pub mod inspect;
 pub mod key_register;
@@ -28,6 +29,7 @@ mod postgres;
 mod pressure;
 pub mod project;
 mod queue;
+mod read_queue;
 pub mod relocation;
 pub mod rescreening;
 mod space;
@@ -35,6 +37,7 @@ mod sql;
 mod sqlite;
 mod tail;
 mod trail;
+mod turns;
 mod tx;
 mod value;
 pub mod verification;
@@ -66,6 +69,9 @@ use crate::vault::ChainKey;
 use chain::Audit;
 use postgres::Postgres;
 use sqlite::Sqlite;
+
+/// The server itself, where it takes its turn among projects.
+const OWN: i64 = 0;
 
 /// The store: one of two engines behind one door.
 #[derive(Clone)]
@@ -117,7 +123,7 @@ impl Store {
         }
     }
 
-    /// Runs a closure over a snapshot.
+    /// Runs a closure over a snapshot, for the server itself.
     ///
     /// # Errors
     /// Those of the closure; `serviceUnavailable` when the queue is full.
@@ -125,9 +131,21 @@ impl Store {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.read_for(OWN, work).await
+    }
+
+    /// As [`Self::read`], for a caller of a project: projects take turns.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_for<T: Send + 'static>(
+        &self,
+        project: i64,
+        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         match &self.0 {
-            Engine::Sqlite(engine) => engine.read(work).await,
-            Engine::Postgres(engine) => engine.read(work).await,
+            Engine::Sqlite(engine) => engine.read(project, work).await,
+            Engine::Postgres(engine) => engine.read(project, work).await,
         }
     }
 
@@ -141,8 +159,8 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         match &self.0 {
-            Engine::Sqlite(engine) => engine.read_blocking(work),
-            Engine::Postgres(engine) => engine.read_blocking(work),
+            Engine::Sqlite(engine) => engine.read_blocking(OWN, work),
+            Engine::Postgres(engine) => engine.read_blocking(OWN, work),
         }
     }
 

@@ -2,12 +2,12 @@
 //! and that the edge reads to refuse a write before anything is done for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::gauge::{Counted, Gauge};
 use super::queue::now;
 use crate::config::Config;
 use crate::metrics;
@@ -16,29 +16,14 @@ use crate::metrics;
 /// ready meanwhile. More would only take the processors from everybody else.
 const BATCHES_UNDER_WAY: usize = 2;
 
-/// The average time of a write remembers about as many.
-const MEMORY: u64 = 256;
-
-/// What is under way and how fast it is done. Relaxed atomics: an estimate that is a moment
-/// old refuses a request more or less, no harm.
+/// What is under way, and what would be too much.
 #[derive(Debug)]
 pub(super) struct Pressure {
     opened: Instant,
     limits: Limits,
     /// Where requests wait for their turn, first come, first served.
     door: Arc<Semaphore>,
-    /// Requests that wait there or were let in.
-    admitted: AtomicUsize,
-    /// Jobs that were queued and have not run.
-    waiting: AtomicUsize,
-    /// Jobs that were queued and have no result.
-    unfinished: AtomicUsize,
-    /// Nanoseconds that a write takes from the time of all, averaged while there is work.
-    pace_ns: AtomicU64,
-    /// When a batch ended last, or requests came after a pause, in nanoseconds since `opened`.
-    paced_at: AtomicU64,
-    /// When a batch ended last, or jobs came after a pause.
-    moved_at: AtomicU64,
+    gauge: crate::sync::Arc<Gauge>,
 }
 
 /// What is too much.
@@ -85,16 +70,6 @@ pub struct Admission {
     _permit: OwnedSemaphorePermit,
 }
 
-/// One request or job; it is counted until this is dropped.
-#[derive(Debug)]
-pub(super) struct Counted {
-    pressure: Arc<Pressure>,
-    count: Count,
-}
-
-/// One of the counts.
-type Count = fn(&Pressure) -> &AtomicUsize;
-
 impl Pressure {
     /// No pressure.
     pub(super) fn new(limits: Limits) -> Arc<Self> {
@@ -102,18 +77,13 @@ impl Pressure {
             opened: now(),
             door: Arc::new(Semaphore::new(limits.under_way())),
             limits,
-            admitted: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
-            unfinished: AtomicUsize::new(0),
-            pace_ns: AtomicU64::new(0),
-            paced_at: AtomicU64::new(0),
-            moved_at: AtomicU64::new(0),
+            gauge: Gauge::new(),
         })
     }
 
     /// Lets a request in when it is its turn; `None` when that takes too long.
-    pub(super) async fn admit(self: &Arc<Self>) -> Option<Admission> {
-        let one = self.count_ahead(|pressure| &pressure.admitted);
+    pub(super) async fn admit(&self) -> Option<Admission> {
+        let one = Counted::admitted(&self.gauge, || self.clock());
         let door = Arc::clone(&self.door);
         let permit = match Arc::clone(&door).try_acquire_owned() {
             Ok(permit) => permit,
@@ -130,40 +100,16 @@ impl Pressure {
 
     /// Counts a job that is being queued: as one that waits until it runs, and as one without
     /// a result until it has one.
-    pub(super) fn enter(self: &Arc<Self>) -> (Counted, Counted) {
-        let waiting = self.count_ahead(|pressure| &pressure.waiting);
-        let (is_first, unfinished) = self.count(|pressure| &pressure.unfinished);
-        if is_first {
-            self.moved_at.store(self.clock(), Relaxed);
-        }
-        (waiting, unfinished)
-    }
-
-    fn count_ahead(self: &Arc<Self>, count: Count) -> Counted {
-        let (is_first, one) = self.count(count);
-        if is_first && self.ahead() == 1 {
-            self.paced_at.store(self.clock(), Relaxed);
-        }
-        one
-    }
-
-    fn count(self: &Arc<Self>, count: Count) -> (bool, Counted) {
-        let is_first = count(self).fetch_add(1, Relaxed) == 0;
-        let pressure = Arc::clone(self);
-        (is_first, Counted { pressure, count })
-    }
-
-    fn ahead(&self) -> usize {
-        let admitted = self.admitted.load(Relaxed);
-        admitted.max(self.waiting.load(Relaxed))
+    pub(super) fn enter(&self) -> (Counted, Counted) {
+        Counted::queued(&self.gauge, || self.clock())
     }
 
     /// Whether one more write would be refused later or wait too long.
     pub(super) fn is_too_high(&self) -> bool {
-        let ahead = self.ahead();
+        let ahead = self.gauge.ahead();
         // An idle store takes whatever comes, without a look at the clock.
         ahead > 0
-            && (self.waiting.load(Relaxed) >= self.limits.queue
+            && (self.gauge.waiting() >= self.limits.queue
                 || self.is_too_long(self.stood_still())
                 || (ahead > self.limits.under_way() && self.estimate(ahead) > self.limits.wait))
     }
@@ -174,28 +120,17 @@ impl Pressure {
     }
 
     fn estimate(&self, ahead: usize) -> Duration {
-        Duration::from_nanos(self.pace_ns.load(Relaxed).saturating_mul(ahead as u64))
+        Duration::from_nanos(self.gauge.estimate_ns(ahead))
     }
 
-    /// How long no batch has ended, although there are jobs. A request that takes its time
-    /// before it has any says nothing of the store.
     fn stood_still(&self) -> Duration {
-        if self.unfinished.load(Relaxed) == 0 {
-            return Duration::ZERO;
-        }
-        let since = self.moved_at.load(Relaxed);
-        Duration::from_nanos(self.clock().saturating_sub(since))
+        Duration::from_nanos(self.gauge.stood_still_ns(|| self.clock()))
     }
 
     /// A batch ended, whatever came of it.
     pub(super) fn batch_ended(&self, jobs: usize) {
         metrics::BATCH_SIZE.observe(jobs as u64);
-        let clock = self.clock();
-        let took = clock.saturating_sub(self.paced_at.swap(clock, Relaxed));
-        self.moved_at.store(clock, Relaxed);
-        let average = self.pace_ns.load(Relaxed).saturating_mul(MEMORY);
-        let pace = average.saturating_add(took) / (MEMORY + jobs as u64);
-        self.pace_ns.store(pace, Relaxed);
+        self.gauge.batch_ended(jobs, self.clock());
     }
 
     fn clock(&self) -> u64 {
@@ -203,14 +138,9 @@ impl Pressure {
     }
 }
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        (self.count)(&self.pressure).fetch_sub(1, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
     use std::task::{Context, Waker};
 
     use super::*;
@@ -226,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn the_estimate_is_what_is_under_way_at_the_pace_of_all() {
         let pressure = pressure(Duration::from_millis(5));
-        pressure.pace_ns.store(1_000_000, Relaxed);
+        pressure.gauge.pace_ns.store(1_000_000, Relaxed);
         let mut inside = Vec::new();
         for _ in 0..4 {
             inside.push(pressure.admit().await.unwrap());
@@ -249,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn what_fits_into_two_batches_is_let_in_however_slow_single_writes_were() {
         let pressure = pressure(Duration::from_millis(5));
-        pressure.pace_ns.store(1_000_000_000, Relaxed);
+        pressure.gauge.pace_ns.store(1_000_000_000, Relaxed);
         let mut inside = Vec::new();
         for _ in 0..4 {
             assert!(!pressure.is_too_high());
@@ -289,14 +219,17 @@ mod tests {
     #[tokio::test]
     async fn the_pace_follows_the_last_writes_and_not_one_that_was_slow() {
         let pressure = pressure(Duration::from_secs(1));
-        pressure.pace_ns.store(1_000_000, Relaxed);
+        pressure.gauge.pace_ns.store(1_000_000, Relaxed);
         let _inside = pressure.admit().await;
         pressure.batch_ended(1_000_000);
-        assert!(pressure.pace_ns.load(Relaxed) < 10_000, "many fast ones");
-        pressure.pace_ns.store(1_000_000, Relaxed);
-        pressure.paced_at.store(0, Relaxed);
+        assert!(
+            pressure.gauge.pace_ns.load(Relaxed) < 10_000,
+            "many fast ones"
+        );
+        pressure.gauge.pace_ns.store(1_000_000, Relaxed);
+        pressure.gauge.paced_at.store(0, Relaxed);
         pressure.batch_ended(1);
-        let pace = pressure.pace_ns.load(Relaxed);
+        let pace = pressure.gauge.pace_ns.load(Relaxed);
         assert!((900_000..2_000_000).contains(&pace), "{pace}");
     }
 }

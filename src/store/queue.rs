@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Tx;
-use super::pressure::{Counted, Limits, Pressure};
+use super::gauge::Counted;
+use super::pressure::{Limits, Pressure};
 use super::trail::Trail;
 use crate::error::{Error, Result};
 use crate::metrics::Refusal;
@@ -111,19 +112,6 @@ impl Queue {
         result(self.submit(work)?).await
     }
 
-    /// Queues work and holds up its caller until the result is there.
-    pub(super) fn call_blocking<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let answer = self.submit(work)?;
-        // The runtime forbids its own threads to block; another may.
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| answer.blocking_recv().unwrap_or_else(|_| Err(gone())));
-            waiting.join().unwrap_or_else(|_| Err(gone()))
-        })
-    }
-
     /// Queues work.
     pub(super) fn submit<T: Send + 'static>(
         &self,
@@ -148,18 +136,7 @@ impl Queue {
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> (Box<dyn Job>, Receipt<T>) {
-        let (reply, answer) = oneshot::channel();
-        let (waiting, unfinished) = self.pressure.enter();
-        let job = Box::new(Queued {
-            since: now(),
-            work,
-            result: None,
-            reply,
-            waiting: Some(waiting),
-            _unfinished: unfinished,
-            trail: Trail::begin(self.name),
-        });
-        (job, answer)
+        job(self.name, &self.pressure, work)
     }
 
     /// Whether it takes work and nobody waits.
@@ -184,12 +161,38 @@ impl Queue {
     }
 }
 
+/// Work that is to be run under a pressure, and where its result arrives. `name` is that of
+/// its spans.
+pub(super) fn job<T: Send + 'static>(
+    name: &'static str,
+    pressure: &Arc<Pressure>,
+    work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+) -> (Box<dyn Job>, Receipt<T>) {
+    let (reply, answer) = oneshot::channel();
+    let (waiting, unfinished) = pressure.enter();
+    let job = Box::new(Queued {
+        since: now(),
+        work,
+        result: None,
+        reply,
+        waiting: Some(waiting),
+        _unfinished: unfinished,
+        trail: Trail::begin(name),
+    });
+    (job, answer)
+}
+
 /// Waits for what arrives.
 pub(super) async fn result<T>(receipt: Receipt<T>) -> Result<T> {
     receipt.await.unwrap_or_else(|_| Err(gone()))
 }
 
-fn gone() -> Error {
+/// As [`result`], where a thread may wait.
+pub(super) fn result_blocking<T>(receipt: Receipt<T>) -> Result<T> {
+    receipt.blocking_recv().unwrap_or_else(|_| Err(gone()))
+}
+
+pub(super) fn gone() -> Error {
     Error::unavailable("the store is away", 5)
 }
 

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::chain::Audit;
 use super::pressure::{Limits, Pressure};
-use super::queue::{self, Depth, Job, Queue, Receipt, now};
+use super::queue::{self, Depth, Queue, Receipt, now};
+use super::read_queue::{ReadQueue, Reads};
 use super::space::{self, Space};
 use super::tail::Tail;
 use super::wal::{self, Log};
@@ -43,7 +44,7 @@ const PREPARED_STATEMENTS: usize = 128;
 pub(super) struct Sqlite {
     writer: Arc<Mutex<Writer>>,
     writes: Queue,
-    reads: Queue,
+    reads: ReadQueue,
     stop_checkpoints: Sender<()>,
     audit: Arc<OnceLock<Audit>>,
     space: Arc<Space>,
@@ -79,12 +80,12 @@ impl Sqlite {
         let note = log.note_file();
 
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
-        let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
+        let (reads, read_jobs) = ReadQueue::new(Limits::of_reads(config));
         let (stop_checkpoints, stopped) = bounded(1);
         let tail = Arc::new(Tail::default());
         let mut threads = Vec::new();
         for reader in readers {
-            let jobs = read_jobs.clone();
+            let jobs = Arc::clone(&read_jobs);
             let tail = Arc::clone(&tail);
             threads.push(spawn("store-read", move || {
                 read_loop(&reader, &tail, &jobs);
@@ -123,16 +124,18 @@ impl Sqlite {
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
+        project: i64,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reads.call(work).await
+        self.reads.call(project, work).await
     }
 
     pub(super) fn read_blocking<T: Send + 'static>(
         &self,
+        project: i64,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reads.call_blocking(work)
+        self.reads.call_blocking(project, work)
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -280,8 +283,8 @@ pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
         .map_err(Error::internal)
 }
 
-fn read_loop(connection: &Connection, tail: &Tail, jobs: &Receiver<Box<dyn Job>>) {
-    for mut job in jobs {
+fn read_loop(connection: &Connection, tail: &Tail, jobs: &Reads) {
+    while let Some(mut job) = jobs.pop() {
         if job.waited(now()).is_none() {
             continue;
         }

@@ -56,9 +56,9 @@ fn the_server_does_what_the_model_does() {
         let run = || {
             let mut server = server.borrow_mut();
             let mut world = World::new(&mut server);
-            operations
-                .iter()
-                .for_each(|operation| world.step(operation));
+            for operation in &operations {
+                world.step(operation);
+            }
             world.check_all();
         };
         catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {

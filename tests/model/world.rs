@@ -51,19 +51,19 @@ impl<'a> World<'a> {
             Operation::CreateInACrash(body, after) => self.create_in_a_crash(body, *after),
             Operation::Refused(body) => self.refused(body),
             Operation::List(filter, limit) => self.list(filter, *limit),
-            Operation::Retry(which, same) => self.retry(which, *same),
-            Operation::Reuse(which) => self.reuse(which),
-            Operation::Find(which) => self.find(which),
+            Operation::Retry(which, same) => self.retry(*which, *same),
+            Operation::Reuse(which) => self.reuse(*which),
+            Operation::Find(which) => self.find(*which),
             Operation::Crash => self.crash(),
             _ if self.customers.is_empty() => {
                 let nobody = "/customers/cst_01h2xcejqtf2nbrexx3vqjhp41";
                 self.api.get(nobody).problem(404, "notFound");
             }
-            Operation::Patch(who, body, keyed, when) => self.patch(who, body, *keyed, *when),
-            Operation::Delete(who, keyed) => self.delete(who, *keyed),
-            Operation::Get(who, when) => self.get(who, *when),
-            Operation::Simulate(who, name, to, reasons) => self.simulate(who, *name, to, *reasons),
-            Operation::Requirements(who) => self.requirements(who),
+            Operation::Patch(who, body, keyed, when) => self.patch(*who, body, *keyed, *when),
+            Operation::Delete(who, keyed) => self.delete(*who, *keyed),
+            Operation::Get(who, when) => self.get(*who, *when),
+            Operation::Simulate(who, name, to, reasons) => self.simulate(*who, *name, to, *reasons),
+            Operation::Requirements(who) => self.requirements(*who),
         }
     }
 
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
         self.learn(key, &body, answer);
     }
 
-    fn at(&self, who: &Index) -> usize {
+    fn at(&self, who: Index) -> usize {
         who.index(self.customers.len())
     }
 
@@ -202,7 +202,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn patch(&mut self, who: &Index, body: &Value, keyed: bool, when: Condition) {
+    fn patch(&mut self, who: Index, body: &Value, keyed: bool, when: Condition) {
         let place = self.at(who);
         let mut after = self.customers[place].clone();
         let body = after.without_guesses(body);
@@ -223,7 +223,7 @@ impl<'a> World<'a> {
         self.send(place, kept, call, (after, effect));
     }
 
-    fn delete(&mut self, who: &Index, keyed: bool) {
+    fn delete(&mut self, who: Index, keyed: bool) {
         let place = self.at(who);
         let mut after = self.customers[place].clone();
         let effect = if after.is_active {
@@ -238,7 +238,7 @@ impl<'a> World<'a> {
         self.send(place, kept, call, (after, effect));
     }
 
-    fn simulate(&mut self, who: &Index, name: usize, to: &'static str, with_reasons: bool) {
+    fn simulate(&mut self, who: Index, name: usize, to: &'static str, with_reasons: bool) {
         let place = self.at(who);
         let mut after = self.customers[place].clone();
         let path = format!(
@@ -276,7 +276,7 @@ impl<'a> World<'a> {
         tag
     }
 
-    fn get(&mut self, who: &Index, when: Condition) {
+    fn get(&mut self, who: Index, when: Condition) {
         let place = self.at(who);
         let tag = self.tag(place);
         let path = format!("/customers/{}", self.customers[place].id);
@@ -293,7 +293,7 @@ impl<'a> World<'a> {
     }
 
     /// The first answer again, however the same request is spelt.
-    fn retry(&self, which: &Index, same: bool) {
+    fn retry(&self, which: Index, same: bool) {
         if self.kept.is_empty() {
             return;
         }
@@ -322,7 +322,7 @@ impl<'a> World<'a> {
         );
     }
 
-    fn reuse(&self, which: &Index) {
+    fn reuse(&self, which: Index) {
         if self.kept.is_empty() {
             return;
         }
@@ -333,7 +333,7 @@ impl<'a> World<'a> {
         assert_eq!(problem["resourceId"], self.customers[kept.customer].id);
     }
 
-    fn find(&self, which: &Index) {
+    fn find(&self, which: Index) {
         if self.kept.is_empty() {
             return;
         }
@@ -345,7 +345,6 @@ impl<'a> World<'a> {
     fn list(&self, filter: &Filter, limit: usize) {
         let mut wanted: Vec<_> = self.customers.iter().rev().collect();
         let query = match filter {
-            Filter::All => String::new(),
             Filter::Status(status) => {
                 wanted.retain(|one| one.is_active == (*status == "active"));
                 format!("&status={status}")
@@ -372,7 +371,7 @@ impl<'a> World<'a> {
                 )
             }
             Filter::Made(who) if !self.customers.is_empty() => {
-                let shown = &self.customers[self.at(who)].body;
+                let shown = &self.customers[self.at(*who)].body;
                 let shown: Value = serde_json::from_slice(shown).expect("JSON");
                 let at = shown["createdAt"].as_str().expect("a time").to_owned();
                 wanted.retain(|one| {
@@ -381,7 +380,8 @@ impl<'a> World<'a> {
                 });
                 format!("&createdBefore={at}")
             }
-            Filter::Made(_) => String::new(),
+            // Where nobody was made, there is no time to go by.
+            Filter::All | Filter::Made(_) => String::new(),
         };
         self.check_list(&query, limit, &wanted);
     }
@@ -412,7 +412,7 @@ impl<'a> World<'a> {
     }
 
     /// What is required says the same as the endorsements of the customer.
-    fn requirements(&self, who: &Index) {
+    fn requirements(&self, who: Index) {
         let customer = &self.customers[self.at(who)];
         let path = format!("/customers/{}/requirements", customer.id);
         let required = self.api.get(&path).wants(200).json();

@@ -23,11 +23,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::Receiver;
-
 use super::chain::Audit;
 use super::pressure::{Limits, Pressure};
 use super::queue::{Depth, Job, Queue, now};
+use super::read_queue::{ReadQueue, Reads};
 use super::sqlite::spawn;
 use super::tx::Tx;
 use crate::config::{Config, Database};
@@ -49,7 +48,7 @@ const READ_TRIES: u32 = 5;
 /// The engine and its threads.
 pub(super) struct Postgres {
     writes: Queue,
-    reads: Queue,
+    reads: ReadQueue,
     audit: Arc<OnceLock<Audit>>,
     company: Arc<Company>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -65,7 +64,7 @@ impl Postgres {
         migrate::run(database)?;
         let database = Arc::new(database.clone());
         let (writes, write_jobs) = Queue::new("write", Limits::of_writes(config));
-        let (reads, read_jobs) = Queue::new("read", Limits::of_reads(config));
+        let (reads, read_jobs) = ReadQueue::new(Limits::of_reads(config));
         let audit = Arc::new(OnceLock::new());
         let company = Arc::new(Company::of(database.write_connections));
         let (writing, reading) = (Arc::default(), Arc::default());
@@ -83,7 +82,7 @@ impl Postgres {
         }
         for _ in 0..config.read_threads {
             let line = Line::new(Arc::clone(&database), Arc::clone(&reading));
-            let jobs = read_jobs.clone();
+            let jobs = Arc::clone(&read_jobs);
             threads.push(spawn("store-read", move || read_loop(line, &jobs))?);
         }
         Ok(Self {
@@ -97,16 +96,18 @@ impl Postgres {
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
+        project: i64,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reads.call(work).await
+        self.reads.call(project, work).await
     }
 
     pub(super) fn read_blocking<T: Send + 'static>(
         &self,
+        project: i64,
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.reads.call_blocking(work)
+        self.reads.call_blocking(project, work)
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -189,12 +190,12 @@ impl Session {
     }
 }
 
-fn read_loop(mut line: Line, jobs: &Receiver<Box<dyn Job>>) {
+fn read_loop(mut line: Line, jobs: &Reads) {
     loop {
         line.leave_work_to_others();
-        let Ok(first) = jobs.recv() else { return };
+        let Some(first) = jobs.pop() else { return };
         // What waits behind it came before the snapshot, so it may look at the same one.
-        let more = jobs.try_iter().take(READS_TOGETHER - 1);
+        let more = std::iter::from_fn(|| jobs.try_pop()).take(READS_TOGETHER - 1);
         let mut together: Vec<_> = std::iter::once(first).chain(more).collect();
         together.retain(|job| job.waited(now()).is_some());
         read_together(&mut line, together);
