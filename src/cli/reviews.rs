@@ -282,7 +282,7 @@ async fn decide(desk: &Desk, act: Act, decision: Decision) -> Result<()> {
         println!("noted; a second person has to agree");
     }
     for name in EndorsementName::ALL {
-        if let Some(status) = draft.row.endorsements[name as usize] {
+        if let Some(status) = draft.row().endorsements[name as usize] {
             println!("{} {}", name.name(), status.name());
         }
     }

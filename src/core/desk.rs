@@ -261,9 +261,7 @@ impl Desk {
         let mut note = Event::of_customer(EventKind::CustomerOpened, &[]);
         note.detail.reason = Some(reason.to_owned());
         let settled = Settled::unmoved(customer.row.endorsements, customer.review.clone());
-        let mut draft =
-            roster::endorse(customer, settled, Some(note), &self.origin, &self.context)?;
-        draft.row.updated_at = customer.row.updated_at;
+        let draft = roster::endorse(customer, settled, Some(note), &self.origin, &self.context)?;
         self.write(&draft).await
     }
 
@@ -271,7 +269,7 @@ impl Desk {
         if self.installation.store.write(draft.writer()).await? {
             return Ok(());
         }
-        Err(stale(draft.row.version))
+        Err(stale(draft.row().version))
     }
 
     /// How many customers another policy would move, and how; and how many there are.

@@ -115,7 +115,7 @@ pub fn prepare(
     let events = [Event::with_reason(EventKind::CustomerErased, reason)];
     let event = event::seal(&events, (old.project, old.id), origin, key, context)?;
     let draft = roster::tombstone(customer, &event, key, context, &installation.secrets)?;
-    let erased_at = draft.row.updated_at;
+    let erased_at = draft.row().updated_at;
     let row = ErasureRow {
         customer: old.id,
         project: old.project,

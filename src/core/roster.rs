@@ -51,8 +51,8 @@ pub struct Customer {
 
 /// A customer as it is to be stored.
 pub struct Draft {
-    /// The row to write.
-    pub row: CustomerRow,
+    /// The row to write. Nobody alters it any more: its profile is bound to it.
+    row: CustomerRow,
     /// What answers return of the sealed part.
     pub profile: Profile,
     /// What is known of the endorsements beyond their statuses.
@@ -318,7 +318,8 @@ pub fn update(
     }))
 }
 
-/// Changes nothing but endorsements.
+/// Changes nothing but endorsements. A note of somebody who looked changes no answer, so the
+/// time of the last change stays.
 ///
 /// # Errors
 /// None that a caller can cause.
@@ -331,9 +332,13 @@ pub fn endorse(
 ) -> Result<Draft> {
     let old = &customer.row;
     let asked = Asked::follow(customer.review.as_ref(), &mut settled, context);
+    let updated_at = match note {
+        Some(_) => old.updated_at,
+        None => context.now().max(old.updated_at),
+    };
     let mut row = CustomerRow {
         version: old.version + 1,
-        updated_at: context.now().max(old.updated_at),
+        updated_at,
         endorsements: settled.endorsements,
         ..old.clone()
     };
@@ -488,6 +493,12 @@ fn seal_identity(row: &mut CustomerRow, identity: &Identity, key: &SealingKey, c
 }
 
 impl Draft {
+    /// The row to write.
+    #[must_use]
+    pub const fn row(&self) -> &CustomerRow {
+        &self.row
+    }
+
     /// The same change as what a verification by the provider made of the customer.
     #[must_use]
     pub fn answering(mut self, answer: verification_rows::Answer) -> Self {

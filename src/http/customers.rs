@@ -462,8 +462,8 @@ pub(super) fn effect(draft: &Draft, status: StatusCode, key: DataKey) -> Result<
     let write = draft.writer();
     Ok(Effect {
         status,
-        body: Customer::new(&draft.row, &draft.profile, draft.review.as_ref()).to_json()?,
-        resource: draft.row.id.to_string(),
+        body: Customer::new(draft.row(), &draft.profile, draft.review.as_ref()).to_json()?,
+        resource: draft.row().id.to_string(),
         key,
         write: Box::new(move |tx| {
             write(tx).map(|written| {

@@ -90,8 +90,8 @@ pub(super) fn seal(
     let claim = claim(secrets, tenant.project, &row.key, create_request(&row.body));
     let clock = tenant.settings.clock(context);
     let draft = roster::create(&row.new, tenant, &key, &clock, secrets)?;
-    let answer = Customer::new(&draft.row, &draft.profile, draft.review.as_ref()).to_json()?;
-    let resource = draft.row.id.to_string();
+    let answer = Customer::new(draft.row(), &draft.profile, draft.review.as_ref()).to_json()?;
+    let resource = draft.row().id.to_string();
     let record = keep_answer(claim, resource, StatusCode::CREATED, &answer, &key, context);
     let write = Write {
         record,
