@@ -140,8 +140,9 @@ fn refused(data: &Path, damage: &str) -> String {
     );
     let log = |path: &Path| !path.to_string_lossy().ends_with("-shm");
     for (path, bytes) in before.iter().filter(|(path, _)| log(path)) {
-        let after = fs::read(path).unwrap_or_else(|cause| panic!("{damage}: {path:?} {cause}"));
-        assert!(after == *bytes, "{damage}: {path:?} was changed");
+        let after =
+            fs::read(path).unwrap_or_else(|cause| panic!("{damage}: {} {cause}", path.display()));
+        assert!(after == *bytes, "{damage}: {} was changed", path.display());
     }
     let other = serve(data, &[("OMS_ACCEPT_LOSS", "0badf00d")]);
     assert!(!other.status.success(), "{damage}: another name was taken");

@@ -132,9 +132,9 @@ impl Medium {
         let Some(place) = self.names.get(path).copied() else {
             // A folder: its names.
             let names = std::mem::take(&mut self.pending_names);
-            names
-                .iter()
-                .for_each(|naming| name(&mut self.durable_names, naming));
+            for naming in &names {
+                name(&mut self.durable_names, naming);
+            }
             return;
         };
         let content = &mut self.contents[place];

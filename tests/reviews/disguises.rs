@@ -68,9 +68,8 @@ fn a_disguise_is_a_hit_and_shakes_none_off() {
     ] {
         disguises.push(json!({ "middleName": middle }));
     }
-    let many: String = (b'a'..=b'z')
-        .map(|one| format!("{0}{0} ", one as char))
-        .collect();
+    let pairs: Vec<_> = ('a'..='z').map(|one| format!("{one}{one}")).collect();
+    let many = pairs.join(" ");
     disguises.push(json!({ "middleName": many, "firstName": "T", "lastName": "K" }));
     disguises.push(json!({ "firstName": "FNU", "middleName": null, "lastName": "LNU" }));
     disguises.push(json!({ "firstName": "Pаvel", "middleName": null, "lastName": "Ivаnov" }));
