@@ -128,7 +128,7 @@ fn lists_take_every_moment_and_know_their_parameters() {
         "9999-12-31T23:59:59-12:00",
     ] {
         let before = format!("?createdBefore={moment}");
-        assert_eq!(api.listed(&before), [id.clone()], "{moment}");
+        assert_eq!(api.listed(&before), std::slice::from_ref(&id), "{moment}");
         assert!(api.listed(&format!("?createdAfter={moment}")).is_empty());
     }
     assert_eq!(api.listed("?createdAfter=0000-01-01T00:00:00Z"), [id]);
