@@ -25,6 +25,7 @@ use url::Url;
 
 use connection::Sender;
 use pool::{Place, Pool};
+use resolver::Names;
 
 pub use resolver::Resolver;
 
@@ -141,11 +142,15 @@ impl fmt::Display for Failure {
 
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Outbound(Arc<Parts>);
+pub struct Outbound {
+    parts: Arc<Parts>,
+    /// Whose requests they are.
+    project: i64,
+}
 
 struct Parts {
     tls: TlsConnector,
-    resolver: Resolver,
+    names: Names,
     limits: Limits,
     pool: Pool,
 }
@@ -168,12 +173,24 @@ impl Outbound {
         resolver: Resolver,
         limits: Limits,
     ) -> OmsResult<Self> {
-        Ok(Self(Arc::new(Parts {
-            tls: tls::connector(extra_authorities)?,
-            resolver,
-            limits,
-            pool: Pool::default(),
-        })))
+        Ok(Self {
+            parts: Arc::new(Parts {
+                tls: tls::connector(extra_authorities)?,
+                names: Names::new(resolver),
+                limits,
+                pool: Pool::default(),
+            }),
+            project: 0,
+        })
+    }
+
+    /// The same client for a project, whose names hold up its own requests only.
+    #[must_use]
+    pub fn of_project(&self, project: i64) -> Self {
+        Self {
+            parts: Arc::clone(&self.parts),
+            project,
+        }
     }
 
     /// Sends a request and waits for its answer.
@@ -184,27 +201,27 @@ impl Outbound {
     /// # Errors
     /// When there is no answer.
     pub async fn send(&self, request: &Request<'_>, reach: Reach) -> Result<Answer, Failure> {
-        let deadline = Instant::now() + self.0.limits.total;
+        let deadline = Instant::now() + self.parts.limits.total;
         let refused = |why: crate::core::reach::Refused| Failure::NotAllowed(why.0.to_owned());
         reach.check(request.url).map_err(refused)?;
         let places = timeout_at(deadline, self.places(request.url, reach))
             .await
             .map_err(|_| Failure::TimedOut)??;
-        if let Some((place, sender)) = self.0.pool.take(&places) {
+        if let Some((place, sender)) = self.parts.pool.take(&places) {
             match self.exchange(place, sender, request, deadline).await {
                 Err(Failure::Broken(_)) => {}
                 outcome => return outcome,
             }
         }
-        let connect_by = deadline.min(Instant::now() + self.0.limits.connect);
-        let connected = timeout_at(connect_by, connection::open(&places, &self.0.tls)).await;
+        let connect_by = deadline.min(Instant::now() + self.parts.limits.connect);
+        let connected = timeout_at(connect_by, connection::open(&places, &self.parts.tls)).await;
         let (place, sender) = connected.map_err(|_| Failure::TimedOut)??;
         self.exchange(place, sender, request, deadline).await
     }
 
     /// The checked places that a URL leads to: all of them within reach, or none at all.
     async fn places(&self, url: &Url, reach: Reach) -> Result<Vec<Place>, Failure> {
-        let addresses = self.0.resolver.look_up(url).await?;
+        let addresses = self.parts.names.look_up(self.project, url).await?;
         let secure = url.scheme() == "https";
         let outside = |address: &std::net::SocketAddr| !reach.allows(address.ip(), secure);
         if addresses.iter().any(outside) {
@@ -239,7 +256,7 @@ impl Outbound {
         let status = answer.status().as_u16();
         let (body, whole) = read(answer.into_body(), deadline).await;
         if whole {
-            self.0.pool.give_back(place, sender);
+            self.parts.pool.give_back(place, sender);
         }
         Ok(Answer {
             status,
