@@ -167,6 +167,12 @@ pub struct Config {
     pub geo_database: Option<PathBuf>,
     /// Authorities that outgoing requests trust beside those of the machine.
     pub outbound_ca_file: Option<PathBuf>,
+    /// Where the first start writes the key that it makes; `None`: on standard output.
+    pub credentials_file: Option<PathBuf>,
+    /// Whether debuggers and core dumps may look into the process.
+    pub debuggable: bool,
+    /// Whether memory is kept out of swap.
+    pub lock_memory: bool,
     /// The least important level that is logged.
     pub log_level: tracing::Level,
     /// How the log is written.

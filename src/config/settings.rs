@@ -287,6 +287,9 @@ impl Values {
             accept_loss: self.optional("accept_loss"),
             geo_database: self.path("geo_database")?,
             outbound_ca_file: self.path("outbound_ca_file")?,
+            credentials_file: self.path("credentials_file")?,
+            debuggable: self.parse("debuggable")?,
+            lock_memory: self.parse("lock_memory")?,
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,

@@ -6,6 +6,7 @@
 mod support;
 
 mod damage;
+mod failing;
 mod full;
 mod medium;
 mod power;
