@@ -208,9 +208,9 @@ mod tests {
     fn a_queue_that_is_full_drops_and_counts_and_keeps_room_for_what_is_serious() {
         let (output, open, written) = hanging();
         // The thread takes a block at most before it hangs.
-        let line = [b'.'; BLOCK];
+        let line = vec![b'.'; BLOCK];
         for _ in 0..2 * BYTES / BLOCK {
-            output.say(line.to_vec(), Weight::Routine);
+            output.say(line.clone(), Weight::Routine);
         }
         let dropped = output.waiting.dropped.load(Relaxed);
         assert!(dropped > 0, "{dropped}");

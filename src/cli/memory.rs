@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When the system does not let it, which is better known at a start than after a crash.
 pub(super) fn guard(config: &Config) -> Result<()> {
-    if !config.debuggable {
+    if !config.memory.debuggable {
         // The limit says nothing where a program takes the dumps; that one gets none of what
         // is not dumpable. And nobody but root reads /proc/PID/mem or attaches a debugger.
         let none = Rlimit {
@@ -24,7 +24,7 @@ pub(super) fn guard(config: &Config) -> Result<()> {
         setrlimit(Resource::Core, none).map_err(Error::internal)?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Error::internal)?;
     }
-    if config.lock_memory {
+    if config.memory.locked {
         lock()?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
-    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_provider_url,
+    Config, Database, LogFormat, Memory, OperatorListen, Secret, UnknownFields, is_provider_url,
     is_service_name, is_service_url,
 };
 
@@ -288,8 +288,10 @@ impl Values {
             geo_database: self.path("geo_database")?,
             outbound_ca_file: self.path("outbound_ca_file")?,
             credentials_file: self.path("credentials_file")?,
-            debuggable: self.parse("debuggable")?,
-            lock_memory: self.parse("lock_memory")?,
+            memory: Memory {
+                debuggable: self.parse("debuggable")?,
+                locked: self.parse("lock_memory")?,
+            },
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,

@@ -3,6 +3,7 @@
 use std::io::{BufRead, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -137,12 +138,13 @@ impl Drop for Running {
     }
 }
 
-fn serve(listen: &str, folder: &Folder) -> (Running, std::io::PipeReader) {
+/// Starts a server whose outputs are full from the beginning.
+fn serve(listen: &str, data: &Path) -> (Running, std::io::PipeReader) {
     let (reader, writer) = full_pipe();
     let child = Command::new(env!("CARGO_BIN_EXE_oms"))
         .args(["serve", "--operator-listen", "off", "--listen", listen])
         .arg("--data")
-        .arg(folder.path().join("data"))
+        .arg(data)
         .stdin(Stdio::null())
         .stdout(writer.try_clone().expect("a descriptor"))
         .stderr(writer)
@@ -156,8 +158,8 @@ fn a_greeting_that_nobody_reads_keeps_no_server_from_serving_and_ending() {
     let folder = Folder::new();
     // An address of its own, for nobody can read which port would have been free.
     let [.., high, low] = std::process::id().to_be_bytes();
-    let address = format!("127.{high}.{low}.77:8080");
-    let (mut server, _unread) = serve(&address, &folder);
+    let address = format!("127.{high}.{low}.77:{}", 20_000 + u32::from(low));
+    let (mut server, _unread) = serve(&address, &folder.path().join("data"));
     let address: SocketAddr = address.parse().expect("an address");
     eventually(A_WHILE, "it listens", || TcpStream::connect(address).ok());
     let request = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -174,8 +176,9 @@ fn a_greeting_that_nobody_reads_keeps_no_server_from_serving_and_ending() {
 #[test]
 fn a_start_that_fails_ends_although_nobody_reads_why() {
     let folder = Folder::new();
-    // Not an address of this machine.
-    let (mut server, _unread) = serve("192.0.2.1:8080", &folder);
+    let file = folder.path().join("no-folder");
+    std::fs::write(&file, "").expect("it can be written");
+    let (mut server, _unread) = serve("127.0.0.1:0", &file);
     let ended = eventually(A_WHILE, "it ends", || {
         server.0.try_wait().expect("it can be waited for")
     });
