@@ -59,7 +59,10 @@ pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Res
     if tx.is_spread() {
         return find_unique(tx, claim, oldest);
     }
-    for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
+    // In memory first: what leaves it meanwhile is in the table already. Each is one statement,
+    // so that a retry costs what a read costs.
+    let kept = *oldest..*lookup::EVERYWHERE.1;
+    for id in lookup::newest_targets(tx, hash, &kept, SHARED_AT_MOST)? {
         let found = by_id(tx, &id)?;
         if let Some(found) = found
             && found.0.claim.project == claim.project
@@ -68,7 +71,30 @@ pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Res
             return Ok(Some(found));
         }
     }
-    Ok(None)
+    find_in_table(tx, claim, hash, oldest)
+}
+
+/// Where the look-up is in its table.
+fn find_in_table(
+    tx: &mut Tx<'_>,
+    claim: &Claim,
+    hash: i64,
+    oldest: &[u8; 16],
+) -> Result<Option<Found>> {
+    tx.first(
+        "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
+                i.id, k.wrapped
+         FROM lookups l JOIN idempotency i ON i.id = l.target
+              LEFT JOIN keys.data_keys k ON k.id = i.data_key
+         WHERE l.hash = $1 AND l.target >= $2 AND i.project = $3 AND i.key_hash = $4",
+        &[
+            hash.into(),
+            oldest.into(),
+            claim.project.into(),
+            (&claim.key_hash).into(),
+        ],
+        read_found,
+    )
 }
 
 /// Where the key itself is unique: the first try takes it for free and finds out by the

@@ -41,7 +41,7 @@ pub fn delete(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
 
 /// The rows that a hash leads to in a range and that are not in the table yet, at least the
 /// `limit` newest of them, those of this commit included.
-fn newest_targets(
+pub fn newest_targets(
     tx: &mut Tx<'_>,
     hash: i64,
     range: &Range<Target>,
