@@ -1,19 +1,23 @@
-//! `oms watchlist import|show|screen`.
+//! `oms watchlist import|list|show|remove|screen`.
 
-use std::path::{Path, PathBuf};
+mod files;
+mod show;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use jiff::civil::Date;
 
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::birth_date::BirthDate;
 use crate::core::country::Country;
 use crate::core::installation::Installation;
-use crate::core::screening::{Hit, Subject, THRESHOLD};
-use crate::core::watchlist::{self, File, Kind, Shrinking, Source, Summary};
+use crate::core::screening::{Subject, THRESHOLD};
+use crate::core::watchlist::{self, Import, ListName, Shrinking, Summary};
 use crate::error::{Error, Result};
-use crate::store::rescreening::{self, Rescreening};
+use crate::store::rescreening;
+use files::Paths;
 
 /// What follows `oms watchlist`.
 #[derive(Debug, Args)]
@@ -25,29 +29,26 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Put a list in force, whole or not at all, also while the server runs.
-    Import {
-        /// SDN.CSV as published.
-        file: PathBuf,
-        /// ALT.CSV; the one beside it when not named.
+    Import(ImportArguments),
+    /// Show the lists in force, each with its date.
+    List {
+        /// Print one JSON array.
         #[arg(long)]
-        alt: Option<PathBuf>,
-        /// ADD.CSV; the one beside it when not named.
-        #[arg(long)]
-        add: Option<PathBuf>,
-        /// `SDN_COMMENTS.CSV`; the one beside it when not named.
-        #[arg(long)]
-        comments: Option<PathBuf>,
-        /// Take a list that lost more than half of its entries.
-        #[arg(long)]
-        allow_smaller: bool,
+        json: bool,
     },
-    /// Show which list is in force.
+    /// Show the lists in force, and how far everybody is screened by them.
     Show {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
-    /// Compare a name with the list in force; nothing of it is kept.
+    /// Take a list out of force. Its open hits stay until a person decides.
+    Remove {
+        /// Its name.
+        #[arg(value_parser = ListName::parse)]
+        name: ListName,
+    },
+    /// Compare a name with the lists in force; nothing of it is kept.
     Screen {
         /// The whole name, in any script.
         #[arg(long)]
@@ -67,8 +68,30 @@ enum Command {
     },
 }
 
-/// Largest file that is read.
-const MAX_FILE_BYTES: u64 = 256 << 20;
+#[derive(Debug, Args)]
+struct ImportArguments {
+    /// SDN.CSV or CONS_PRIM.CSV as published, or another list in their columns.
+    file: PathBuf,
+    /// The name of the list, in place of whose last edition this one comes [default: ofac-sdn;
+    /// ofac-consolidated for CONS_PRIM.CSV]
+    #[arg(long, value_parser = ListName::parse)]
+    name: Option<ListName>,
+    /// The day of which the list is, YYYY-MM-DD, where it is not today's.
+    #[arg(long)]
+    date: Option<Date>,
+    /// ALT.CSV; the one beside it when not named.
+    #[arg(long)]
+    alt: Option<PathBuf>,
+    /// ADD.CSV; the one beside it when not named.
+    #[arg(long)]
+    add: Option<PathBuf>,
+    /// `SDN_COMMENTS.CSV`; the one beside it when not named.
+    #[arg(long)]
+    comments: Option<PathBuf>,
+    /// Take a list that lost more than half of its entries.
+    #[arg(long)]
+    allow_smaller: bool,
+}
 
 /// Runs `oms watchlist …`.
 ///
@@ -91,46 +114,34 @@ pub fn run(arguments: Arguments, config: &Config) -> Result<()> {
 async fn carry_out(command: Command, installation: &Installation, context: &Context) -> Result<()> {
     let store = &installation.store;
     match command {
-        Command::Import {
-            file,
-            alt,
-            add,
-            comments,
-            allow_smaller,
-        } => {
-            let source = Source {
-                entries: read(&file)?,
-                aliases: sibling(&file, alt, "alt.csv")?,
-                addresses: sibling(&file, add, "add.csv")?,
-                comments: sibling(&file, comments, "sdn_comments.csv")?,
-            };
-            let list = watchlist::read(&source, |name, count| println!("{name}: {count} records"));
-            let list = list.map_err(|refusal| {
-                Error::internal(format!(
-                    "{refusal}\nnothing was imported; the list in force stays"
-                ))
-            })?;
-            let shrinking = if allow_smaller {
-                Shrinking::Allowed
+        Command::Import(arguments) => import(arguments, installation, context).await?,
+        Command::List { json } => {
+            let (_, lists) = watchlist::summaries(store).await?.unwrap_or_default();
+            if json {
+                println!("{}", show::lines_as_json(&lists));
+            } else if lists.is_empty() {
+                println!("no watch list is in force");
             } else {
-                Shrinking::Refused
-            };
-            let (summary, new) = watchlist::import(store, &list, context.now(), shrinking).await?;
-            if !new {
-                println!("this list is in force already");
+                show::lines(&lists, context.now());
             }
-            show(&summary);
         }
         Command::Show { json } => {
-            let summary = watchlist::summary(store).await?.ok_or_else(none)?;
-            let version = summary.version;
-            let rescreening = store.read(move |tx| rescreening::find(tx, version)).await?;
+            let (version, lists) = in_force(installation).await?;
+            let far = store.read(move |tx| rescreening::find(tx, version)).await?;
             if json {
-                println!("{}", as_json(&summary, rescreening.as_ref()));
+                println!("{}", show::set_as_json((version, &lists), far.as_ref()));
             } else {
-                show(&summary);
-                println!("screened  {}", how_far(rescreening.as_ref()));
+                println!("set       version {version}");
+                for list in &lists {
+                    println!();
+                    show::one(list);
+                }
+                println!("\nscreened  {}", show::how_far(far.as_ref()));
             }
+        }
+        Command::Remove { name } => {
+            let list = watchlist::remove(store, &name, context.now()).await?;
+            println!("{name} of {} is no longer in force", list.dated);
         }
         Command::Screen {
             name,
@@ -140,11 +151,67 @@ async fn carry_out(command: Command, installation: &Installation, context: &Cont
             json,
         } => {
             let subject = subject(name, birth_date.as_deref(), &country, context)?;
-            let list = watchlist::load(store).await?.ok_or_else(none)?;
-            show_hits(&list.screener.screen_above(&subject, threshold), json);
+            let lists = watchlist::load(store, None).await?.ok_or_else(none)?;
+            let hits = lists.screen_above(&subject, threshold);
+            if json {
+                println!("{}", show::hits_as_json(&hits));
+            } else {
+                show::hits(&hits);
+            }
         }
     }
     Ok(())
+}
+
+async fn import(
+    arguments: ImportArguments,
+    installation: &Installation,
+    context: &Context,
+) -> Result<()> {
+    let now = context.now();
+    let dated = arguments.date.unwrap_or_else(|| now.date());
+    // Where the day begins earlier it may be tomorrow already.
+    if now.date().tomorrow().is_ok_and(|tomorrow| dated > tomorrow) {
+        return Err(Error::internal(format!("--date {dated} is still to come")));
+    }
+    let paths = Paths {
+        entries: arguments.file,
+        aliases: arguments.alt,
+        addresses: arguments.add,
+        comments: arguments.comments,
+    };
+    let name = match arguments.name {
+        Some(name) => name,
+        None => ListName::parse(paths.default_name()).map_err(Error::internal)?,
+    };
+    let source = paths.read(&name)?;
+    let list = watchlist::read(&source, |name, count| println!("{name}: {count} records"));
+    let list = list.map_err(|refusal| {
+        Error::internal(format!(
+            "{refusal}\nnothing was imported; the lists in force stay"
+        ))
+    })?;
+    let new = Import {
+        name: &name,
+        list: &list,
+        dated,
+        shrinking: if arguments.allow_smaller {
+            Shrinking::Allowed
+        } else {
+            Shrinking::Refused
+        },
+    };
+    let (summary, is_new) = watchlist::import(&installation.store, &new, now).await?;
+    if !is_new {
+        println!("this list is in force already");
+    }
+    show::one(&summary);
+    Ok(())
+}
+
+async fn in_force(installation: &Installation) -> Result<(i64, Vec<Summary>)> {
+    let found = watchlist::summaries(&installation.store).await?;
+    found.ok_or_else(none)
 }
 
 fn none() -> Error {
@@ -171,122 +238,4 @@ fn subject(
     subject.birth_date = birth_date.map(|birth| birth.date());
     subject.countries = countries;
     Ok(subject)
-}
-
-fn read(path: &Path) -> Result<File> {
-    let wrong =
-        |error: std::io::Error| Error::internal(format!("cannot read {}: {error}", path.display()));
-    let length = std::fs::metadata(path).map_err(wrong)?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(Error::internal(format!(
-            "{} has more than {MAX_FILE_BYTES} bytes",
-            path.display()
-        )));
-    }
-    Ok(File {
-        name: path.display().to_string(),
-        bytes: std::fs::read(path).map_err(wrong)?,
-    })
-}
-
-/// The file that was named, or the one of this name beside the list, in any case.
-fn sibling(list: &Path, named: Option<PathBuf>, name: &str) -> Result<Option<File>> {
-    let folder = match list.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => Path::new("."),
-    };
-    let beside = || {
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-            .ok()?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                let found = path.file_name().and_then(|found| found.to_str());
-                found.is_some_and(|found| found.eq_ignore_ascii_case(name))
-            })
-            .collect();
-        paths.sort();
-        paths.into_iter().next()
-    };
-    let path = named.or_else(beside);
-    if path.is_none() {
-        println!("there is no {name} beside the list: it is read without");
-    }
-    path.map(|path| read(&path)).transpose()
-}
-
-fn show(list: &Summary) {
-    println!("version   {}", list.version);
-    println!("in force  since {}", list.imported_at);
-    for (kind, count) in Kind::ALL.into_iter().zip(list.counts) {
-        println!("{:<9} {count}", kind.name());
-    }
-    println!("aliases   {}", list.aliases);
-    println!("hash      {}", list.hash);
-}
-
-/// How far the customers are screened again by this list.
-fn how_far(rescreening: Option<&Rescreening>) -> String {
-    let Some(far) = rescreening else {
-        return "nobody again yet; a running server does it, some seconds after the import"
-            .to_owned();
-    };
-    let counts = format!(
-        "{} customers again, of whom {} got another standing",
-        far.seen, far.changed
-    );
-    match far.finished_at {
-        Some(at) => format!("{counts}; done at {at}"),
-        None => format!("{counts}; begun at {}, not done", far.started_at),
-    }
-}
-
-fn as_json(list: &Summary, rescreening: Option<&Rescreening>) -> serde_json::Value {
-    let counts: serde_json::Map<_, _> = Kind::ALL
-        .into_iter()
-        .zip(list.counts)
-        .map(|(kind, count)| (kind.name().to_owned(), count.into()))
-        .collect();
-    json!({
-        "version": list.version, "importedAt": list.imported_at, "counts": counts,
-        "aliases": list.aliases, "hash": list.hash,
-        "rescreening": rescreening.map(|far| json!({
-            "seen": far.seen, "changed": far.changed, "startedAt": far.started_at,
-            "finishedAt": far.finished_at,
-        })),
-    })
-}
-
-fn show_hits(hits: &[Hit], as_json: bool) {
-    let reasons =
-        |hit: &Hit| -> Vec<String> { hit.reasons.iter().map(ToString::to_string).collect() };
-    if as_json {
-        let list: Vec<_> = hits
-            .iter()
-            .map(|hit| {
-                json!({
-                    "entry": hit.entry.id, "name": hit.entry.name(), "kind": hit.entry.kind.name(),
-                    "programs": hit.entry.programs, "score": hit.score, "reasons": reasons(hit),
-                    "fingerprint": hit.entry.fingerprint(),
-                })
-            })
-            .collect();
-        println!("{}", serde_json::Value::from(list));
-        return;
-    }
-    if hits.is_empty() {
-        println!("no hit");
-    }
-    for hit in hits {
-        println!(
-            "{:.3}  {}  {} ({})",
-            hit.score,
-            hit.entry.id,
-            hit.entry.name(),
-            hit.entry.programs.join(", ")
-        );
-        for reason in reasons(hit) {
-            println!("       - {reason}");
-        }
-    }
 }
