@@ -77,7 +77,7 @@ pub enum DeliveryStatus {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDeliveryPage {
-    /// Newest event first. There may be fewer than `limit`, none even, although `hasMore` is true.
+    /// Newest event first.
     data: Vec<WebhookDelivery>,
     /// Whether there are more.
     has_more: bool,
@@ -190,8 +190,7 @@ pub struct ListDeliveries {
 
 /// Lists what was sent to a webhook in the last 30 days, the newest event first.
 ///
-/// One request looks at a bounded number of deliveries, so where few are of the `status`, a page may be short, or
-/// empty, although `hasMore` is true: go on with its `cursor` until `hasMore` is false.
+/// By `status`, a page may be short, or empty, although `hasMore` is true: go on with its `cursor`.
 #[utoipa::path(
     get,
     path = "/webhooks/{webhookId}/deliveries",

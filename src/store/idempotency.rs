@@ -54,7 +54,8 @@ pub const fn answer_place(project: i64, id: &[u8; 16]) -> Place<'_> {
     }
 }
 
-/// What a key made, if it was used and not before `oldest`, from where on keys are kept.
+/// What a key made, if it was used and not before `oldest`, from where on keys are kept: the last
+/// time, where it was used again after its time.
 pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Result<Option<Found>> {
     if tx.is_spread() {
         return find_unique(tx, claim, oldest);
@@ -62,7 +63,9 @@ pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Res
     // In memory first: what leaves it meanwhile is in the table already. Each is one statement,
     // so that a retry costs what a read costs.
     let kept = *oldest..*lookup::EVERYWHERE.1;
-    for id in lookup::newest_targets(tx, hash, &kept, SHARED_AT_MOST)? {
+    let mut targets = lookup::newest_targets(tx, hash, &kept, SHARED_AT_MOST)?;
+    targets.sort_unstable_by(|a, b| b.cmp(a));
+    for id in targets {
         let found = by_id(tx, &id)?;
         if let Some(found) = found
             && found.0.claim.project == claim.project
@@ -86,7 +89,8 @@ fn find_in_table(
                 i.id, k.wrapped
          FROM lookups l JOIN idempotency i ON i.id = l.target
               LEFT JOIN keys.data_keys k ON k.id = i.data_key
-         WHERE l.hash = $1 AND l.target >= $2 AND i.project = $3 AND i.key_hash = $4",
+         WHERE l.hash = $1 AND l.target >= $2 AND i.project = $3 AND i.key_hash = $4
+         ORDER BY l.target DESC LIMIT 1",
         &[
             hash.into(),
             oldest.into(),
