@@ -354,3 +354,22 @@ fn nothing_shows_the_subject() {
 }
 
 fn shared<T: Send + Sync>() {}
+
+#[test]
+fn a_mark_is_of_one_list_and_marks_of_before_are_the_treasurys() {
+    let hit = |list: &str| {
+        let entries = vec![entry(7, &[("KARZHENKOV, Timofey", NameKind::Primary)])];
+        let hits =
+            Screener::new(list, &WatchList { entries }).screen(&subject("Timofey Karzhenkov"));
+        hits.into_iter().next().expect("a hit")
+    };
+    let (sdn, un) = (hit(ListName::OFAC_SDN), hit("un"));
+    let says = sdn.entry.fingerprint();
+    assert_eq!(sdn.mark(), format!("7:{says}"));
+    assert_eq!(un.mark(), format!("un/7:{says}"));
+    assert!(sdn.is_of("7:of-before") && un.is_of("un/7:of-before"));
+    for mark in ["un/7:x", "70:x", "7", ""] {
+        assert_eq!(sdn.is_of(mark), mark == "7", "{mark}");
+    }
+    assert!(!un.is_of("7:x") && !un.is_of("eu/7:x") && !un.is_of("un/70:x"));
+}
