@@ -190,7 +190,7 @@ pub struct ListDeliveries {
 
 /// Lists what was sent to a webhook in the last 30 days, the newest event first.
 ///
-/// By `status`, a page may be short, or empty, although `hasMore` is true: go on with its `cursor`.
+/// By `status`, pages may be short, even empty, while `hasMore` is true.
 #[utoipa::path(
     get,
     path = "/webhooks/{webhookId}/deliveries",
