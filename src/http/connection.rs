@@ -32,6 +32,8 @@ use super::stream::{StreamExecutor, is_answered_by};
 pub(super) struct Shared {
     pub edge: Edge,
     pub body: BodyLimits,
+    /// Fields of the longest head.
+    pub max_headers: usize,
     pub http: Builder<StreamExecutor>,
     pub patience: Patience,
     pub send_patience: SendPatience,
@@ -103,6 +105,12 @@ async fn answer(
     peer: SocketAddr,
     outgoing: &Arc<Outgoing>,
 ) -> Response {
+    // hyper counts those of HTTP/1.1 and answers like this; of HTTP/2 it knows only their bytes.
+    if request.headers().len() > shared.max_headers {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return response;
+    }
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let expecting = request.headers().contains_key(EXPECT);
     let (parts, incoming) = request.into_parts();
