@@ -425,3 +425,16 @@ fn of_many_that_change_different_fields_at_once_each_succeeds() {
         "{kept}"
     );
 }
+
+#[test]
+fn a_number_of_metadata_in_another_spelling_changes_nothing() {
+    let api = Server::shared().sandbox();
+    let mut body = minimal_customer();
+    body["metadata"] = json!({ "seats": 1, "share": 0.5 });
+    let made = api.create(&body);
+    let path = format!("/customers/{}", made.id());
+    let patch = r#"{"metadata":{"seats":1.0,"share":5e-1}}"#;
+    let call = api.call("PATCH", &path).body("application/json", patch);
+    let answer = call.send().wants(200);
+    assert_eq!(answer.json(), made.json());
+}
