@@ -44,7 +44,7 @@ fn may_stand(label: &[char], place: usize) -> bool {
     let around = |offset: usize| label.get(place.wrapping_add(offset)).copied();
     let (before, after) = (around(usize::MAX), around(1));
     match label[place] {
-        character if character.is_ascii() => true,
+        character if character.is_ascii() => character.is_ascii_alphanumeric() || character == '-',
         // RFC 5892, appendices A.1 and A.2: joiners after a virama.
         '\u{200c}' | '\u{200d}' => before.is_some_and(is_virama),
         // Appendix A.3: Catalan.
@@ -116,6 +116,7 @@ mod tests {
             "\u{3164}.com",
             "xn--a.com",
             "②.com",
+            "ex%61mple.com",
         ] {
             assert!(!is_domain_name(name), "{name}");
         }

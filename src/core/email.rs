@@ -178,6 +178,7 @@ mod tests {
             "ada@0x7f.1",
             "ada@example.42",
             "ada@example。com",
+            "ada@ｅxample.com",
             "ada@xn--a.com",
             "ada@☃.net",
             "ada@ＥＸＡＭＰＬＥ.com",

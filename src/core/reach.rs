@@ -112,13 +112,16 @@ impl Reach {
 fn is_as_written(url: &Url, text: &str) -> bool {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => authority,
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
     };
     let same = match url.host() {
         Some(Host::Ipv4(address)) => host == address.to_string(),
-        Some(Host::Domain(_)) => is_domain_name(host),
+        // Hosts have underscores where names of the mail have none.
+        Some(Host::Domain(_)) => {
+            is_domain_name(&host.strip_suffix('.').unwrap_or(host).replace('_', "a"))
+        }
         Some(Host::Ipv6(_)) => true,
         None => false,
     };
@@ -127,7 +130,7 @@ fn is_as_written(url: &Url, text: &str) -> bool {
         let part = part.to_ascii_lowercase().replace("%2e", ".");
         part == "." || part == ".."
     };
-    same && url.port() != Some(0) && !path.split('/').any(steps)
+    same && !port.starts_with('0') && !path.split('/').any(steps)
 }
 
 fn names_loopback(host: &Host<&str>) -> bool {
