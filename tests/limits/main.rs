@@ -5,6 +5,7 @@
 mod support;
 
 mod collector;
+mod heads;
 mod hung_log;
 mod log;
 mod numbers;
