@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::metrics::Levels;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 
 /// Tells that the process is up.
 #[utoipa::path(
@@ -30,16 +30,12 @@ pub async fn healthz() -> &'static str {
     extensions(("x-errors" = json!([Code::ServiceUnavailable])))
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
-    app.installation.store.check_room()?;
-    // An empty transaction goes all the way to the writer and its lock.
     let store = &app.installation.store;
+    store.check_writers()?;
+    // An empty transaction goes all the way to the writer and its lock, and shows whether one
+    // that could not write can again.
     store.write(|_| Ok(())).await?;
-    if store.unable_writers() > 0 {
-        return Err(Error::unavailable(
-            "a connection to the database cannot write",
-            1,
-        ));
-    }
+    store.check_writers()?;
     Ok("ok")
 }
 
