@@ -38,6 +38,7 @@ pub async fn healthz() -> &'static str {
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
     let store = &app.installation.store;
+    store.check_room()?;
     // An empty transaction goes all the way to the writer and its lock, and shows whether one
     // that could not write can again.
     let written = timeout(READY_WITHIN, store.write(|_| Ok(()))).await;
