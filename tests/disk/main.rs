@@ -7,7 +7,10 @@ mod support;
 
 mod damage;
 mod failing;
+mod faults;
 mod full;
 mod medium;
+mod outage;
 mod power;
+mod recording;
 mod trace;
