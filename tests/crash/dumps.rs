@@ -15,6 +15,9 @@ const A_WHILE: Duration = Duration::from_mins(1);
 /// The signal of `abort`.
 const ABORTED: i32 = 6;
 
+/// As every server is but those of the other tests.
+const GUARDED: (&str, &str) = ("OMS_DEBUGGABLE", "false");
+
 /// A user who is nobody else.
 const STRANGER: u32 = 4711;
 
@@ -40,7 +43,7 @@ fn a_server_that_aborts_leaves_no_core_dump() {
     if !control.core_dumped() {
         println!("this machine writes no core dumps: {control}");
     }
-    let mut server = Server::start_after(&format!("{unlimited} 2>/dev/null"), &[]);
+    let mut server = Server::start_after(&format!("{unlimited} 2>/dev/null"), &[GUARDED]);
     let limit = line_of(server.process(), "limits", "Max core file size");
     let limits: Vec<_> = limit.split_whitespace().skip(4).take(2).collect();
     assert_eq!(limits, ["0", "0"], "{limit}");
@@ -112,7 +115,7 @@ fn nobody_but_root_looks_into_a_running_server() {
 
 #[test]
 fn a_server_knows_its_own_numbers_all_the_same() {
-    let server = Server::start(&[]);
+    let server = Server::start(&[GUARDED]);
     let text = server.operator_call("GET", "/metrics").send().text();
     for name in ["process_resident_memory_bytes ", "process_open_fds "] {
         let mut lines = text.lines();
@@ -124,7 +127,7 @@ fn a_server_knows_its_own_numbers_all_the_same() {
 
 #[test]
 fn memory_is_locked_where_that_is_asked_for_and_else_the_start_says_why_not() {
-    let locked = [("OMS_LOCK_MEMORY", "true")];
+    let locked = [GUARDED, ("OMS_LOCK_MEMORY", "true")];
     let limited = Command::new("/bin/sh")
         .args(["-c", r#"ulimit -l 64; exec "$0" keys list"#])
         .arg(env!("CARGO_BIN_EXE_oms"))

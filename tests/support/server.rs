@@ -24,9 +24,10 @@ const UNTIL_STDIN_CLOSES: &str =
 /// How `strace` writes down whole bytes of every thread, into the file that is named next.
 const STRACE: [&str; 6] = ["-f", "-y", "-xx", "-s", "4000000", "-o"];
 
-/// Settings of every server here: live keys without a master key of their own,
-/// and as many failed logins as the tests want.
-const SETTINGS: [(&str, &str); 2] = [
+/// Settings of every server here: live keys without a master key of their own, as many failed
+/// logins as the tests want, and `strace` may look on.
+const SETTINGS: [(&str, &str); 3] = [
+    ("OMS_DEBUGGABLE", "true"),
     ("OMS_ALLOW_LIVE_WITH_GENERATED_MASTER_KEY", "true"),
     ("OMS_AUTH_FAILURES_PER_MINUTE", "1000000"),
 ];
@@ -57,7 +58,7 @@ pub fn oms_traced(
 ) -> Output {
     let mut command = command(Path::new("strace"), settings);
     command.args(STRACE).arg(trace).args(options);
-    command.args(["--", PROGRAM]);
+    command.args(["--", PROGRAM]).env("OMS_DEBUGGABLE", "true");
     run(command, arguments, settings)
 }
 
@@ -227,7 +228,6 @@ impl Server {
             .arg("-D")
             .args(STRACE)
             .arg(trace)
-            .env("OMS_DEBUGGABLE", "true")
             .args(options)
             .args(["--", PROGRAM])
             .stdin(Stdio::null());
