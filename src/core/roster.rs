@@ -67,6 +67,8 @@ struct Change {
     event: EventRow,
     lookups_added: Vec<i64>,
     lookups_removed: Vec<i64>,
+    /// All look-ups go, and nothing names them again.
+    is_erasure: bool,
     asked: Asked,
     screened_by: Option<i64>,
 }
@@ -228,6 +230,7 @@ pub fn create(
         event: event_of(&row, &events, &tenant.origin, key, context)?,
         lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
         lookups_removed: Vec::new(),
+        is_erasure: false,
         asked,
         screened_by: settled.screened_by,
     };
@@ -307,6 +310,7 @@ pub fn update(
         event: event_of(&row, &events, &tenant.origin, &customer.key, context)?,
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
+        is_erasure: false,
         asked,
         screened_by: settled.screened_by,
     };
@@ -355,6 +359,7 @@ pub fn endorse(
         event: event_of(&row, &events, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
+        is_erasure: false,
         asked,
         screened_by: settled.screened_by,
     };
@@ -395,6 +400,7 @@ pub fn deactivate(
         event: event_of(&row, &events, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
+        is_erasure: false,
         asked: Asked::end(customer.review.as_ref()),
         screened_by: None,
     };
@@ -432,6 +438,7 @@ pub fn tombstone(
             event,
             lookups_added: Vec::new(),
             lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
+            is_erasure: true,
             asked: Asked::end(customer.review.as_ref()),
             screened_by: None,
         },
@@ -521,8 +528,12 @@ impl Draft {
             } else {
                 customer::insert(tx, &row)?;
             }
-            for hash in &change.lookups_removed {
-                lookup::delete(tx, *hash, row.id.as_bytes())?;
+            if change.is_erasure {
+                lookup::forget(tx, &change.lookups_removed, row.id.as_bytes())?;
+            } else {
+                for hash in &change.lookups_removed {
+                    lookup::delete(tx, *hash, row.id.as_bytes())?;
+                }
             }
             for hash in &change.lookups_added {
                 lookup::insert(tx, *hash, row.id.as_bytes())?;

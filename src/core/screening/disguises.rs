@@ -33,9 +33,8 @@ fn screener() -> Screener {
         countries: vec![(Tie::Nationality, Country::assigned("RU").expect("assigned"))],
         programs: vec!["TEST".to_owned()],
     };
-    Screener::new(&WatchList {
-        entries: LISTED.into_iter().map(entry).collect(),
-    })
+    let entries = LISTED.into_iter().map(entry).collect();
+    Screener::new(ListName::OFAC_SDN, &WatchList { entries })
 }
 
 fn subject(name: &str) -> Subject {
