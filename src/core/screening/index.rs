@@ -7,9 +7,7 @@ use super::common;
 use super::fold::{self, Word};
 use super::form::Form;
 use super::keys::Keys;
-use super::looks;
 use super::spelling::{ALIKE, Token, likeness};
-use super::split::Piece;
 use super::unspaced::{Orders, Unspaced};
 use crate::core::watchlist::{Entry, Kind, NameKind};
 
@@ -66,7 +64,7 @@ pub(super) struct Index {
     vocabulary: Vec<Known>,
     by_key: Keys,
     /// The names by their letters alone.
-    unspaced: Unspaced,
+    pub unspaced: Unspaced,
     /// How much a word says, by its canon, and how much consonants do for a word
     /// without its vowels: the less, the more entries have them.
     weights: HashMap<Form, f64>,
@@ -123,65 +121,14 @@ impl Index {
         index
     }
 
-    /// The ways in which a name may be read.
-    pub(super) fn readings(&self, name: &str) -> Vec<Vec<Word>> {
-        let mut readings: Vec<Vec<Word>> = Vec::new();
-        for spelling in fold::spellings(name) {
-            let meant = self.meant(&spelling);
-            for pieces in std::iter::once(spelling).chain(meant) {
-                for reading in fold::readings(pieces) {
-                    if !readings.contains(&reading) {
-                        readings.push(reading);
-                    }
-                }
-            }
-        }
-        let cut_otherwise = self
-            .unspaced
-            .readings(name, &readings, |name| self.words(name));
-        readings.extend(cut_otherwise);
-        readings
-    }
-
-    /// The words as they may be meant by letters that look like others: those that the list
-    /// has, or else as they look.
-    fn meant(&self, pieces: &[Piece]) -> Vec<Vec<Piece>> {
-        let mut all: Vec<Vec<Piece>> = vec![Vec::new()];
-        for piece in pieces {
-            let mut texts = vec![piece.word.text.clone()];
-            if let Some(mut ways) = looks::ways(&piece.raw) {
-                ways.all.retain(|way| self.has(way));
-                ways.all.truncate(MEANT);
-                if ways.all.iter().all(|way| *way == piece.word.text) {
-                    texts = vec![ways.by_look.unwrap_or_else(|| piece.word.text.clone())];
-                } else {
-                    texts = ways.all;
-                }
-            }
-            if all.len() * texts.len() > MEANT {
-                texts.truncate(1);
-            }
-            let longer = all.iter().flat_map(|before| {
-                texts.iter().map(|text| {
-                    let mut piece = piece.clone();
-                    piece.word.text.clone_from(text);
-                    [before.as_slice(), &[piece]].concat()
-                })
-            });
-            all = longer.collect();
-        }
-        all.retain(|meant| meant != pieces);
-        all
-    }
-
     /// Whether the list has a word, or two neighbours that make it.
-    fn has(&self, text: &str) -> bool {
+    pub(super) fn has(&self, text: &str) -> bool {
         let mut near = self.by_key.of(Token::key(text));
         near.any(|id| *self.vocabulary[id as usize].token.text == *text)
     }
 
     /// The words of a listed name, and how many are surnames.
-    fn words(&self, name: u32) -> (Vec<Word>, usize) {
+    pub(super) fn words(&self, name: u32) -> (Vec<Word>, usize) {
         let listed = &self.names[name as usize];
         let single = listed.spans.iter().filter(|(span, _)| span.length == 1);
         let words = single.map(|(_, id)| {
@@ -369,9 +316,6 @@ const ANOTHER_NAME: f64 = 0.06;
 
 /// Words of the same consonants that are at most so alike have more than one other vowel.
 const OTHER_VOWELS: f64 = 0.9;
-
-/// So many meanings of a name at most.
-const MEANT: usize = 8;
 
 /// What a single letter says.
 const INITIAL: f64 = 0.1;

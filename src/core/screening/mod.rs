@@ -10,6 +10,8 @@ mod form;
 mod index;
 mod keys;
 mod looks;
+mod readings;
+mod rows;
 mod score;
 mod script;
 mod spelling;

@@ -4,11 +4,14 @@
 //! A reading is compared like any other, so what a common name proves, and what words too
 //! many cost, is the same as for who writes the spaces.
 
-use super::fold::{self, MAX_WORDS, Word, folded, mark_idle};
+use std::collections::HashSet;
+
+use super::fold::{self, Word};
 use super::form::{apart, hash};
 use super::keys::Keys;
+use super::rows::{By, Match, Row, rows};
 use super::spelling::Token;
-use super::split::{Piece, split, without_placeholders};
+use super::split::{Piece, split};
 
 /// The letters of listed names, each in the orders in which people write its words.
 #[derive(Default)]
@@ -21,7 +24,7 @@ pub(super) struct Unspaced {
 
 /// The words of a listed name in one of their [`orders`].
 #[derive(Clone, Copy)]
-struct Order {
+pub(super) struct Order {
     name: u32,
     order: u8,
     /// Whether it has more than one word.
@@ -31,8 +34,14 @@ struct Order {
 /// Inside of a word so many letters must be those of a listed name of two words or more.
 const INSIDE: usize = 8;
 
+/// So many letters of one word beside other words must be.
+const ALONE: usize = 10;
+
 /// So many letters of several words beside other words must be.
 const BESIDE: usize = 6;
+
+/// So many consonants must be alike where no short vowels are written.
+const CONSONANTS: usize = 6;
 
 /// From so many letters on a whole name may have a slip.
 const SLIP: usize = 9;
@@ -113,17 +122,19 @@ impl Orders {
 
     fn add_letters(&mut self, text: &str, several: bool, order: u32) {
         self.longest = self.longest.max(text.len());
-        for key in keys(text, false) {
+        let spelled = token(text, false);
+        let bones = (spelled.bones.len() >= CONSONANTS).then(|| hash(b'b', spelled.bones.bytes()));
+        let keys = [exact(text.as_bytes()), hash(b'c', spelled.canon.bytes())];
+        for key in keys.into_iter().chain(bones) {
             self.pairs.push((key, order));
         }
-        self.pairs.push((keys(text, true)[1], order));
         if several && text.len() >= INSIDE {
             self.pairs.push((beginning(text.as_bytes()), 0));
         }
         if text.len() + 1 >= SLIP {
-            let (first, second) = text.split_at(text.len() / 2);
-            self.pairs.push((hash(b'1', first.bytes()), order));
-            self.pairs.push((hash(b'2', second.bytes()), order));
+            for key in thirds(text.as_bytes(), text.len()) {
+                self.pairs.push((key, order));
+            }
         }
     }
 }
@@ -140,126 +151,64 @@ impl From<Orders> for Unspaced {
     }
 }
 
-fn letters(pieces: &[Piece]) -> String {
+pub(super) fn letters(pieces: &[Piece]) -> String {
     pieces
         .iter()
         .map(|piece| piece.word.text.as_str())
         .collect()
 }
 
-/// The keys of letters as they stand and of their sounds; where there are no short vowels, of
-/// their consonants.
-fn keys(text: &str, vowelless: bool) -> [u64; 2] {
-    let token = Token::new(&Word {
-        text: fold::joined(text),
+fn exact(letters: &[u8]) -> u64 {
+    hash(b'u', letters.iter().copied())
+}
+
+fn sounds(letters: &str) -> u64 {
+    hash(b'c', token(letters, false).canon.bytes())
+}
+
+/// Where no short vowels are written; `None` where there are too few to tell names apart.
+fn consonants(letters: &str) -> Option<u64> {
+    let token = token(letters, true);
+    (token.bones.len() >= CONSONANTS).then(|| hash(b'b', token.bones.bytes()))
+}
+
+fn token(letters: &str, vowelless: bool) -> Token {
+    Token::new(&Word {
+        text: compounds(letters),
         vowelless,
         idle: false,
-    });
-    let sounds = if vowelless {
-        hash(b'b', token.bones.bytes())
-    } else {
-        hash(b'c', token.canon.bytes())
-    };
-    [hash(b'u', text.bytes()), sounds]
+    })
+}
+
+/// Letters with each compound in one spelling, wherever it begins.
+fn compounds(text: &str) -> String {
+    let mut letters = fold::joined(text);
+    let places: Vec<usize> = letters
+        .match_indices("abd")
+        .map(|(place, _)| place)
+        .collect();
+    for place in places.into_iter().rev() {
+        let compound = fold::joined(&letters[place..]);
+        letters.replace_range(place.., &compound);
+    }
+    letters
+}
+
+/// The keys of letters without their last, middle and first third, as far as these lie in a
+/// name of so many letters: a slip in one third leaves the key of the others.
+fn thirds(letters: &[u8], of: usize) -> [u64; 3] {
+    let (third, two) = (of / 3, of * 2 / 3);
+    let end = |count: usize| &letters[letters.len() - count..];
+    let outer = letters[..third].iter().chain(end(of - two));
+    [
+        hash(b'1', letters[..two].iter().copied()),
+        hash(b'2', outer.copied()),
+        hash(b'3', end(of - third).iter().copied()),
+    ]
 }
 
 fn beginning(letters: &[u8]) -> u64 {
     hash(b'i', letters[..INSIDE].iter().copied())
-}
-
-/// The words of a subject in one order of its lines, with all their letters in a row.
-struct Row {
-    pieces: Vec<Piece>,
-    letters: String,
-    /// Where each piece begins, and the end.
-    borders: Vec<usize>,
-}
-
-/// Letters of a row that are those of a listed name.
-struct Match {
-    from: usize,
-    to: usize,
-    order: Order,
-    /// With a slip the subject's own letters are kept.
-    slipped: bool,
-}
-
-impl Row {
-    fn new(pieces: Vec<Piece>) -> Self {
-        let mut borders = vec![0];
-        for piece in &pieces {
-            borders.push(borders[borders.len() - 1] + piece.word.text.len());
-        }
-        Self {
-            letters: letters(&pieces),
-            pieces,
-            borders,
-        }
-    }
-
-    /// The words outside of a range of letters, before it and behind it.
-    fn around(&self, from: usize, to: usize) -> (Vec<Piece>, Vec<Piece>) {
-        let cut = |least: usize, most: usize| {
-            let pieces = self.pieces.iter().zip(self.borders.windows(2));
-            let cut = pieces.filter_map(|(piece, borders)| {
-                let (start, end) = (borders[0].max(least), borders[1].min(most));
-                let mut piece = piece.clone();
-                piece.word.text = self.letters.get(start..end)?.to_owned();
-                (start < end).then_some(piece)
-            });
-            without_placeholders(cut.collect())
-        };
-        (cut(0, from), cut(to, self.letters.len()))
-    }
-}
-
-/// The subject's words in each order of its lines, with and without placeholders, and as
-/// they are read.
-fn rows(name: &str, readings: &[Vec<Word>]) -> Vec<Row> {
-    let all = split(name).pieces;
-    let telling = without_placeholders(all.clone());
-    let read = |words: &Vec<Word>| {
-        let piece = |word: &Word| Piece {
-            word: word.clone(),
-            raw: String::new(),
-            hyphen: false,
-            part: 0,
-            token: 0,
-        };
-        words.iter().map(piece).collect()
-    };
-    let mut rows: Vec<Row> = Vec::new();
-    for pieces in [all, telling].into_iter().chain(readings.iter().map(read)) {
-        for order in lines(&pieces) {
-            if !rows.iter().any(|row| same_words(&row.pieces, &order)) {
-                rows.push(Row::new(order));
-            }
-        }
-    }
-    rows
-}
-
-fn same_words(a: &[Piece], b: &[Piece]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.word.text == b.word.text)
-}
-
-/// The pieces with their lines in each order.
-fn lines(pieces: &[Piece]) -> Vec<Vec<Piece>> {
-    let lines: Vec<&[Piece]> = pieces.chunk_by(|a, b| a.part == b.part).collect();
-    match lines.as_slice() {
-        [a, b] => vec![[*a, b].concat(), [*b, a].concat()],
-        [a, b, c] => [
-            [a, b, c],
-            [a, c, b],
-            [b, a, c],
-            [b, c, a],
-            [c, a, b],
-            [c, b, a],
-        ]
-        .map(|order| order.map(|line| *line).concat())
-        .to_vec(),
-        _ => vec![pieces.to_vec()],
-    }
 }
 
 impl Unspaced {
@@ -272,29 +221,40 @@ impl Unspaced {
     ) -> Vec<Vec<Word>> {
         let rows = rows(name, known);
         let mut found: Vec<(&Row, Match)> = Vec::new();
+        let mut seen = HashSet::new();
         for row in &rows {
-            let mut matches = self.of_words(row);
+            let mut matches = self.of_words(row, &mut seen);
             matches.extend(self.inside(row));
             matches.extend(self.slipped(row, &listed));
             found.extend(matches.into_iter().map(|found| (row, found)));
         }
         found.sort_by_key(|(_, found)| std::cmp::Reverse(found.to - found.from));
+        let tokens = |words: &[Word]| words.iter().map(Token::new).collect::<Vec<_>>();
+        let mut known: Vec<Vec<Token>> = known.iter().map(|words| tokens(words)).collect();
+        let mut tried = HashSet::new();
         let mut readings: Vec<Vec<Word>> = Vec::new();
         for (row, found) in found {
-            let reading = self.reading(row, &found, &listed);
-            let is_known = known
-                .iter()
-                .chain(&readings)
-                .any(|other| alike(other, &reading));
-            if !is_known && readings.len() < READINGS {
+            let cut = self.listed(&found, &listed);
+            if readings.len() == READINGS || !row.cuts_otherwise(&found, &cut) {
+                continue;
+            }
+            // Many are called the same.
+            let texts: Vec<String> = cut.iter().map(|word| word.text.clone()).collect();
+            if !tried.insert((found.from, found.to, texts)) {
+                continue;
+            }
+            let reading = row.reading(&found, cut);
+            let tokens = tokens(&reading);
+            if !known.iter().any(|known| alike(known, &tokens)) {
+                known.push(tokens);
                 readings.push(reading);
             }
         }
         readings
     }
 
-    /// Words in a row that are a listed name together.
-    fn of_words(&self, row: &Row) -> Vec<Match> {
+    /// Words in a row that are a listed name together, and were not seen in another row.
+    fn of_words<'a>(&self, row: &'a Row, seen: &mut HashSet<&'a str>) -> Vec<Match> {
         let mut matches = Vec::new();
         let count = row.pieces.len();
         for first in 0..count {
@@ -303,16 +263,25 @@ impl Unspaced {
                 if to - from > self.longest + 2 {
                     break;
                 }
-                let least = if last > first { BESIDE } else { INSIDE };
+                let least = if last > first { BESIDE } else { ALONE };
                 if to - from < least && to - from < row.letters.len() {
                     continue;
                 }
+                if !seen.insert(&row.letters[from..to]) {
+                    continue;
+                }
+                let letters = &row.letters[from..to];
                 let vowelless = row.pieces[first..=last]
                     .iter()
-                    .any(|piece| piece.word.vowelless);
-                for key in keys(&row.letters[from..to], vowelless) {
-                    matches.extend(self.matches(key, from, to));
-                }
+                    .filter(|piece| piece.word.vowelless);
+                let sounds = match vowelless.count() {
+                    0 => Some(sounds(letters)),
+                    count if count > last - first => consonants(letters),
+                    _ => None,
+                };
+                matches.extend(self.matches(exact(letters.as_bytes()), from, to, By::Letters));
+                let sounds = sounds.map(|key| self.matches(key, from, to, By::Sounds));
+                matches.extend(sounds.into_iter().flatten());
             }
         }
         matches
@@ -328,15 +297,14 @@ impl Unspaced {
             }
             let most = letters.len().min(from + self.longest);
             for to in from + INSIDE..=most {
-                let key = hash(b'u', letters[from..to].iter().copied());
-                let several = |found: &Match| found.order.several;
-                matches.extend(self.matches(key, from, to).filter(several));
+                let found = self.matches(exact(&letters[from..to]), from, to, By::Part);
+                matches.extend(found.filter(|found| found.order.several));
             }
         }
         matches
     }
 
-    /// A row that is a listed name but for one slip: one half of the name is as listed.
+    /// A row that is a listed name but for one slip: two thirds of it are as listed.
     fn slipped(&self, row: &Row, listed: &impl Fn(u32) -> (Vec<Word>, usize)) -> Vec<Match> {
         let (letters, count) = (row.letters.as_bytes(), row.letters.len());
         let mut matches = Vec::new();
@@ -344,18 +312,13 @@ impl Unspaced {
             return matches;
         }
         for other in [count - 1, count, count + 1] {
-            let (first, second) = (&letters[..other / 2], &letters[count + other / 2 - other..]);
-            for key in [
-                hash(b'1', first.iter().copied()),
-                hash(b'2', second.iter().copied()),
-            ] {
-                matches.extend(self.matches(key, 0, count));
+            for key in thirds(letters, other) {
+                matches.extend(self.matches(key, 0, count, By::Slip));
             }
         }
-        matches.retain_mut(|found| {
+        matches.retain(|found| {
             let words = self.listed(found, listed);
             let whole: String = words.iter().map(|word| word.text.as_str()).collect();
-            found.slipped = true;
             found.order.several && apart(&whole, &row.letters, 1) == 1
         });
         matches
@@ -369,70 +332,29 @@ impl Unspaced {
         order.iter().map(|word| words[*word].clone()).collect()
     }
 
-    fn reading(
+    fn matches(
         &self,
-        row: &Row,
-        found: &Match,
-        listed: &impl Fn(u32) -> (Vec<Word>, usize),
-    ) -> Vec<Word> {
-        let mut cut = self.listed(found, listed);
-        if found.slipped {
-            keep_letters(&mut cut, &row.letters);
-        }
-        let (before, behind) = row.around(found.from, found.to);
-        let mut words = folded(before);
-        let room = MAX_WORDS.saturating_sub(cut.len());
-        words.truncate(room);
-        words.extend(cut);
-        words.extend(folded(behind));
-        words.truncate(MAX_WORDS);
-        mark_idle(&mut words);
-        words
-    }
-
-    fn matches(&self, key: u64, from: usize, to: usize) -> impl Iterator<Item = Match> + '_ {
+        key: u64,
+        from: usize,
+        to: usize,
+        by: By,
+    ) -> impl Iterator<Item = Match> + '_ {
         self.by_key.of(key).map(move |order| Match {
             from,
             to,
             order: self.orders[order as usize],
-            slipped: false,
+            by,
         })
     }
 }
 
-/// Puts the subject's own letters into words that have the same but for one slip.
-fn keep_letters(words: &mut [Word], letters: &str) {
-    let whole: String = words.iter().map(|word| word.text.as_str()).collect();
-    let same = whole
-        .bytes()
-        .zip(letters.bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let (mut from, mut end) = (0, 0);
-    for word in words {
-        end += word.text.len();
-        // Behind the slip, the place that is as far from the end.
-        let to = if end <= same {
-            end
-        } else {
-            (letters.len() + end).saturating_sub(whole.len())
-        };
-        letters
-            .get(from..to)
-            .unwrap_or_default()
-            .clone_into(&mut word.text);
-        from = to;
-    }
-}
-
 /// Whether two readings have the same words, spelled one way or another.
-fn alike(a: &[Word], b: &[Word]) -> bool {
-    let alike = |(a, b): (&Word, &Word)| {
-        let (one, other) = (Token::new(a), Token::new(b));
+fn alike(a: &[Token], b: &[Token]) -> bool {
+    let alike = |(a, b): (&Token, &Token)| {
         if a.vowelless || b.vowelless {
-            one.bones == other.bones
+            a.bones == b.bones
         } else {
-            one.canon == other.canon
+            a.canon == b.canon
         }
     };
     a.len() == b.len() && a.iter().zip(b).all(alike)
