@@ -76,6 +76,7 @@ fn spaces_left_out_or_put_elsewhere_hide_nobody() {
                 "YuliaMayorowa",
                 "YuliaMayorpva",
                 "YulaMayo\nrova",
+                "ailuY\navoroyaM",
                 "YuliaMayorova\nYuliaMayorova",
                 "MrYuliaMayorova",
                 "Peter\nYuliaMayorova",

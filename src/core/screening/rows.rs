@@ -53,7 +53,8 @@ impl Row {
             let cut = pieces.filter_map(|(piece, borders)| {
                 let (start, end) = (borders[0].max(least), borders[1].min(most));
                 let mut piece = piece.clone();
-                piece.word.text = self.letters.get(start..end)?.to_owned();
+                let letters = self.letters.get(start..end)?;
+                letters.clone_into(&mut piece.word.text);
                 (start < end).then_some(piece)
             });
             without_placeholders(cut.collect())
@@ -107,11 +108,12 @@ impl Row {
     }
 }
 
-/// The subject's words in each order of its lines, with and without placeholders, and as
-/// they are read.
+/// The subject's words in each order of its lines, with and without placeholders, as they
+/// are read, and backwards.
 pub(super) fn rows(name: &str, readings: &[Vec<Word>]) -> Vec<Row> {
     let all = split(name).pieces;
     let telling = without_placeholders(all.clone());
+    let backwards = backwards(&telling);
     let read = |words: &Vec<Word>| {
         let piece = |word: &Word| Piece {
             word: word.clone(),
@@ -123,7 +125,10 @@ pub(super) fn rows(name: &str, readings: &[Vec<Word>]) -> Vec<Row> {
         words.iter().map(piece).collect()
     };
     let mut rows: Vec<Row> = Vec::new();
-    for pieces in [all, telling].into_iter().chain(readings.iter().map(read)) {
+    for pieces in [all, telling, backwards]
+        .into_iter()
+        .chain(readings.iter().map(read))
+    {
         for order in lines(&pieces) {
             if !rows.iter().any(|row| same_words(&row.pieces, &order)) {
                 rows.push(Row::new(order));
@@ -131,6 +136,14 @@ pub(super) fn rows(name: &str, readings: &[Vec<Word>]) -> Vec<Row> {
         }
     }
     rows
+}
+
+fn backwards(pieces: &[Piece]) -> Vec<Piece> {
+    let turned = pieces.iter().rev().cloned().map(|mut piece| {
+        piece.word.text = piece.word.text.chars().rev().collect();
+        piece
+    });
+    turned.collect()
 }
 
 fn same_words(a: &[Piece], b: &[Piece]) -> bool {

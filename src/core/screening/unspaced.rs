@@ -26,7 +26,7 @@ pub(super) struct Unspaced {
 #[derive(Clone, Copy)]
 pub(super) struct Order {
     name: u32,
-    order: u8,
+    number: u8,
     /// Whether it has more than one word.
     several: bool,
 }
@@ -79,7 +79,7 @@ fn orders(count: usize, surnames: usize) -> Vec<Vec<usize>> {
 /// What [`Unspaced`] is made of.
 #[derive(Default)]
 pub(super) struct Orders {
-    orders: Vec<Order>,
+    all: Vec<Order>,
     pairs: Vec<(u64, u32)>,
     longest: usize,
 }
@@ -96,11 +96,11 @@ impl Orders {
             letters(&split(given).pieces),
         );
         for (number, order) in (0u8..).zip(orders(words.len(), surnames)) {
-            let order_of = u32::try_from(self.orders.len()).expect("far fewer than 2^32");
+            let order_of = u32::try_from(self.all.len()).expect("far fewer than 2^32");
             let several = order.len() > 1;
-            self.orders.push(Order {
+            self.all.push(Order {
                 name,
-                order: number,
+                number,
                 several,
             });
             let folded: String = order
@@ -144,7 +144,7 @@ impl From<Orders> for Unspaced {
         made.pairs.sort_unstable();
         made.pairs.dedup();
         Self {
-            orders: made.orders,
+            orders: made.all,
             by_key: Keys::new(made.pairs),
             longest: made.longest,
         }
@@ -234,7 +234,7 @@ impl Unspaced {
         let mut tried = HashSet::new();
         let mut readings: Vec<Vec<Word>> = Vec::new();
         for (row, found) in found {
-            let cut = self.listed(&found, &listed);
+            let cut = listed_words(&found, &listed);
             if readings.len() == READINGS || !row.cuts_otherwise(&found, &cut) {
                 continue;
             }
@@ -317,19 +317,11 @@ impl Unspaced {
             }
         }
         matches.retain(|found| {
-            let words = self.listed(found, listed);
+            let words = listed_words(found, listed);
             let whole: String = words.iter().map(|word| word.text.as_str()).collect();
             found.order.several && apart(&whole, &row.letters, 1) == 1
         });
         matches
-    }
-
-    /// The words of the listed name that was found, in its order.
-    fn listed(&self, found: &Match, listed: &impl Fn(u32) -> (Vec<Word>, usize)) -> Vec<Word> {
-        let (words, surnames) = listed(found.order.name);
-        let orders = orders(words.len(), surnames);
-        let order = &orders[usize::from(found.order.order)];
-        order.iter().map(|word| words[*word].clone()).collect()
     }
 
     fn matches(
@@ -346,6 +338,14 @@ impl Unspaced {
             by,
         })
     }
+}
+
+/// The words of the listed name that was found, in its order.
+fn listed_words(found: &Match, listed: &impl Fn(u32) -> (Vec<Word>, usize)) -> Vec<Word> {
+    let (words, surnames) = listed(found.order.name);
+    let orders = orders(words.len(), surnames);
+    let order = &orders[usize::from(found.order.number)];
+    order.iter().map(|word| words[*word].clone()).collect()
 }
 
 /// Whether two readings have the same words, spelled one way or another.
