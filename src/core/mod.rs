@@ -36,6 +36,7 @@ pub mod provider;
 pub mod reach;
 pub mod rebinding;
 pub mod references;
+pub mod rehashing;
 pub mod rescreening;
 pub mod review;
 pub mod roster;

@@ -16,12 +16,12 @@ use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
 use crate::store::rescreening::{self, Stale};
 use crate::store::verification as verification_rows;
-use crate::store::{Tx, customer_version, lookup};
+use crate::store::{Tx, customer_version, lookup, lookup_epoch};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::vault::{KeyRing, Place, SealingKey, Secrets, tag};
+use crate::vault::{HashKey, HashKeys, KeyRing, Place, SealingKey, Secrets, tag};
 
 /// The project and mode in which a command runs, and for whom.
 #[derive(Clone, Debug)]
@@ -69,8 +69,26 @@ struct Change {
     lookups_removed: Vec<i64>,
     /// All look-ups go, and nothing names them again.
     is_erasure: bool,
+    /// Where look-ups come or go.
+    hashed: Option<Hashed>,
     asked: Asked,
     screened_by: Option<i64>,
+}
+
+/// By which hash keys look-ups come and go.
+#[derive(Clone, Copy)]
+struct Hashed {
+    used: i64,
+    known: i64,
+}
+
+impl Hashed {
+    fn by(keys: &HashKeys) -> Self {
+        Self {
+            used: keys.newest().epoch(),
+            known: keys.newest_known(),
+        }
+    }
 }
 
 /// What a change means to the verifications by the provider.
@@ -172,13 +190,22 @@ impl Customer {
         Identity::from_opened(&self.key.open(place, &self.row.identity)?)
     }
 
-    /// Under which hashes the customer must be found, each once, in order.
+    /// By which hashes the customer is found with one key.
     #[must_use]
-    pub fn lookups(&self, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
-        let mut hashes = lookups(self.row.project, &self.profile, identity, secrets);
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes
+    pub fn hashes(&self, identity: &Identity, key: &HashKey) -> Vec<i64> {
+        lookups(self.row.project, &self.profile, identity, key)
+    }
+
+    /// For each value by which the customer must be found, once, the hashes under which it may.
+    #[must_use]
+    pub fn lookups(&self, identity: &Identity, keys: &HashKeys) -> Vec<Vec<i64>> {
+        let by_key: Vec<_> = keys.iter().map(|key| self.hashes(identity, key)).collect();
+        let values = by_key.first().map_or(0, Vec::len);
+        let of_value = |value: usize| by_key.iter().map(|hashes| hashes[value]).collect();
+        let mut all: Vec<Vec<i64>> = (0..values).map(of_value).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 
@@ -223,14 +250,16 @@ pub fn create(
     seal_identity(&mut row, &new.identity, key, context);
     seal_review(&mut row, settled.review.as_ref(), key, context)?;
     binding::seal_profile(&mut row, &new.profile, key, &context.random);
+    let keys = secrets.hash_keys();
     let mut events = vec![Event::of_customer(EventKind::CustomerCreated, &[])];
     events.extend(settled.steps.into_iter().map(step_event));
     let change = Change {
         replaces: None,
         event: event_of(&row, &events, &tenant.origin, key, context)?,
-        lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
+        lookups_added: lookups(tenant.project, &new.profile, &new.identity, keys.newest()),
         lookups_removed: Vec::new(),
         is_erasure: false,
+        hashed: Some(Hashed::by(&keys)),
         asked,
         screened_by: settled.screened_by,
     };
@@ -264,7 +293,14 @@ pub fn update(
     let named = patch.endorsements.unwrap_or(EndorsementSet::NONE);
     let mut identity = customer.open_identity()?;
     let mut profile = customer.profile.clone();
-    let before = lookups(old.project, &profile, &identity, secrets);
+    let keys = secrets.hash_keys();
+    let hash = |profile: &Profile, identity: &Identity| -> Vec<_> {
+        let by_key = keys.iter();
+        by_key
+            .map(|key| lookups(old.project, profile, identity, key))
+            .collect()
+    };
+    let before = hash(&profile, &identity);
     let applied = patch.clone().apply(&mut profile, &mut identity);
     let mut changed = applied.map_err(Error::invalid_fields)?;
     if signed_at != old.signed_at {
@@ -292,7 +328,15 @@ pub fn update(
     if changed.is_empty() {
         return Ok(None);
     }
-    let after = lookups(old.project, &profile, &identity, secrets);
+    let after = hash(&profile, &identity);
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    for (key, (before, after)) in keys.iter().zip(before.iter().zip(&after)) {
+        // The customer may be found by any of the keys, and comes by the newest only.
+        removed.extend(without(before, after));
+        if key.epoch() == keys.newest().epoch() {
+            added = without(after, before);
+        }
+    }
     let mut row = CustomerRow {
         version: old.version + 1,
         signed_at,
@@ -308,8 +352,9 @@ pub fn update(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, &tenant.origin, &customer.key, context)?,
-        lookups_added: without(&after, &before),
-        lookups_removed: without(&before, &after),
+        hashed: (!added.is_empty() || !removed.is_empty()).then(|| Hashed::by(&keys)),
+        lookups_added: added,
+        lookups_removed: removed,
         is_erasure: false,
         asked,
         screened_by: settled.screened_by,
@@ -360,6 +405,7 @@ pub fn endorse(
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
         is_erasure: false,
+        hashed: None,
         asked,
         screened_by: settled.screened_by,
     };
@@ -401,6 +447,7 @@ pub fn deactivate(
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
         is_erasure: false,
+        hashed: None,
         asked: Asked::end(customer.review.as_ref()),
         screened_by: None,
     };
@@ -429,6 +476,7 @@ pub fn tombstone(
     let identity = customer.open_identity()?;
     let row = emptied(old, key, context);
     let event = event.leaving(&row.profile);
+    let keys = secrets.hash_keys();
     Ok(Draft {
         row,
         profile: Profile::default(),
@@ -437,8 +485,12 @@ pub fn tombstone(
             replaces: Some(tag(&old.identity).to_vec()),
             event,
             lookups_added: Vec::new(),
-            lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
+            lookups_removed: keys
+                .iter()
+                .flat_map(|key| customer.hashes(&identity, key))
+                .collect(),
             is_erasure: true,
+            hashed: Some(Hashed::by(&keys)),
             asked: Asked::end(customer.review.as_ref()),
             screened_by: None,
         },
@@ -538,6 +590,17 @@ impl Draft {
             for hash in &change.lookups_added {
                 lookup::insert(tx, *hash, row.id.as_bytes())?;
             }
+            if let Some(Hashed { used, known }) = change.hashed {
+                let (project, customer, version) = (row.project, row.id, row.version);
+                let stale = lookup_epoch::Stale {
+                    project,
+                    customer,
+                    version,
+                    used,
+                    known,
+                };
+                lookup_epoch::note_if_stale(tx, stale)?;
+            }
             change.asked.write(tx, &row)?;
             if let Some(list) = change.screened_by {
                 let (project, customer, version) = (row.project, row.id, row.version);
@@ -578,21 +641,21 @@ fn sign(signed_at: Option<Time>, wanted: Option<bool>, now: Time) -> Result<Opti
     }
 }
 
-/// Under which hashes a customer is found.
-fn lookups(project: i64, profile: &Profile, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
+/// Under which hashes a customer is found by a key.
+fn lookups(project: i64, profile: &Profile, identity: &Identity, key: &HashKey) -> Vec<i64> {
     let email = profile
         .email
         .as_ref()
-        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
+        .map(|email| key.hash(project, "email", email.folded().expose().as_bytes()));
     let external_id = profile
         .external_id
         .as_ref()
-        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
+        .map(|id| key.hash(project, "externalId", id.expose().as_bytes()));
     let documents = identity.documents.iter().map(|document| {
         let country = document.issuing_country().code();
         let text =
             Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
-        secrets.blind_index(project, "document", text.as_bytes())
+        key.hash(project, "document", text.as_bytes())
     });
     email
         .into_iter()

@@ -15,19 +15,19 @@ use crate::support::{
 const JOURNALLED: usize = 25;
 
 /// The id of a customer, as it is stored.
-fn id_of(customer: &str) -> [u8; 16] {
+pub fn id_of(customer: &str) -> [u8; 16] {
     let id = oms::id::CustomerId::parse(customer).expect("an id");
     *id.as_bytes()
 }
 
-fn from_hex(digits: &str) -> Vec<u8> {
+pub fn from_hex(digits: &str) -> Vec<u8> {
     let digits = digits.trim_start_matches("\\x").as_bytes();
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     digits.chunks(2).filter_map(byte).collect()
 }
 
 /// The hashes beside a customer's id, as the journal and the table of look-ups have them now.
-fn hashes_of(data: &Path, id: &[u8; 16]) -> Vec<[u8; 8]> {
+pub fn hashes_of(data: &Path, id: &[u8; 16]) -> Vec<[u8; 8]> {
     let journal = from_hex(&sql(
         data,
         "SELECT hex(group_concat(hex(ops), '')) FROM lookup_journal",
@@ -51,7 +51,7 @@ fn hashes_of(data: &Path, id: &[u8; 16]) -> Vec<[u8; 8]> {
 }
 
 /// The files in which one of these stands.
-fn files_with(data: &Path, needles: &[impl AsRef<[u8]>]) -> Vec<String> {
+pub fn files_with(data: &Path, needles: &[impl AsRef<[u8]>]) -> Vec<String> {
     let files = files_under(data).into_iter();
     let stands = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|one| one == needle);
     files
@@ -60,7 +60,7 @@ fn files_with(data: &Path, needles: &[impl AsRef<[u8]>]) -> Vec<String> {
         .collect()
 }
 
-fn person(number: usize) -> Value {
+pub fn person(number: usize) -> Value {
     let mut body = full_customer();
     body["email"] = json!(format!("person{number}@example.com"));
     body["externalId"] = json!(format!("person-{number}"));
@@ -68,7 +68,7 @@ fn person(number: usize) -> Value {
     body
 }
 
-fn create_some(api: &Api) -> Vec<Answer> {
+pub fn create_some(api: &Api) -> Vec<Answer> {
     (0..8).map(|number| api.create(&person(number))).collect()
 }
 
@@ -80,7 +80,7 @@ fn wait_until_done(data: &Path) {
     });
 }
 
-fn erase(api: &Api, id: &str) {
+pub fn erase(api: &Api, id: &str) {
     let path = format!("/customers/{id}/erase");
     api.post(&path, &json!({ "reason": "asked" })).wants(200);
 }
