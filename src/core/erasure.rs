@@ -239,8 +239,6 @@ async fn new_key(installation: &Installation) -> Result<SealingKey> {
 /// # Errors
 /// When the store is away, or somebody reads the key register without end.
 pub async fn finish(installation: &Installation) -> Result<()> {
-    // One after the other: whoever waited finds that it is done.
-    let _alone = installation.erasing.lock().await;
     loop {
         let store = &installation.store;
         let undone = store.read(|tx| erasure::undone(tx, BATCH)).await?;

@@ -40,8 +40,6 @@ pub struct Installation {
     pub(super) token_lifetime_s: i64,
     /// How long customers are kept from erasure.
     pub(super) retention_days: u32,
-    /// One erasure is completed after the other.
-    pub(super) erasing: Arc<tokio::sync::Mutex<()>>,
     live_allowed: bool,
 }
 
@@ -105,7 +103,6 @@ impl Installation {
             context: context.clone(),
             token_lifetime_s: i64::try_from(config.token_lifetime.as_secs()).unwrap_or(i64::MAX),
             retention_days: config.retention_days,
-            erasing: Arc::default(),
         };
         let ready = async {
             rebinding::bind(&installation, trust).await?;
