@@ -25,6 +25,7 @@ pub mod geo;
 pub mod id_document;
 pub mod installation;
 pub mod ip_address;
+pub mod lookups;
 pub mod metadata;
 pub mod name;
 pub mod occurrence;

@@ -5,15 +5,14 @@
 //! Who is written by a key that is in force no longer is noted in the transaction that writes,
 //! so that nothing depends on how fast a server hears of a change.
 
-use std::time::Duration;
-
 use zeroize::Zeroizing;
 
 use super::installation::Installation;
 use super::roster::Customer;
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::store::customer::{self, Found};
+use crate::id::CustomerId;
+use crate::store::customer::{self, Found, Place};
 use crate::store::hash_key::{self, HashKeyRow};
 use crate::store::lookup_epoch::{self, NO_EPOCH, Stale};
 use crate::store::rescreening::Lease;
@@ -23,19 +22,14 @@ use crate::vault::{FIRST_EPOCH, HashKey, HashKeys, KEY_LENGTH, KeyRing, Secrets}
 /// Customers who are hashed anew in one transaction, so that no request waits long behind it.
 const BATCH: i64 = 64;
 
+/// Who works before there is anybody.
+const NOBODY: [u8; 16] = [0; 16];
+
 /// How long a process holds the work without going on.
 const LEASE_S: i64 = 15;
 
 /// How long a start waits for another process that hashes everybody anew.
 const OTHERS_PAUSE: Duration = Duration::from_millis(200);
-
-/// Rest after a step, as many times as long as it took: without requests that wait for the
-/// store, and with some.
-const REST_IDLE: u32 = 1;
-const REST_BUSY: u32 = 4;
-
-/// The longest rest.
-const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// The keys of a store that is looked at.
 ///
@@ -118,10 +112,18 @@ pub async fn prepare(installation: &Installation) -> Result<()> {
         tracing::warn!(
             "the data is a copy whose hash key was destroyed since; every customer is hashed anew first"
         );
-        let owner = installation.context.random.bytes();
-        while !retire(installation, NO_EPOCH, owner).await? {
-            fix_stale(installation).await?;
-            tokio::time::sleep(OTHERS_PAUSE).await;
+        // Two that start at once do it twice, which does no harm.
+        loop {
+            let Some(mut next) = take_on(installation, NO_EPOCH, NOBODY).await? else {
+                break;
+            };
+            while let Some(place) = step(installation, NO_EPOCH, NOBODY, next).await? {
+                next = place;
+            }
+            while fix_stale(installation).await? > 0 {}
+            if finish(installation, NO_EPOCH).await? {
+                break;
+            }
         }
     }
     Ok(())
@@ -271,59 +273,79 @@ impl Rehash {
     }
 }
 
-/// Hashes anew everybody who may stand by an epoch; `true` when nobody does any more, `false`
-/// when another process is at it or somebody changed meanwhile.
+/// Takes on hashing anew everybody who may stand by an epoch: the place from where to go on;
+/// `None` when another process is at it.
 ///
 /// # Errors
 /// When the store is away.
-pub async fn retire(installation: &Installation, epoch: i64, owner: [u8; 16]) -> Result<bool> {
-    let store = &installation.store;
+pub async fn take_on(
+    installation: &Installation,
+    epoch: i64,
+    owner: [u8; 16],
+) -> Result<Option<Place>> {
     let (lease, now) = (lease(installation, owner), installation.context.now());
-    let claim = store.write(move |tx| lookup_epoch::claim(tx, epoch, &lease, now));
-    let Some(mut place) = claim.await? else {
-        return Ok(false);
+    let claim = installation
+        .store
+        .write(move |tx| lookup_epoch::claim(tx, epoch, &lease, now));
+    claim.await
+}
+
+/// Hashes anew the next few: the place behind them; `None` when there are no more. Who comes
+/// behind the last is hashed by the newest key, or noted.
+///
+/// # Errors
+/// When the store is away, or another process took over.
+pub async fn step(
+    installation: &Installation,
+    epoch: i64,
+    owner: [u8; 16],
+    place: Place,
+) -> Result<Option<Place>> {
+    let store = &installation.store;
+    let page = store.read(move |tx| customer::after(tx, place, BATCH));
+    let page = page.await?;
+    let Some((last, _)) = page.last() else {
+        return Ok(None);
     };
-    loop {
-        let began = tokio::time::Instant::now();
-        let page = store.read(move |tx| customer::after(tx, place, BATCH));
-        let page = page.await?;
-        let Some((last, _)) = page.last() else { break };
-        place = (last.project, *last.id.as_bytes());
-        let keys = installation.secrets.hash_keys();
-        let mut changes = Vec::with_capacity(page.len());
-        for found in page {
-            let id = found.0.id;
-            match Rehash::of(found, installation, &keys) {
-                Ok(change) => changes.extend(change),
-                // An altered row is nobody's to be found by; the others go on.
-                Err(error) => {
-                    let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(%id, cause, "a customer cannot be hashed anew");
-                }
-            }
-        }
-        let lease = self::lease(installation, owner);
-        let write = store.write(move |tx| {
-            if !lookup_epoch::advance(tx, epoch, &place, &lease)? {
-                return Ok(false);
-            }
-            changes.iter().try_for_each(|change| change.write(tx))?;
-            Ok(true)
-        });
-        if !write.await? {
-            return Ok(false);
-        }
-        failpoint::reach("rehashing.step");
-        let depth = store.depth();
-        let rest = match depth.reads + depth.writes {
-            0 => REST_IDLE,
-            _ => REST_BUSY,
-        };
-        tokio::time::sleep((began.elapsed() * rest).min(LONGEST_REST)).await;
+    let next = (last.project, *last.id.as_bytes());
+    let keys = installation.secrets.hash_keys();
+    let mut changes = Vec::with_capacity(page.len());
+    for found in page {
+        let id = found.0.id;
+        changes.extend(passed_over(id, Rehash::of(found, installation, &keys)));
     }
-    let finished = store
-        .write(move |tx| lookup_epoch::finish(tx, epoch))
-        .await?;
+    let lease = lease(installation, owner);
+    let write = store.write(move |tx| {
+        if !lookup_epoch::advance(tx, epoch, &next, &lease)? {
+            return Err(Error::unavailable("another process hashes anew now", 5));
+        }
+        changes.iter().try_for_each(|change| change.write(tx))
+    });
+    write.await?;
+    failpoint::reach("rehashing.step");
+    Ok(Some(next))
+}
+
+/// An altered row is found by nothing; the others go on.
+fn passed_over(id: CustomerId, change: Result<Option<Rehash>>) -> Option<Rehash> {
+    change.unwrap_or_else(|error| {
+        let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%id, cause, "a customer cannot be hashed anew and is passed over");
+        None
+    })
+}
+
+/// Behind the last step: nobody stands by an epoch any more; `false` while somebody is noted
+/// who might.
+///
+/// # Errors
+/// When the store is away.
+pub async fn finish(installation: &Installation, epoch: i64) -> Result<bool> {
+    let finish = installation
+        .store
+        .write(move |tx| lookup_epoch::finish(tx, epoch));
+    let finished = finish.await?;
+    failpoint::reach("rehashing.finished");
     refresh(installation).await?;
     Ok(finished)
 }
@@ -349,14 +371,9 @@ pub async fn fix_stale(installation: &Installation) -> Result<usize> {
         } = stale;
         let found = store.read(move |tx| customer::find(tx, project, customer));
         let keys = installation.secrets.hash_keys();
-        let change = match found.await? {
-            Some(found) => Rehash::of(found, installation, &keys).unwrap_or_else(|error| {
-                let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(id = %customer, cause, "a customer cannot be hashed anew");
-                None
-            }),
-            None => None,
-        };
+        let change = found
+            .await?
+            .and_then(|found| passed_over(customer, Rehash::of(found, installation, &keys)));
         // Who wrote did not know by which epochs else the customer was found, or the key that
         // was used is gone.
         let is_unknown =

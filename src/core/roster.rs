@@ -6,6 +6,7 @@ use crate::core::binding;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::{EndorsementSet, EndorsementStatus};
 use crate::core::event::{self, Event, EventKind, Origin};
+use crate::core::lookups::{self, LookupChange};
 use crate::core::project::Project;
 use crate::core::references::References;
 use crate::core::review::{Review, Step};
@@ -16,10 +17,8 @@ use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
 use crate::store::rescreening::{self, Stale};
 use crate::store::verification as verification_rows;
-use crate::store::{Tx, customer_version, lookup, lookup_epoch};
+use crate::store::{Tx, customer_version};
 use std::sync::Arc;
-
-use zeroize::Zeroizing;
 
 use crate::vault::{HashKey, HashKeys, KeyRing, Place, SealingKey, Secrets, tag};
 
@@ -65,30 +64,9 @@ struct Change {
     /// What stands for the identity of the row that is replaced; `None` for a new customer.
     replaces: Option<Vec<u8>>,
     event: EventRow,
-    lookups_added: Vec<i64>,
-    lookups_removed: Vec<i64>,
-    /// All look-ups go, and nothing names them again.
-    is_erasure: bool,
-    /// Where look-ups come or go.
-    hashed: Option<Hashed>,
+    lookups: LookupChange,
     asked: Asked,
     screened_by: Option<i64>,
-}
-
-/// By which hash keys look-ups come and go.
-#[derive(Clone, Copy)]
-struct Hashed {
-    used: i64,
-    known: i64,
-}
-
-impl Hashed {
-    fn by(keys: &HashKeys) -> Self {
-        Self {
-            used: keys.newest().epoch(),
-            known: keys.newest_known(),
-        }
-    }
 }
 
 /// What a change means to the verifications by the provider.
@@ -193,7 +171,7 @@ impl Customer {
     /// By which hashes the customer is found with one key.
     #[must_use]
     pub fn hashes(&self, identity: &Identity, key: &HashKey) -> Vec<i64> {
-        lookups(self.row.project, &self.profile, identity, key)
+        lookups::hashes(self.row.project, &self.profile, identity, key)
     }
 
     /// For each value by which the customer must be found, once, the hashes under which it may.
@@ -250,16 +228,12 @@ pub fn create(
     seal_identity(&mut row, &new.identity, key, context);
     seal_review(&mut row, settled.review.as_ref(), key, context)?;
     binding::seal_profile(&mut row, &new.profile, key, &context.random);
-    let keys = secrets.hash_keys();
     let mut events = vec![Event::of_customer(EventKind::CustomerCreated, &[])];
     events.extend(settled.steps.into_iter().map(step_event));
     let change = Change {
         replaces: None,
         event: event_of(&row, &events, &tenant.origin, key, context)?,
-        lookups_added: lookups(tenant.project, &new.profile, &new.identity, keys.newest()),
-        lookups_removed: Vec::new(),
-        is_erasure: false,
-        hashed: Some(Hashed::by(&keys)),
+        lookups: LookupChange::of_new(tenant.project, &new.profile, &new.identity, secrets),
         asked,
         screened_by: settled.screened_by,
     };
@@ -294,13 +268,7 @@ pub fn update(
     let mut identity = customer.open_identity()?;
     let mut profile = customer.profile.clone();
     let keys = secrets.hash_keys();
-    let hash = |profile: &Profile, identity: &Identity| -> Vec<_> {
-        let by_key = keys.iter();
-        by_key
-            .map(|key| lookups(old.project, profile, identity, key))
-            .collect()
-    };
-    let before = hash(&profile, &identity);
+    let before = lookups::by_every_key(old.project, &profile, &identity, &keys);
     let applied = patch.clone().apply(&mut profile, &mut identity);
     let mut changed = applied.map_err(Error::invalid_fields)?;
     if signed_at != old.signed_at {
@@ -328,15 +296,7 @@ pub fn update(
     if changed.is_empty() {
         return Ok(None);
     }
-    let after = hash(&profile, &identity);
-    let (mut added, mut removed) = (Vec::new(), Vec::new());
-    for (key, (before, after)) in keys.iter().zip(before.iter().zip(&after)) {
-        // The customer may be found by any of the keys, and comes by the newest only.
-        removed.extend(without(before, after));
-        if key.epoch() == keys.newest().epoch() {
-            added = without(after, before);
-        }
-    }
+    let after = lookups::by_every_key(old.project, &profile, &identity, &keys);
     let mut row = CustomerRow {
         version: old.version + 1,
         signed_at,
@@ -352,10 +312,7 @@ pub fn update(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, &tenant.origin, &customer.key, context)?,
-        hashed: (!added.is_empty() || !removed.is_empty()).then(|| Hashed::by(&keys)),
-        lookups_added: added,
-        lookups_removed: removed,
-        is_erasure: false,
+        lookups: LookupChange::between(&before, &after, &keys),
         asked,
         screened_by: settled.screened_by,
     };
@@ -402,10 +359,7 @@ pub fn endorse(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, origin, &customer.key, context)?,
-        lookups_added: Vec::new(),
-        lookups_removed: Vec::new(),
-        is_erasure: false,
-        hashed: None,
+        lookups: LookupChange::default(),
         asked,
         screened_by: settled.screened_by,
     };
@@ -444,10 +398,7 @@ pub fn deactivate(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, origin, &customer.key, context)?,
-        lookups_added: Vec::new(),
-        lookups_removed: Vec::new(),
-        is_erasure: false,
-        hashed: None,
+        lookups: LookupChange::default(),
         asked: Asked::end(customer.review.as_ref()),
         screened_by: None,
     };
@@ -476,7 +427,6 @@ pub fn tombstone(
     let identity = customer.open_identity()?;
     let row = emptied(old, key, context);
     let event = event.leaving(&row.profile);
-    let keys = secrets.hash_keys();
     Ok(Draft {
         row,
         profile: Profile::default(),
@@ -484,13 +434,7 @@ pub fn tombstone(
         change: Change {
             replaces: Some(tag(&old.identity).to_vec()),
             event,
-            lookups_added: Vec::new(),
-            lookups_removed: keys
-                .iter()
-                .flat_map(|key| customer.hashes(&identity, key))
-                .collect(),
-            is_erasure: true,
-            hashed: Some(Hashed::by(&keys)),
+            lookups: LookupChange::of_erased(old.project, &customer.profile, &identity, secrets),
             asked: Asked::end(customer.review.as_ref()),
             screened_by: None,
         },
@@ -580,27 +524,7 @@ impl Draft {
             } else {
                 customer::insert(tx, &row)?;
             }
-            if change.is_erasure {
-                lookup::forget(tx, &change.lookups_removed, row.id.as_bytes())?;
-            } else {
-                for hash in &change.lookups_removed {
-                    lookup::delete(tx, *hash, row.id.as_bytes())?;
-                }
-            }
-            for hash in &change.lookups_added {
-                lookup::insert(tx, *hash, row.id.as_bytes())?;
-            }
-            if let Some(Hashed { used, known }) = change.hashed {
-                let (project, customer, version) = (row.project, row.id, row.version);
-                let stale = lookup_epoch::Stale {
-                    project,
-                    customer,
-                    version,
-                    used,
-                    known,
-                };
-                lookup_epoch::note_if_stale(tx, stale)?;
-            }
+            change.lookups.write(tx, &row)?;
             change.asked.write(tx, &row)?;
             if let Some(list) = change.screened_by {
                 let (project, customer, version) = (row.project, row.id, row.version);
@@ -639,35 +563,4 @@ fn sign(signed_at: Option<Time>, wanted: Option<bool>, now: Time) -> Result<Opti
         (None, Some(true)) => Ok(Some(now)),
         (at, _) => Ok(at),
     }
-}
-
-/// Under which hashes a customer is found by a key.
-fn lookups(project: i64, profile: &Profile, identity: &Identity, key: &HashKey) -> Vec<i64> {
-    let email = profile
-        .email
-        .as_ref()
-        .map(|email| key.hash(project, "email", email.folded().expose().as_bytes()));
-    let external_id = profile
-        .external_id
-        .as_ref()
-        .map(|id| key.hash(project, "externalId", id.expose().as_bytes()));
-    let documents = identity.documents.iter().map(|document| {
-        let country = document.issuing_country().code();
-        let text =
-            Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
-        key.hash(project, "document", text.as_bytes())
-    });
-    email
-        .into_iter()
-        .chain(external_id)
-        .chain(documents)
-        .collect()
-}
-
-fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
-    these
-        .iter()
-        .copied()
-        .filter(|hash| !those.contains(hash))
-        .collect()
 }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::http::app::App;
 use crate::store::hash_key::{self, HashKeyRow};
 use crate::store::{Tx, lookup_epoch};
+use crate::vault::FIRST_EPOCH;
 
 /// How often it is looked whether there is something to do.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -19,6 +20,14 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// in force, and then before anybody is hashed anew. It only saves work: who is written by the
 /// key before is noted.
 const SETTLED: Duration = Duration::from_secs(3);
+
+/// Rest after a step, as many times as long as it took: without requests that wait for the
+/// store, and with some.
+const REST_IDLE: u32 = 1;
+const REST_BUSY: u32 = 4;
+
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_millis(500);
 
 /// Changes keys whenever there is a reason, until it is dropped.
 pub async fn rehash_forever(app: App) {
@@ -63,10 +72,11 @@ impl Work {
             }
             return Ok(());
         }
-        if let Some(old) = epochs.into_iter().find(|epoch| *epoch < last.epoch) {
-            if has_settled && rehashing::retire(installation, old, self.owner).await? {
-                tracing::info!(epoch = old, "everybody is hashed by the newest key");
-                self.destroys = true;
+        // What is below the first is hashed anew before a server starts.
+        let own = FIRST_EPOCH..last.epoch;
+        if let Some(old) = epochs.into_iter().find(|epoch| own.contains(epoch)) {
+            if has_settled {
+                self.retire(app, old).await?;
             }
             return Ok(());
         }
@@ -77,6 +87,33 @@ impl Work {
             self.destroys = false;
         } else if is_due(last, app.config.hash_key_change, app.context.now()) {
             rehashing::begin(installation, last.epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// Hashes anew everybody who may stand by an epoch, behind all requests.
+    async fn retire(&mut self, app: &App, epoch: i64) -> Result<()> {
+        let (installation, owner) = (&app.installation, self.owner);
+        let Some(mut place) = rehashing::take_on(installation, epoch, owner).await? else {
+            return Ok(());
+        };
+        loop {
+            let began = Instant::now();
+            let Some(next) = rehashing::step(installation, epoch, owner, place).await? else {
+                break;
+            };
+            place = next;
+            let depth = installation.store.depth();
+            let rest = match depth.reads + depth.writes {
+                0 => REST_IDLE,
+                _ => REST_BUSY,
+            };
+            tokio::time::sleep((began.elapsed() * rest).min(LONGEST_REST)).await;
+        }
+        while rehashing::fix_stale(installation).await? > 0 {}
+        if rehashing::finish(installation, epoch).await? {
+            tracing::info!(epoch, "everybody is hashed by a newer key");
+            self.destroys = true;
         }
         Ok(())
     }

@@ -448,6 +448,23 @@ fn what_is_written_by_a_key_of_before_is_put_in_order() {
     }
 }
 
+async fn retire(installation: &Installation, epoch: i64) {
+    let owner = [1; 16];
+    let taken = rehashing::take_on(installation, epoch, owner).await;
+    let mut place = taken.expect("in order").expect("nobody else is at it");
+    while let Some(next) = rehashing::step(installation, epoch, owner, place)
+        .await
+        .expect("in order")
+    {
+        place = next;
+    }
+    assert!(
+        rehashing::finish(installation, epoch)
+            .await
+            .expect("in order")
+    );
+}
+
 async fn wrapped(installation: &Installation, customer: &Customer) -> Vec<u8> {
     let key = customer.row.data_key;
     let read = installation
