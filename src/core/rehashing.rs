@@ -181,12 +181,24 @@ fn make(installation: &Installation, after: i64) -> Result<HashKeyRow> {
 /// # Errors
 /// When the store is away.
 pub async fn begin(installation: &Installation, after: i64) -> Result<()> {
-    let row = make(installation, after + 1)?;
-    let insert = installation
-        .store
-        .write(move |tx| hash_key::insert(tx, &row));
-    insert.await?;
+    insert(installation, make(installation, after)?).await?;
     refresh(installation).await
+}
+
+/// Stores a key, unless another process made one meanwhile.
+async fn insert(installation: &Installation, row: HashKeyRow) -> Result<()> {
+    let insert = installation.store.write(move |tx| {
+        let others = hash_key::all(tx)?;
+        let is_wanted = match row.in_force_at {
+            Some(_) => others.is_empty(),
+            None => others.iter().all(|one| one.in_force_at.is_some()),
+        };
+        if is_wanted {
+            hash_key::insert(tx, &row)?;
+        }
+        Ok(())
+    });
+    insert.await
 }
 
 /// From now on what is stored is hashed by the key of an epoch, which every server has heard of.
