@@ -2,6 +2,9 @@
 //! person. Every file of the data folder is read as bytes.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -259,6 +262,40 @@ fn a_kill_between_the_steps_leaves_nothing_after_the_next_start() {
         assert_eq!(files_with(&server.data, &hashes), [""; 0], "{place}");
         check_whole(&server);
     }
+}
+
+/// Whoever copies the logs back at the same moment, again and again, refuses nobody.
+#[test]
+fn nobody_is_refused_while_others_copy_the_logs_back() {
+    if is_about_files() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let api = server.sandbox();
+    let people = create_some(&api);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let copying: Vec<_> = ["keys.db", "oms.db"]
+        .map(|file| {
+            let (path, is_over) = (server.data.join(file), Arc::clone(&is_over));
+            thread::spawn(move || {
+                let file = rusqlite::Connection::open(path).expect("in order");
+                while !is_over.load(Ordering::Acquire) {
+                    let copied = file.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                    copied.expect("in order");
+                }
+            })
+        })
+        .into();
+    for one in &people {
+        erase(&api, &one.id());
+        let output = server.keys(&["create", "--project", "more"]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    is_over.store(true, Ordering::Release);
+    for thread in copying {
+        thread.join().expect("it copied");
+    }
+    wait_until_done(&server.data);
 }
 
 /// On either engine.
