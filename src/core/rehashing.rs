@@ -28,9 +28,6 @@ const NOBODY: [u8; 16] = [0; 16];
 /// How long a process holds the work without going on.
 const LEASE_S: i64 = 15;
 
-/// How long a start waits for another process that hashes everybody anew.
-const OTHERS_PAUSE: Duration = Duration::from_millis(200);
-
 /// The keys of a store that is looked at.
 ///
 /// # Errors
