@@ -405,11 +405,7 @@ fn what_is_written_by_a_key_of_before_is_put_in_order() {
         rehashing::put_in_force(&quick, next)
             .await
             .expect("in order");
-        assert!(
-            rehashing::retire(&quick, newest, [1; 16])
-                .await
-                .expect("in order")
-        );
+        retire(&quick, newest).await;
         rehashing::destroy(&quick, vec![newest])
             .await
             .expect("in order");
