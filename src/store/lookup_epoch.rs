@@ -184,7 +184,7 @@ pub fn drop_dead(tx: &mut Tx<'_>) -> Result<()> {
     insert(tx, NO_EPOCH)
 }
 
-/// Puts what the journal holds into the table.
+/// Puts what the journal holds of used idempotency keys into the table.
 fn fold_journal(tx: &mut Tx<'_>) -> Result<()> {
     let mut newest: HashSet<(i64, Target)> = HashSet::new();
     let mut last = 0;
@@ -206,7 +206,8 @@ fn fold_journal(tx: &mut Tx<'_>) -> Result<()> {
     })?;
     for (hash, target) in newest {
         tx.execute(
-            "INSERT INTO lookups (hash, target) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            "INSERT INTO lookups (hash, target) SELECT $1, $2
+             WHERE EXISTS (SELECT 1 FROM idempotency WHERE id = $2) ON CONFLICT DO NOTHING",
             &[hash.into(), (&target).into()],
         )?;
     }
