@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::installation::Installation;
 use super::roster::Customer;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::failpoint;
 use crate::id::CustomerId;
 use crate::store::customer::{self, Found, Place};
@@ -292,6 +292,7 @@ pub async fn take_on(
     epoch: i64,
     owner: [u8; 16],
 ) -> Result<Option<Place>> {
+    refresh(installation).await?;
     let (lease, now) = (lease(installation, owner), installation.context.now());
     let claim = installation
         .store
@@ -318,10 +319,16 @@ pub async fn step(
     };
     let next = (last.project, *last.id.as_bytes());
     let keys = installation.secrets.hash_keys();
+    if keys.newest().epoch() <= epoch {
+        return Err(Error::unavailable(
+            "the newest hash key is not known yet",
+            1,
+        ));
+    }
     let mut changes = Vec::with_capacity(page.len());
     for found in page {
         let id = found.0.id;
-        changes.extend(passed_over(id, Rehash::of(found, installation, &keys)));
+        changes.extend(passed_over(id, Rehash::of(found, installation, &keys))?);
     }
     let lease = lease(installation, owner);
     let write = store.write(move |tx| {
@@ -336,12 +343,15 @@ pub async fn step(
 }
 
 /// An altered row is found by nothing; the others go on.
-fn passed_over(id: CustomerId, change: Result<Option<Rehash>>) -> Option<Rehash> {
-    change.unwrap_or_else(|error| {
-        let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(%id, cause, "a customer cannot be hashed anew and is passed over");
-        None
-    })
+fn passed_over(id: CustomerId, change: Result<Option<Rehash>>) -> Result<Option<Rehash>> {
+    match change {
+        Err(error) if error.code() != Code::ServiceUnavailable => {
+            let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(%id, cause, "a customer cannot be hashed anew and is passed over");
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 /// Behind the last step: nobody stands by an epoch any more; `false` while somebody is noted
@@ -380,9 +390,10 @@ pub async fn fix_stale(installation: &Installation) -> Result<usize> {
         } = stale;
         let found = store.read(move |tx| customer::find(tx, project, customer));
         let keys = installation.secrets.hash_keys();
-        let change = found
-            .await?
-            .and_then(|found| passed_over(customer, Rehash::of(found, installation, &keys)));
+        let change = match found.await? {
+            Some(found) => passed_over(customer, Rehash::of(found, installation, &keys))?,
+            None => None,
+        };
         // Who wrote did not know by which epochs else the customer was found, or the key that
         // was used is gone.
         let is_unknown =
