@@ -319,11 +319,9 @@ pub async fn step(
     };
     let next = (last.project, *last.id.as_bytes());
     let keys = installation.secrets.hash_keys();
-    if keys.newest().epoch() <= epoch {
-        return Err(Error::unavailable(
-            "the newest hash key is not known yet",
-            1,
-        ));
+    let newest = keys.newest().epoch();
+    if newest <= epoch {
+        return Err(is_not_known());
     }
     let mut changes = Vec::with_capacity(page.len());
     for found in page {
@@ -335,11 +333,18 @@ pub async fn step(
         if !lookup_epoch::advance(tx, epoch, &next, &lease)? {
             return Err(Error::unavailable("another process hashes anew now", 5));
         }
+        if hash_key::in_force(tx)? != Some(newest) {
+            return Err(is_not_known());
+        }
         changes.iter().try_for_each(|change| change.write(tx))
     });
     write.await?;
     failpoint::reach("rehashing.step");
     Ok(Some(next))
+}
+
+fn is_not_known() -> Error {
+    Error::unavailable("the newest hash key is not known here yet", 1)
 }
 
 /// An altered row is found by nothing; the others go on.
@@ -390,15 +395,18 @@ pub async fn fix_stale(installation: &Installation) -> Result<usize> {
         } = stale;
         let found = store.read(move |tx| customer::find(tx, project, customer));
         let keys = installation.secrets.hash_keys();
+        let newest = keys.newest().epoch();
         let change = match found.await? {
             Some(found) => passed_over(customer, Rehash::of(found, installation, &keys))?,
             None => None,
         };
         // Who wrote did not know by which epochs else the customer was found, or the key that
         // was used is gone.
-        let is_unknown =
-            stale.known < keys.newest().epoch() || keys.iter().all(|key| key.epoch() != stale.used);
+        let is_unknown = stale.known < newest || keys.iter().all(|key| key.epoch() != stale.used);
         let write = store.write(move |tx| {
+            if hash_key::in_force(tx)? != Some(newest) {
+                return Err(is_not_known());
+            }
             if is_unknown {
                 lookup::delete_all(tx, customer.as_bytes())?;
             }

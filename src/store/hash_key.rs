@@ -29,6 +29,16 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<HashKeyRow>> {
     )
 }
 
+/// The epoch whose key hashes what is stored.
+pub fn in_force(tx: &mut Tx<'_>) -> Result<Option<i64>> {
+    let newest = tx.first(
+        "SELECT MAX(epoch) FROM keys.hash_keys WHERE in_force_at IS NOT NULL",
+        &[],
+        |row| row.optional_int(0),
+    )?;
+    Ok(newest.flatten())
+}
+
 /// Stores the key of an epoch, unless another process was faster.
 pub fn insert(tx: &mut Tx<'_>, row: &HashKeyRow) -> Result<()> {
     refuse_outdated(tx, [row.wrapped.as_slice()])?;
