@@ -13,9 +13,10 @@ use oms::config::{Config, Database};
 use oms::context::Context;
 use oms::core::event::Origin;
 use oms::core::installation::Installation;
+use oms::core::lookups::LookupChange;
 use oms::core::rehashing;
 use oms::core::roster::{self, Customer};
-use oms::store::{customer, lookup};
+use oms::store::{customer, idempotency, lookup};
 use serde_json::json;
 
 use crate::support::{
@@ -304,7 +305,7 @@ fn what_an_older_version_hashed_is_found_and_hashed_anew() {
     let folder = server.into_folder();
     let data = folder.path().join("data");
     let lines = older_hashes(&data);
-    assert_eq!(lines.len(), 3 * people.len());
+    assert_eq!(lines.len(), 4 * people.len(), "three values and a used key");
     sql(
         &data,
         &format!(
@@ -346,6 +347,16 @@ fn older_hashes(data: &Path) -> Vec<String> {
         for hash in customer.hashes(&identity, &key) {
             lines.push(format!("INSERT INTO lookups VALUES ({hash}, {id});"));
         }
+    }
+    let page = opened
+        .store
+        .read_blocking(|tx| idempotency::after(tx, &[0; 16], 100));
+    for (record, _) in page.expect("in order") {
+        let hash = record.claim.lookup_hash(&opened.secrets);
+        let id = crate::support::bytes(&record.id);
+        lines.push(format!(
+            "INSERT OR IGNORE INTO lookups VALUES ({hash}, {id});"
+        ));
     }
     opened.store.close();
     lines
@@ -419,12 +430,21 @@ fn what_is_written_by_a_key_of_before_is_put_in_order() {
                 .read(move |tx| lookup::leads(tx, hash, id.as_bytes()))
         };
         assert!(leads(hashes[0]).await.expect("in order"), "by the new key");
+        // Look-ups of somebody who stays, by the key of before.
+        let identity = customer.open_identity().expect("it opens");
+        let change = LookupChange::of_new(project, &customer.profile, &identity, &slow.secrets);
+        let row = customer.row.clone();
+        let write = slow.store.write(move |tx| change.write(tx, &row));
+        write.await.expect("in order");
+        let old = slow.secrets.hash_keys();
+        let old = old.hashes(project, "email", b"person2@example.com")[0];
+        assert!(leads(old).await.expect("in order"), "it knew no better");
+        while rehashing::fix_stale(&quick).await.expect("in order") > 0 {}
+        assert!(!leads(old).await.expect("in order"));
+        assert!(leads(hashes[0]).await.expect("in order"));
+        // The end of somebody whom it knows by the key of before only.
         let written = slow.store.write(draft.writer()).await;
         assert!(written.expect("in order"));
-        assert!(
-            leads(hashes[0]).await.expect("in order"),
-            "it knew no better"
-        );
         while rehashing::fix_stale(&quick).await.expect("in order") > 0 {}
         assert!(
             !leads(hashes[0]).await.expect("in order"),

@@ -169,10 +169,7 @@ fn the_log_is_emptied_once_nobody_reads_it() {
         .execute_batch("BEGIN; SELECT * FROM customers")
         .expect("in order");
     erase(&api, &id);
-    assert!(
-        !files_with(&server.data, &hashes).is_empty(),
-        "the log is being read"
-    );
+    // Nobody here may look at the bytes meanwhile: that would give up the reader's locks.
     let open = "SELECT COUNT(*) FROM erasures WHERE done_at IS NULL";
     assert_eq!(numbers(&server.data, open), [1]);
     api.create(&person(100));
