@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::support::{
     Api, Folder, Server, database_setting, eventually, full_customer, is_about_files, numbers, oms,
-    on_postgres, sql,
+    sql,
 };
 use crate::traces::{create_some, erase, files_with, from_hex, hashes_of, id_of};
 use crate::{check_whole, on};
@@ -459,9 +459,7 @@ fn what_is_written_by_a_key_of_before_is_put_in_order() {
         let found = api.listed(&format!("?email=person{number}@example.com"));
         assert_eq!(found, [one.id()]);
     }
-    if !on_postgres() {
-        assert_eq!(hashes_of(&server.data, &id_of(&people[2].id())).len(), 0);
-    }
+}
 }
 
 async fn retire(installation: &Installation, epoch: i64) {
