@@ -460,7 +460,6 @@ fn what_is_written_by_a_key_of_before_is_put_in_order() {
         assert_eq!(found, [one.id()]);
     }
 }
-}
 
 async fn retire(installation: &Installation, epoch: i64) {
     let owner = [1; 16];
