@@ -11,7 +11,7 @@ use super::credentials::CredentialsFile;
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::policy::Policy;
 use super::rebinding::{self, Trust};
-use super::{audit, erasure};
+use super::{audit, erasure, rehashing};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -61,7 +61,9 @@ pub struct CreatedKey {
 pub fn stored_secrets(tx: &mut Tx<'_>, ring: &KeyRing) -> Result<Secrets> {
     let stored = key_register::secret(tx, ROOT)?;
     let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
-    open_secrets(&stored, ring)
+    let secrets = open_secrets(&stored, ring)?;
+    secrets.set_hash_keys(rehashing::read(tx, ring, &secrets)?);
+    Ok(secrets)
 }
 
 fn open_secrets(stored: &[u8], ring: &KeyRing) -> Result<Secrets> {
@@ -106,6 +108,7 @@ impl Installation {
         };
         let ready = async {
             rebinding::bind(&installation, trust).await?;
+            rehashing::prepare(&installation).await?;
             erasure::recover(&installation).await
         };
         if let Err(error) = ready.await {
