@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, 
 use utoipa::{PartialSchema, ToSchema};
 
 use super::personal::Personal;
+use super::reach::is_domain_as_written;
 use super::text::{SPACE, is_ignorable, is_in};
 use crate::error::{FieldCode, Invalid};
 
@@ -93,17 +94,17 @@ fn is_domain(text: &str) -> bool {
     let Ok(Host::Domain(plain)) = Host::parse(text) else {
         return false;
     };
-    let as_written = text.split('.').count() == plain.split('.').count();
     let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
+        !label.starts_with('-')
             && !label.ends_with('-')
             && label
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    as_written && plain.split('.').all(is_label) && !plain.rsplit('.').next().is_none_or(is_number)
+    is_domain_as_written(&plain, text)
+        && plain.split('.').all(is_label)
+        && !plain.rsplit('.').next().is_none_or(is_number)
 }
 
 impl PartialSchema for Email {
@@ -187,6 +188,7 @@ mod tests {
             "ada@0x7f.1",
             "ada@example.42",
             "ada@example。com",
+            "ada@ｅxample.com",
             "ada@xn--a.com",
             "ada@ex\u{200d}ample.com",
             "a\u{200b}da@example.com",

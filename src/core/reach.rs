@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use unicode_normalization::UnicodeNormalization as _;
+use url::quirks::domain_to_unicode;
 use url::{Host, Url};
 
 /// Characters of the longest URL.
@@ -110,17 +112,30 @@ impl Reach {
 fn is_as_written(url: &Url, text: &str) -> bool {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => authority,
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
     };
     let same = match url.host() {
         Some(Host::Ipv4(address)) => host == address.to_string(),
-        Some(Host::Domain(name)) => !host.is_ascii() || host.eq_ignore_ascii_case(name),
+        Some(Host::Domain(name)) => is_domain_as_written(name, host),
         Some(Host::Ipv6(_)) => true,
         None => false,
     };
-    same && url.port() != Some(0)
+    same && !port.starts_with('0')
+}
+
+/// Whether a domain that was read is the text, but for case and for how letters of any script
+/// travel: nothing that stands for other letters, no label without a letter.
+pub(super) fn is_domain_as_written(read: &str, text: &str) -> bool {
+    let spelled = if text.is_ascii() {
+        read.to_owned()
+    } else {
+        domain_to_unicode(read)
+    };
+    let text: String = text.to_lowercase().nfc().collect();
+    let mut labels = read.strip_suffix('.').unwrap_or(read).split('.');
+    spelled == text && labels.all(|label| (1..=63).contains(&label.len()))
 }
 
 fn names_loopback(host: &Host<&str>) -> bool {

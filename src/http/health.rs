@@ -45,9 +45,11 @@ pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
 
 /// The numbers, for Prometheus; on the operator's listener only.
 pub async fn metrics(State(app): State<App>) -> Response {
+    let references = app.references();
     let text = app.metrics.text(Levels {
         queues: app.installation.store.depth(),
         data_keys: app.data_keys_ready(),
+        lists: references.lists(),
     });
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::app::App;
 use super::etag;
-use super::json::canonical_object;
+use super::json::{canonical, canonical_entries, canonical_object};
 use super::kept_answer::{pack, unpack};
 use crate::config::Config;
 use crate::context::{Context, Time};
@@ -113,18 +113,14 @@ fn hash_key(secrets: &Secrets, project: i64, key: &str) -> [u8; 16] {
     secrets.idempotency_hash(project, &[b"key", key.as_bytes()])
 }
 
-/// The body of a POST without what it says is not there: a null is the same as nothing, save in
-/// the caller's own data. A PATCH clears by it.
-fn without_nulls(body: &Map<String, Value>) -> Map<String, Value> {
-    let entries = body.iter().filter(|(_, value)| !value.is_null());
-    let entries = entries.map(|(name, value)| {
-        let value = match value {
-            Value::Object(inner) if name != "metadata" => without_nulls(inner).into(),
-            value => value.clone(),
-        };
-        (name.clone(), value)
+/// Appends the body of a POST without what it says is not there: a null is the same as nothing,
+/// save in the caller's own data. A PATCH clears by it.
+fn without_nulls(body: &Map<String, Value>, out: &mut Vec<u8>) {
+    let given = body.iter().filter(|(_, value)| !value.is_null());
+    canonical_entries(given, out, |name, value, out| match value {
+        Value::Object(inner) if name != "metadata" => without_nulls(inner, out),
+        value => canonical(value, out),
     });
-    entries.collect()
 }
 
 /// What makes two requests the same: method, path without its version, and the
@@ -134,7 +130,7 @@ pub fn claim(secrets: &Secrets, project: i64, key: &str, request: RequestText<'_
     let mut body = Vec::new();
     if let Some(value) = request.body {
         match request.method {
-            "POST" => canonical_object(&without_nulls(value), &mut body),
+            "POST" => without_nulls(value, &mut body),
             _ => canonical_object(value, &mut body),
         }
     }

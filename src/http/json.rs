@@ -181,8 +181,17 @@ pub fn canonical(value: &Value, out: &mut Vec<u8>) {
 
 /// Appends the canonical form of an object, as [`canonical`] does.
 pub fn canonical_object(object: &Map<String, Value>, out: &mut Vec<u8>) {
+    canonical_entries(object.iter(), out, |_, value, out| canonical(value, out));
+}
+
+/// Appends an object of these entries, whose values are written by the caller.
+pub(super) fn canonical_entries<'a>(
+    entries: impl Iterator<Item = (&'a String, &'a Value)>,
+    out: &mut Vec<u8>,
+    write: impl Fn(&str, &Value, &mut Vec<u8>),
+) {
     // Sorted whichever map the JSON library was built with.
-    let mut entries: Vec<_> = object.iter().collect();
+    let mut entries: Vec<_> = entries.collect();
     entries.sort_unstable_by_key(|(name, _)| *name);
     out.push(b'{');
     for (place, (name, value)) in entries.into_iter().enumerate() {
@@ -191,7 +200,7 @@ pub fn canonical_object(object: &Map<String, Value>, out: &mut Vec<u8>) {
         }
         canonical_text(name, out);
         out.push(b':');
-        canonical(value, out);
+        write(name, value, out);
     }
     out.push(b'}');
 }

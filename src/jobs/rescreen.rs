@@ -1,4 +1,4 @@
-//! Screens every customer again when another watch list came in force: by one
+//! Screens every customer again when another watch list came in force or one was removed: by one
 //! process of several, in small steps, from where it was left, behind all requests.
 
 use std::sync::Arc;
@@ -100,16 +100,15 @@ async fn look(app: &App, references: Arc<References>, owner: [u8; 16]) -> Result
         return Ok(true);
     };
     let store = &app.installation.store;
-    let read =
-        store.read(move |tx| Ok((watchlist::in_force(tx)?, rescreening::find(tx, version)?)));
-    let (list, known) = read.await?;
+    let read = store.read(move |tx| Ok((watchlist::newest(tx)?, rescreening::find(tx, version)?)));
+    let (newest, known) = read.await?;
     if known.is_some_and(|known| known.finished_at.is_some()) {
         return Ok(true);
     }
-    let ripe = |list: &watchlist::WatchListRow| {
-        list.version == version && list.imported_at.plus_seconds(SETTLED_S) <= app.context.now()
+    let ripe = |step: &watchlist::Step| {
+        step.version == version && step.since.plus_seconds(SETTLED_S) <= app.context.now()
     };
-    if !list.as_ref().is_some_and(ripe) {
+    if !newest.as_ref().is_some_and(ripe) {
         return Ok(false);
     }
     let (told, done) = oneshot::channel();

@@ -67,12 +67,18 @@ pub const fn answer_place(project: i64, id: &[u8; 16]) -> Place<'_> {
     }
 }
 
-/// What a key made, if it was used and not before `oldest`, from where on keys are kept.
+/// What a key made, if it was used and not before `oldest`, from where on keys are kept: the last
+/// time, where it was used again after its time.
 pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Result<Option<Found>> {
     if tx.is_spread() {
         return find_unique(tx, claim, oldest);
     }
-    for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
+    // In memory first: what leaves it meanwhile is in the table already. Each is one statement,
+    // so that a retry costs what a read costs.
+    let kept = *oldest..*lookup::EVERYWHERE.1;
+    let mut targets = lookup::newest_targets(tx, hash, &kept, SHARED_AT_MOST)?;
+    targets.sort_unstable_by(|a, b| b.cmp(a));
+    for id in targets {
         let found = by_id(tx, &id)?;
         if let Some(found) = found
             && found.0.claim.project == claim.project
@@ -81,7 +87,31 @@ pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Res
             return Ok(Some(found));
         }
     }
-    Ok(None)
+    find_in_table(tx, claim, hash, oldest)
+}
+
+/// Where the look-up is in its table.
+fn find_in_table(
+    tx: &mut Tx<'_>,
+    claim: &Claim,
+    hash: i64,
+    oldest: &[u8; 16],
+) -> Result<Option<Found>> {
+    tx.first(
+        "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
+                i.id, k.wrapped
+         FROM lookups l JOIN idempotency i ON i.id = l.target
+              LEFT JOIN keys.data_keys k ON k.id = i.data_key
+         WHERE l.hash = $1 AND l.target >= $2 AND i.project = $3 AND i.key_hash = $4
+         ORDER BY l.target DESC LIMIT 1",
+        &[
+            hash.into(),
+            oldest.into(),
+            claim.project.into(),
+            (&claim.key_hash).into(),
+        ],
+        read_found,
+    )
 }
 
 /// Where the key itself is unique: the first try takes it for free and finds out by the
