@@ -3,9 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use unicode_normalization::UnicodeNormalization as _;
-use url::quirks::domain_to_unicode;
 use url::{Host, Url};
+
+use super::domain_name::is_domain_name;
 
 /// Characters of the longest URL.
 pub const LONGEST_URL: usize = 2048;
@@ -107,8 +107,8 @@ impl Reach {
     }
 }
 
-/// Whether host and port are those of the text: no number that stands for an address, no port
-/// that nobody listens on.
+/// Whether host, port and path are those of the text: no number that stands for an address, no
+/// name that is mapped to another, no port that nobody listens on, no step up.
 fn is_as_written(url: &Url, text: &str) -> bool {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
@@ -118,24 +118,19 @@ fn is_as_written(url: &Url, text: &str) -> bool {
     };
     let same = match url.host() {
         Some(Host::Ipv4(address)) => host == address.to_string(),
-        Some(Host::Domain(name)) => is_domain_as_written(name, host),
+        // Hosts have underscores where names of the mail have none.
+        Some(Host::Domain(_)) => {
+            is_domain_name(&host.strip_suffix('.').unwrap_or(host).replace('_', "a"))
+        }
         Some(Host::Ipv6(_)) => true,
         None => false,
     };
-    same && !port.starts_with('0')
-}
-
-/// Whether a domain that was read is the text, but for case and for how letters of any script
-/// travel: nothing that stands for other letters, no label without a letter.
-pub(super) fn is_domain_as_written(read: &str, text: &str) -> bool {
-    let spelled = if text.is_ascii() {
-        read.to_owned()
-    } else {
-        domain_to_unicode(read)
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let steps = |part: &str| {
+        let part = part.to_ascii_lowercase().replace("%2e", ".");
+        part == "." || part == ".."
     };
-    let text: String = text.to_lowercase().nfc().collect();
-    let mut labels = read.strip_suffix('.').unwrap_or(read).split('.');
-    spelled == text && labels.all(|label| (1..=63).contains(&label.len()))
+    same && !port.starts_with('0') && !path.split('/').any(steps)
 }
 
 fn names_loopback(host: &Host<&str>) -> bool {

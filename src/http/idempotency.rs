@@ -318,6 +318,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     }
     let _running = app.in_flight.enter(claim).await?;
     let _turn = store.admit().await?;
+    let mut contended_for = None;
     for _ in 0..ATTEMPTS {
         let effect = match prepare().await {
             Ok(effect) => effect,
@@ -330,7 +331,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         };
         let record = keep_answer(
             claim,
-            effect.resource,
+            effect.resource.clone(),
             effect.status,
             &effect.body,
             effect.key.sealing(),
@@ -347,7 +348,12 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
                 app.foreign_retries.note(false);
                 return Ok(answer_of(effect.status, effect.body, false));
             }
-            Outcome::Stale => effect.key.unused(),
+            Outcome::Stale => {
+                effect.key.unused();
+                if contended_for.is_none() {
+                    contended_for = Some(app.resource_locks.lock(&effect.resource).await);
+                }
+            }
             Outcome::Known(found) => {
                 effect.key.unused();
                 app.used_keys.note(hash, found.0.id);
@@ -363,10 +369,14 @@ async fn without_key<F: Future<Output = Result<Effect>> + Send>(
     app: &App,
     prepare: impl Fn() -> F + Send,
 ) -> Result<Response> {
+    let mut contended_for = None;
     for _ in 0..ATTEMPTS {
         let effect = prepare().await?;
         if app.installation.store.write(effect.write).await? == Written::Done {
             return Ok(answer_of(effect.status, effect.body, false));
+        }
+        if contended_for.is_none() {
+            contended_for = Some(app.resource_locks.lock(&effect.resource).await);
         }
     }
     Err(contended())

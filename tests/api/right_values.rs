@@ -235,6 +235,12 @@ fn a_url_is_one_as_it_is_written() {
         "https://ex%61mple.com/h",
         "https://8.8.2056/h",
         "https://0x08080808/h",
+        "https://\u{3164}.com/h",
+        "https://example。com/h",
+        "https://example..com/h",
+        "https://-a.com/h",
+        "https://example.com/../h",
+        "https://example.com/%2E%2e/h",
     ] {
         api.post("/webhooks", &json!({ "url": url }))
             .field_error("/url", "valueInvalid");

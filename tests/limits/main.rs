@@ -6,6 +6,7 @@ mod support;
 
 mod collector;
 mod crowds;
+mod heads;
 mod log;
 mod numbers;
 mod rates;
