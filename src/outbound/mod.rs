@@ -30,7 +30,7 @@ use connection::Sender;
 use pool::{Place, Pool};
 
 pub use resolver::Resolver;
-use shield::Shield;
+use shield::{Shield, veil};
 
 use crate::core::reach::Reach;
 use crate::error::{Error, Result as OmsResult};
@@ -240,7 +240,7 @@ impl Outbound {
             .map_err(|_| Failure::TimedOut)??;
         let sent = self.send_to(&places, room, request, deadline).await;
         match &self.0.shield {
-            Some(shield) => sent.map_err(|failure| shield.veil(failure, &places)),
+            Some(_) => sent.map_err(|failure| veil(failure, &places)),
             None => sent,
         }
     }

@@ -24,16 +24,6 @@ impl Shield {
         Ok(())
     }
 
-    /// Hides why there is no answer from places on this machine.
-    pub(super) fn veil(&self, failure: Failure, places: &[Place]) -> Failure {
-        let here = |place: &Place| is_here(place.address.ip().to_canonical());
-        if !places.iter().any(here) {
-            return failure;
-        }
-        tracing::debug!(%failure, "an address of this machine gave no answer");
-        Failure::Here(Box::new(failure))
-    }
-
     fn covers(&self, address: SocketAddr) -> bool {
         let to = address.ip().to_canonical();
         self.0.iter().any(|listener| {
@@ -42,6 +32,16 @@ impl Shield {
             listener.port() == address.port() && there
         })
     }
+}
+
+/// Hides why there is no answer from places on this machine.
+pub(super) fn veil(failure: Failure, places: &[Place]) -> Failure {
+    let here = |place: &Place| is_here(place.address.ip().to_canonical());
+    if !places.iter().any(here) {
+        return failure;
+    }
+    tracing::debug!(%failure, "an address of this machine gave no answer");
+    Failure::Here(Box::new(failure))
 }
 
 /// Whether an address is one of this machine: then a socket can have it.
