@@ -27,6 +27,7 @@ use crate::core::project::Project;
 use crate::core::provider::Provider;
 use crate::core::reach::Reach;
 use crate::core::references::References;
+use crate::core::rehashing;
 use crate::core::token::{Claims, SigningKeys};
 use crate::core::webhook::reach;
 use crate::error::{Error, Result};
@@ -460,6 +461,7 @@ impl App {
     /// When the store is away, or a key does not open.
     pub async fn refresh_own_keys(&self) -> Result<()> {
         self.installation.refresh_ring().await?;
+        rehashing::refresh(&self.installation).await?;
         let known = self.signing_keys();
         let Some(keys) = self.installation.signing_keys_unless(&known).await? else {
             return Ok(());
