@@ -7,9 +7,11 @@
 mod connection;
 mod pool;
 mod resolver;
+mod shield;
 mod tls;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use axum::http::{Method, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Url;
@@ -28,9 +31,13 @@ use pool::{Place, Pool};
 use resolver::Names;
 
 pub use resolver::Resolver;
+use shield::{Shield, veil};
 
 use crate::core::reach::Reach;
 use crate::error::{Error, Result as OmsResult};
+
+/// Connections of one client at most: 256 batches of webhooks with 16 requests each, and some idle.
+pub const OPEN_AT_MOST: usize = 5120;
 
 /// Bytes of an answer that are kept; the rest is not read.
 pub const LONGEST_ANSWER: usize = 64 * 1024;
@@ -126,6 +133,20 @@ pub enum Failure {
     TimedOut,
     /// The connection ended before the answer began.
     Broken(String),
+    /// An address of this machine gave no answer. Why is for the log alone: it would tell which
+    /// of its ports are open.
+    Here(Box<Self>),
+}
+
+impl Failure {
+    /// Why, also where it is not told to others.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Here(cause) => cause,
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -136,6 +157,7 @@ impl fmt::Display for Failure {
             Self::NotConnected(why) => write!(out, "no connection: {why}"),
             Self::TimedOut => out.write_str("no answer in time"),
             Self::Broken(why) => write!(out, "the connection broke: {why}"),
+            Self::Here(_) => out.write_str("an address of this machine gave no answer"),
         }
     }
 }
@@ -153,6 +175,9 @@ struct Parts {
     names: Names,
     limits: Limits,
     pool: Pool,
+    /// A permit for each connection that is open or begins.
+    room: Arc<Semaphore>,
+    shield: Option<Shield>,
 }
 
 impl Outbound {
@@ -173,15 +198,43 @@ impl Outbound {
         resolver: Resolver,
         limits: Limits,
     ) -> OmsResult<Self> {
-        Ok(Self {
-            parts: Arc::new(Parts {
-                tls: tls::connector(extra_authorities)?,
-                names: Names::new(resolver),
-                limits,
-                pool: Pool::default(),
-            }),
+        let parts = Parts {
+            tls: tls::connector(extra_authorities)?,
+            names: Names::new(resolver),
+            limits,
+            pool: Pool::default(),
+            room: Arc::new(Semaphore::new(OPEN_AT_MOST)),
+            shield: None,
+        };
+        Ok(Self::of_parts(parts))
+    }
+
+    /// A client for where others say, with so many connections at most: it never reaches the
+    /// listeners of this server, and its failures tell nothing of this machine's ports.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_webhooks(
+        extra_authorities: Option<&Path>,
+        listeners: Vec<SocketAddr>,
+        open_at_most: usize,
+    ) -> OmsResult<Self> {
+        let parts = Parts {
+            tls: tls::connector(extra_authorities)?,
+            names: Names::new(Resolver::System),
+            limits: Limits::default(),
+            pool: Pool::default(),
+            room: Arc::new(Semaphore::new(open_at_most)),
+            shield: Some(Shield::of(listeners)),
+        };
+        Ok(Self::of_parts(parts))
+    }
+
+    fn of_parts(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
             project: 0,
-        })
+        }
     }
 
     /// The same client for a project, whose names hold up its own requests only.
@@ -207,23 +260,56 @@ impl Outbound {
         let places = timeout_at(deadline, self.places(request.url, reach))
             .await
             .map_err(|_| Failure::TimedOut)??;
-        if let Some((place, sender)) = self.parts.pool.take(&places) {
+        // Only now: names that are looked up for long take no room from others.
+        let room = self.room(deadline).await?;
+        let sent = self.send_to(&places, room, request, deadline).await;
+        match &self.parts.shield {
+            Some(_) => sent.map_err(|failure| veil(failure, &places)),
+            None => sent,
+        }
+    }
+
+    async fn send_to(
+        &self,
+        places: &[Place],
+        mut room: OwnedSemaphorePermit,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        if let Some(shield) = &self.parts.shield {
+            shield.check(places)?;
+        }
+        if let Some((place, sender)) = self.parts.pool.take(places) {
+            drop(room);
             match self.exchange(place, sender, request, deadline).await {
-                Err(Failure::Broken(_)) => {}
+                Err(Failure::Broken(_)) => room = self.room(deadline).await?,
                 outcome => return outcome,
             }
         }
         let connect_by = deadline.min(Instant::now() + self.parts.limits.connect);
-        let connected = timeout_at(connect_by, connection::open(&places, &self.parts.tls)).await;
+        let connecting = connection::open(places, &self.parts.tls, room);
+        let connected = timeout_at(connect_by, connecting).await;
         let (place, sender) = connected.map_err(|_| Failure::TimedOut)??;
         self.exchange(place, sender, request, deadline).await
+    }
+
+    /// Room for one more connection: an idle one makes it where there is none.
+    async fn room(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let room = Arc::clone(&self.parts.room);
+        if room.available_permits() == 0 {
+            self.parts.pool.drop_one();
+        }
+        match timeout_at(deadline, room.acquire_owned()).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) | Err(_) => Err(Failure::TimedOut),
+        }
     }
 
     /// The checked places that a URL leads to: all of them within reach, or none at all.
     async fn places(&self, url: &Url, reach: Reach) -> Result<Vec<Place>, Failure> {
         let addresses = self.parts.names.look_up(self.project, url).await?;
         let secure = url.scheme() == "https";
-        let outside = |address: &std::net::SocketAddr| !reach.allows(address.ip(), secure);
+        let outside = |address: &SocketAddr| !reach.allows(address.ip(), secure);
         if addresses.iter().any(outside) {
             // Whoever may name hosts must not learn where those of the inside are.
             let why = "the host leads to an address that is private or reserved";

@@ -5,6 +5,7 @@
 mod support;
 
 mod collector;
+mod crowds;
 mod heads;
 mod hung_log;
 mod log;
