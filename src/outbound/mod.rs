@@ -198,15 +198,8 @@ impl Outbound {
         resolver: Resolver,
         limits: Limits,
     ) -> OmsResult<Self> {
-        let parts = Parts {
-            tls: tls::connector(extra_authorities)?,
-            names: Names::new(resolver),
-            limits,
-            pool: Pool::default(),
-            room: Arc::new(Semaphore::new(OPEN_AT_MOST)),
-            shield: None,
-        };
-        Ok(Self::of_parts(parts))
+        let tls = tls::connector(extra_authorities)?;
+        Ok(Self::of_parts(tls, resolver, limits, OPEN_AT_MOST, None))
     }
 
     /// A client for where others say, with so many connections at most: it never reaches the
@@ -219,20 +212,37 @@ impl Outbound {
         listeners: Vec<SocketAddr>,
         open_at_most: usize,
     ) -> OmsResult<Self> {
-        let parts = Parts {
-            tls: tls::connector(extra_authorities)?,
-            names: Names::new(Resolver::System),
-            limits: Limits::default(),
-            pool: Pool::default(),
-            room: Arc::new(Semaphore::new(open_at_most)),
-            shield: Some(Shield::of(listeners)),
-        };
-        Ok(Self::of_parts(parts))
+        let tls = tls::connector(extra_authorities)?;
+        let shield = Some(Shield::of(listeners));
+        let limits = Limits::default();
+        Ok(Self::of_parts(
+            tls,
+            Resolver::System,
+            limits,
+            open_at_most,
+            shield,
+        ))
     }
 
-    fn of_parts(parts: Parts) -> Self {
+    /// A part of what may be open is for look-ups, which open sockets of their own.
+    fn of_parts(
+        tls: TlsConnector,
+        resolver: Resolver,
+        limits: Limits,
+        open_at_most: usize,
+        shield: Option<Shield>,
+    ) -> Self {
+        let look_ups = (open_at_most / 4).clamp(1, resolver::IN_ALL);
+        let connections = open_at_most.saturating_sub(look_ups).max(1);
         Self {
-            parts: Arc::new(parts),
+            parts: Arc::new(Parts {
+                tls,
+                names: Names::new(resolver, look_ups),
+                limits,
+                pool: Pool::default(),
+                room: Arc::new(Semaphore::new(connections)),
+                shield,
+            }),
             project: 0,
         }
     }

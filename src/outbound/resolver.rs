@@ -21,8 +21,8 @@ const MOST_ADDRESSES: usize = 16;
 /// Names that one project has looked up at once: as many as it has webhooks, and some that it had.
 const PER_PROJECT: usize = 24;
 
-/// Names that are looked up at once. The runtime has 512 threads for calls that block.
-const IN_ALL: usize = 480;
+/// Names that are looked up at once at most. The runtime has 512 threads for calls that block.
+pub(super) const IN_ALL: usize = 480;
 
 /// Who is asked where a name leads.
 #[derive(Clone)]
@@ -53,12 +53,12 @@ struct Parts {
 }
 
 impl Names {
-    /// Nothing is under way yet.
-    pub(super) fn new(resolver: Resolver) -> Self {
+    /// Nothing is under way yet; so many may be at once.
+    pub(super) fn new(resolver: Resolver, at_once: usize) -> Self {
         Self(Arc::new(Parts {
             resolver,
             under_way: Mutex::default(),
-            room: Arc::new(Semaphore::new(IN_ALL)),
+            room: Arc::new(Semaphore::new(at_once)),
         }))
     }
 
