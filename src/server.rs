@@ -19,7 +19,7 @@ use crate::http::app::App;
 use crate::http::request_id::Edge;
 use crate::http::server::{ServerLimits, Stopped};
 use crate::http::{self, router};
-use crate::jobs;
+use crate::jobs::{self, Servers};
 
 /// A server that runs until it is stopped or dropped.
 pub struct Server {
@@ -43,7 +43,7 @@ impl Server {
             .build()
             .map_err(Error::internal)?;
         let started = runtime.block_on(start(config, context))?;
-        let (app, first_key, public, operator) = started;
+        let (app, servers, first_key, public, operator) = started;
         let address = public.local_addr().map_err(Error::internal)?;
         let operator_address = operator
             .as_ref()
@@ -73,6 +73,7 @@ impl Server {
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::read_used_keys(app.clone()));
         runtime.spawn(jobs::share_limits(app.clone()));
+        runtime.spawn(servers.watch());
         runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
         runtime.spawn(jobs::ask_provider(app.clone())?);
@@ -135,7 +136,13 @@ impl Server {
     }
 }
 
-type Started = (App, Option<CreatedKey>, TcpListener, Option<TcpListener>);
+type Started = (
+    App,
+    Servers,
+    Option<CreatedKey>,
+    TcpListener,
+    Option<TcpListener>,
+);
 
 async fn start(config: Config, context: Context) -> Result<Started> {
     let document = serde_json::to_vec(&router::document()?).map_err(Error::internal)?;
@@ -143,7 +150,8 @@ async fn start(config: Config, context: Context) -> Result<Started> {
     let public = bind(config.listen).await?;
     let operator = bind_operator(&config).await?;
     let (app, first_key) = App::open(config, context, Bytes::from(document)).await?;
-    Ok((app, first_key, public, operator))
+    let servers = Servers::join(&app).await;
+    Ok((app, servers, first_key, public, operator))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {

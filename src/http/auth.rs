@@ -177,7 +177,7 @@ fn check_rate(app: &App, api_key: &str, label: &RequestLabel) -> Result<()> {
     let Some(limit) = &app.key_limit else {
         return Ok(());
     };
-    let standing = limit.take(api_key.as_bytes(), app.context.now());
+    let standing = limit.take(api_key.as_bytes(), app.context.steady_now());
     label.note_rate(standing);
     standing.refusal().map_or(Ok(()), |refused| {
         Refusal::KeyRate.add();
@@ -330,8 +330,8 @@ pub async fn create_token(
 ) -> Result<Response> {
     let sent = Credentials::read(&app, &body)?;
     let address: Option<IpAddr> = peer.map(|peer| peer.0.0.ip());
-    let now = app.context.now();
-    app.failures.check(&sent.api_key, address, now)?;
+    let (now, steady) = (app.context.now(), app.context.steady_now());
+    app.failures.check(&sent.api_key, address, steady)?;
     let (name, secrets) = (sent.api_key.clone(), Arc::clone(&app.installation.secrets));
     let stored = app
         .installation
@@ -347,7 +347,7 @@ pub async fn create_token(
             .api_secret_matches(&sent.api_key, &sent.api_secret, hash);
     let key = stored.filter(|key| matches && key.revoked_at.is_none());
     let Some(key) = key else {
-        app.failures.note(&sent.api_key, address, now);
+        app.failures.note(&sent.api_key, address, steady);
         return Err(Error::new(
             Code::CredentialsInvalid,
             "the API key or its secret is wrong",

@@ -184,7 +184,7 @@ impl Edge {
         let limit = self.0.address_limit.as_ref()?;
         let Peer(peer) = request.extensions().get()?;
         let free = matches!(request.uri().path(), "/healthz" | "/readyz");
-        let now = self.0.context.now();
+        let now = self.0.context.steady_now();
         (!free).then(|| limit.take(&octets(network(peer.ip())), now))
     }
 

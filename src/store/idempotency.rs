@@ -54,12 +54,13 @@ pub const fn answer_place(project: i64, id: &[u8; 16]) -> Place<'_> {
     }
 }
 
-/// What a key made, if it was used and not before `oldest`, from where on keys are kept.
-pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Result<Option<Found>> {
+/// What a key made, if it was used. What is there counts: a key is forgotten when it is swept and
+/// not because a clock says that it is old.
+pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<Found>> {
     if tx.is_spread() {
-        return find_unique(tx, claim, oldest);
+        return find_unique(tx, claim);
     }
-    for id in lookup::targets(tx, hash, (oldest, lookup::EVERYWHERE.1), SHARED_AT_MOST)? {
+    for id in lookup::targets(tx, hash, lookup::EVERYWHERE, SHARED_AT_MOST)? {
         let found = by_id(tx, &id)?;
         if let Some(found) = found
             && found.0.claim.project == claim.project
@@ -73,7 +74,7 @@ pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Res
 
 /// Where the key itself is unique: the first try takes it for free and finds out by the
 /// constraint.
-fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Option<Found>> {
+fn find_unique(tx: &mut Tx<'_>, claim: &Claim) -> Result<Option<Found>> {
     if tx.trusts_constraints() {
         return Ok(None);
     }
@@ -81,12 +82,8 @@ fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Opti
         "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
                 i.id, k.wrapped
          FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
-         WHERE i.key_hash = $1 AND i.project = $2 AND i.id >= $3",
-        &[
-            (&claim.key_hash).into(),
-            claim.project.into(),
-            oldest.into(),
-        ],
+         WHERE i.key_hash = $1 AND i.project = $2",
+        &[(&claim.key_hash).into(), claim.project.into()],
         read_found,
     )
 }
@@ -150,13 +147,6 @@ fn read_found(row: &Row<'_>) -> Result<Found> {
 /// Keeps an answer. The caller has made sure, in this transaction, that the key is free.
 pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
     let is_unique = tx.is_spread();
-    if is_unique && !tx.trusts_constraints() {
-        // What is too old to be found has not been swept yet.
-        tx.send(
-            "DELETE FROM idempotency WHERE key_hash = $1 AND project = $2",
-            &[(&record.claim.key_hash).into(), record.claim.project.into()],
-        )?;
-    }
     tx.send(
         "INSERT INTO idempotency
          (id, project, key_hash, fingerprint, resource, data_key, status, answer)

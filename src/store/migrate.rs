@@ -32,6 +32,8 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0011_stale_screenings.sql"),
             include_str!("../../migrations/sqlite/data/0015_bound_rows.sql"),
             include_str!("../../migrations/sqlite/data/0019_subscriptions.sql"),
+            include_str!("../../migrations/sqlite/data/0022_clock.sql"),
+            include_str!("../../migrations/sqlite/data/0023_servers.sql"),
         ],
     ),
 ];

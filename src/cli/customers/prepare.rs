@@ -15,7 +15,7 @@ use crate::core::roster::{self, Tenant};
 use crate::error::{Code, Error, Result};
 use crate::http::customer_body::read_create;
 use crate::http::customers::{Customer, create_request};
-use crate::http::idempotency::{claim, keep_answer, oldest_kept_at};
+use crate::http::idempotency::{claim, keep_answer};
 use crate::store::Tx;
 use crate::store::idempotency::{self, Record};
 use crate::vault::{DataKeyPool, PooledKey};
@@ -62,7 +62,6 @@ type Make = Box<dyn Fn(&mut Tx<'_>) -> Result<bool> + Send + Sync>;
 pub(super) struct Write {
     record: Record,
     hash: i64,
-    oldest: [u8; 16],
     make: Make,
 }
 
@@ -96,7 +95,6 @@ pub(super) fn seal(
     let write = Write {
         record,
         hash: claim.lookup_hash(secrets),
-        oldest: oldest_kept_at(reader.config, context.now()),
         make: Box::new(draft.writer()),
     };
     Ok((write, key))
@@ -109,8 +107,7 @@ impl Write {
     /// When the store is away.
     pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Written> {
         let record = &self.record;
-        let Some((known, _)) = idempotency::find(tx, &record.claim, self.hash, &self.oldest)?
-        else {
+        let Some((known, _)) = idempotency::find(tx, &record.claim, self.hash)? else {
             (self.make)(tx)?;
             idempotency::insert(tx, record, self.hash)?;
             return Ok(Written::Created);
