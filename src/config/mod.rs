@@ -6,6 +6,7 @@
 mod database;
 mod master_key;
 mod provider;
+mod proxies;
 mod settings;
 mod table;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use self::database::{Database, Host, Tls};
 pub use self::master_key::{KeyService, MasterKeySource, Secret, is_service_name, is_service_url};
 pub use self::provider::is_provider_url;
+pub use self::proxies::{ProxyHeader, TrustedProxies};
 use self::settings::Values;
 pub use self::settings::{Settings, SettingsError, example};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where health, metrics and console listen; `None` when off.
     pub operator_listen: Option<OperatorListen>,
+    /// The proxies whose word on the address of a client is believed.
+    pub trusted_proxies: TrustedProxies,
     /// The version prefixes that are served, like `v0.9`.
     pub api_versions: Vec<String>,
     /// The file that holds the master key; `None` to generate one in `data`.
@@ -81,7 +85,7 @@ pub struct Config {
     pub allow_live_with_generated_master_key: bool,
     /// How long an access token is good.
     pub token_lifetime: Duration,
-    /// Failed sign-ins a minute for one key or address before 429.
+    /// Failed sign-ins a minute of one address before 429.
     pub auth_failures_per_minute: u32,
     /// Requests a second of one API key in the long run; 0 for any number.
     pub rate_limit_per_key_per_s: u32,

@@ -14,8 +14,8 @@ use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
-    Config, Database, LogFormat, OperatorListen, Secret, UnknownFields, is_provider_url,
-    is_service_name, is_service_url,
+    Config, Database, LogFormat, OperatorListen, ProxyHeader, Secret, TrustedProxies,
+    UnknownFields, is_provider_url, is_service_name, is_service_url,
 };
 
 /// The file that is read when nobody names one.
@@ -225,6 +225,7 @@ impl Values {
             database: self.database("database")?,
             listen: self.parse("listen")?,
             operator_listen: self.operator_listen()?,
+            trusted_proxies: self.trusted_proxies()?,
             api_versions: self.versions("api_versions")?,
             master_key_file: self.path("master_key_file")?,
             master_key_variable: None,
@@ -365,6 +366,15 @@ impl Values {
         let address: SocketAddr = self.parse(key)?;
         let chosen = value.source != BY_DEFAULT;
         Ok(Some(OperatorListen { address, chosen }))
+    }
+
+    fn trusted_proxies(&self) -> Result<TrustedProxies, SettingsError> {
+        let header = match self.choice("trusted_proxy_header")? {
+            "forwarded" => ProxyHeader::Forwarded,
+            _ => ProxyHeader::XForwardedFor,
+        };
+        let key = "trusted_proxies";
+        TrustedProxies::parse(&self.value(key).text, header).ok_or_else(|| self.refuse(key))
     }
 
     fn versions(&self, key: &str) -> Result<Vec<String>, SettingsError> {

@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Flag,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Addresses and networks, by commas on the command line; empty means none.
+    Networks,
     /// One or more versions like `v0.9`, by commas on the command line.
     Versions,
     /// An absolute URL that ends in a slash.
@@ -73,6 +75,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Where the API listens. TLS is the task of a proxy in front."),
     row("operator_listen", Kind::AddressOrOff, "127.0.0.1:8081",
         "Where health, metrics and the console listen; \"off\" for nowhere.\nWhen the default is taken, a free port is used instead."),
+    row("trusted_proxies", Kind::Networks, "",
+        "The proxies in front of the server. Limits by address count for the address that such a\nproxy names, not for the proxy's own; what others say of addresses is not looked at."),
+    row("trusted_proxy_header", Kind::Choice(&["x-forwarded-for", "forwarded"]), "x-forwarded-for",
+        "The header in which trusted proxies name the client; the other one is not looked at.\nThe proxy must append to it or set it anew."),
     row("api_versions", Kind::Versions, "v0.9,v0.11,v0.13",
         "The version prefixes that are served. All answer the same."),
     row("master_key_file", Kind::Path, "",
@@ -90,13 +96,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     row("token_lifetime_s", Kind::Number(60, DAY_S), "3600",
         "Seconds for which an access token is good."),
     row("auth_failures_per_minute", Kind::Number(1, 1_000_000), "10",
-        "Failed sign-ins a minute for one key or one address before the answer is 429."),
+        "Failed sign-ins a minute of one address (one /64 network for IPv6) before its sign-ins are\nanswered 429 for a minute."),
     row("rate_limit_per_key_per_s", Kind::Number(0, 1_000_000), "0",
         "Requests a second that one API key may send in the long run; more are answered\n429. 0: any number. What the machine can carry is guarded by `overload_wait_ms`."),
     row("rate_limit_per_key_burst", Kind::Number(1, 1_000_000), "200",
         "Requests that one API key may send at once after a pause, when it has a limit."),
     row("rate_limit_per_address_per_s", Kind::Number(0, 1_000_000), "0",
-        "The same for one address (one /64 network for IPv6), counted before the token is\nlooked at. Behind a proxy all requests come from the proxy's address."),
+        "The same for one address (one /64 network for IPv6), counted before the token is\nlooked at. Behind a proxy set `trusted_proxies`, or all requests come from the proxy's address."),
     row("rate_limit_per_address_burst", Kind::Number(1, 1_000_000), "200",
         "Requests that one address may send at once after a pause, when it has a limit."),
     row("idempotency_retention_h", Kind::Number(24, 8784), "168",
@@ -192,7 +198,7 @@ impl Kind {
             Self::Number(..) => "NUMBER",
             Self::Flag => "BOOL",
             Self::Choice(_) => "WORD",
-            Self::Versions => "LIST",
+            Self::Versions | Self::Networks => "LIST",
             Self::Url | Self::ServiceUrl | Self::Endpoint | Self::ProviderUrl | Self::Database => {
                 "URL"
             }
@@ -209,6 +215,9 @@ impl Kind {
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
             Self::Flag => "true or false".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Networks => {
+                "addresses or networks like 10.0.0.1 or 10.1.0.0/16, but not everybody".to_owned()
+            }
             Self::Versions => "different versions like v0.9".to_owned(),
             Self::Url => "an http or https URL that ends in a slash".to_owned(),
             Self::ServiceUrl => {
@@ -236,11 +245,11 @@ impl Kind {
         match (self, value) {
             (Self::Number(..), toml::Value::Integer(number)) => Some(number.to_string()),
             (Self::Flag, toml::Value::Boolean(flag)) => Some(flag.to_string()),
-            (Self::Versions, toml::Value::Array(items)) => {
+            (Self::Versions | Self::Networks, toml::Value::Array(items)) => {
                 let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
                 texts.map(|texts| texts.join(","))
             }
-            (Self::Number(..) | Self::Flag | Self::Versions, _) => None,
+            (Self::Number(..) | Self::Flag | Self::Versions | Self::Networks, _) => None,
             (_, value) => value.as_str().map(str::to_owned),
         }
     }
@@ -249,7 +258,10 @@ impl Kind {
     pub(super) fn toml_of(self, text: &str) -> String {
         match self {
             Self::Number(..) | Self::Flag => text.to_owned(),
-            Self::Versions => format!("{:?}", text.split(',').collect::<Vec<_>>()),
+            Self::Networks if text.is_empty() => "[]".to_owned(),
+            Self::Versions | Self::Networks => {
+                format!("{:?}", text.split(',').collect::<Vec<_>>())
+            }
             _ => format!("{text:?}"),
         }
     }

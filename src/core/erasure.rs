@@ -2,10 +2,11 @@
 //! events and every older backup of the data open no more. What stays is an inactive,
 //! empty tombstone under a key of its own.
 //!
-//! In this order: (1) tombstone, event and a note of the erasure, in one transaction of the
-//! data; (2) the key's end and the ledger, in one transaction of the key register, whose log
-//! is emptied; (3) the note is closed. A crash between them leaves the note open, and whoever
-//! opens the store next goes on from there.
+//! In this order: (1) tombstone, event, the end of the look-ups and a note of the erasure, in
+//! one transaction of the data; (2) the journal of look-ups is written anew without the
+//! customer's hashes; (3) the key's end and the ledger, in one transaction of the key register;
+//! (4) both logs are emptied; (5) the note is closed. A crash between them leaves the note
+//! open, and whoever opens the store next, or the server that runs, goes on from there.
 
 use std::sync::Arc;
 
@@ -26,11 +27,14 @@ use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow};
 use crate::store::erasure::{self, ErasureRow};
 use crate::store::event as event_rows;
-use crate::store::{Tx, key_register, lookup};
+use crate::store::{LogOf, Tx, key_register, lookup};
 use crate::vault::{SealingKey, Secrets, fresh_data_key};
 
 /// Erasures that are looked at in one transaction.
 const BATCH: i64 = 100;
+
+/// Rows of the journal of look-ups that are rewritten in one transaction.
+const JOURNAL_BATCH: usize = 100;
 
 /// Seconds of a day.
 const DAY_S: i64 = 86_400;
@@ -237,38 +241,61 @@ async fn new_key(installation: &Installation) -> Result<SealingKey> {
     }
 }
 
-/// The second and third step of every erasure that has not come so far.
+/// The steps behind the first of every erasure that has not come so far.
 ///
 /// # Errors
 /// When the store is away, or somebody reads the key register without end.
 pub async fn finish(installation: &Installation) -> Result<()> {
     loop {
-        let undone = installation
-            .store
-            .read(|tx| erasure::undone(tx, BATCH))
-            .await?;
+        let store = &installation.store;
+        let undone = store.read(|tx| erasure::undone(tx, BATCH)).await?;
         if undone.is_empty() {
             return Ok(());
         }
         failpoint::reach("erasure.noted");
         let undone = Arc::new(undone);
+        forget_hashes(installation, &undone).await?;
+        failpoint::reach("erasure.forgotten");
         let rows = Arc::clone(&undone);
-        let destroy = installation.store.write(move |tx| {
+        let destroy = store.write(move |tx| {
             rows.iter()
                 .try_for_each(|row| erasure::destroy_key(tx, row))
         });
         destroy.await?;
         failpoint::reach("erasure.destroyed");
-        installation.store.scrub_keys().await?;
+        if !store.empty_log(LogOf::Keys).await? {
+            return Err(Error::unavailable("the key register is being read", 5));
+        }
         failpoint::reach("erasure.scrubbed");
+        if !store.empty_log(LogOf::Data).await? {
+            // The key is gone from every file. Hashes in the log go as soon as its readers do.
+            tracing::warn!(
+                "the log of the data is being read, and holds hashes of erased customers; it is emptied later"
+            );
+            return Ok(());
+        }
         let now = installation.context.now();
-        let close = installation.store.write(move |tx| {
+        let close = store.write(move |tx| {
             undone
                 .iter()
                 .try_for_each(|row| erasure::finish(tx, row.customer, now))
         });
         close.await?;
     }
+}
+
+/// Writes the journal of look-ups anew, without those that led to erased customers.
+async fn forget_hashes(installation: &Installation, erased: &[ErasureRow]) -> Result<()> {
+    let targets: Arc<[_]> = erased.iter().map(|row| *row.customer.as_bytes()).collect();
+    let of = Arc::clone(&targets);
+    let store = &installation.store;
+    let rows = store.read(move |tx| lookup::rows_of_forgotten(tx, &of));
+    for rows in rows.await?.chunks(JOURNAL_BATCH) {
+        let (rows, targets) = (rows.to_vec(), Arc::clone(&targets));
+        let rewrite = store.write(move |tx| lookup::rewrite(tx, &rows, &targets));
+        rewrite.await?;
+    }
+    Ok(())
 }
 
 /// Completes what a crash left half done, and erases again whom the ledger names but a

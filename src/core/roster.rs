@@ -2,6 +2,7 @@
 //! decides and seals before the transaction; [`Draft::write`] is all that runs in it.
 
 use crate::context::{Context, Time};
+use crate::core::asked::Asked;
 use crate::core::binding;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::{EndorsementSet, EndorsementStatus};
@@ -11,7 +12,7 @@ use crate::core::references::References;
 use crate::core::review::{Review, Step};
 use crate::core::verification::{self, Settled, Situation};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
-use crate::id::{CustomerId, VerificationId};
+use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
 use crate::store::rescreening;
@@ -67,55 +68,10 @@ struct Change {
     event: EventRow,
     lookups_added: Vec<i64>,
     lookups_removed: Vec<i64>,
+    /// All look-ups go, and nothing names them again.
+    is_erasure: bool,
     asked: Asked,
     screened_by: Option<i64>,
-}
-
-/// What a change means to the verifications by the provider.
-#[derive(Clone, Default)]
-struct Asked {
-    opened: Option<verification_rows::Order>,
-    closed: Option<VerificationId>,
-    answer: Option<verification_rows::Answer>,
-}
-
-impl Asked {
-    /// Gives the verification that is asked for its id; one before it counts no longer.
-    fn follow(before: Option<&Review>, settled: &mut Settled, context: &Context) -> Self {
-        let before = before.and_then(|review| review.verification);
-        let opened = (settled.asks_provider).then(|| verification_rows::Order::new(context));
-        if let Some(order) = opened {
-            settled.review.get_or_insert_default().verification = Some(order.id);
-        }
-        let after = settled.review.as_ref();
-        let after = after.and_then(|review| review.verification);
-        Self {
-            opened,
-            closed: before.filter(|before| after != Some(*before)),
-            answer: None,
-        }
-    }
-
-    /// The customer takes part no longer.
-    fn end(review: Option<&Review>) -> Self {
-        Self {
-            closed: review.and_then(|review| review.verification),
-            ..Self::default()
-        }
-    }
-
-    fn write(&self, tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
-        if let Some(answer) = &self.answer {
-            verification_rows::answer(tx, answer)?;
-        }
-        if let Some(id) = self.closed {
-            verification_rows::supersede(tx, id)?;
-        }
-        if let Some(order) = self.opened {
-            verification_rows::insert(tx, order, row.project, row.id)?;
-        }
-        Ok(())
-    }
 }
 
 impl Customer {
@@ -232,6 +188,7 @@ pub fn create(
         event: event_of(&row, &events, &tenant.origin, key, context)?,
         lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
         lookups_removed: Vec::new(),
+        is_erasure: false,
         asked,
         screened_by: settled.screened_by,
     };
@@ -311,6 +268,7 @@ pub fn update(
         event: event_of(&row, &events, &tenant.origin, &customer.key, context)?,
         lookups_added: without(&after, &before),
         lookups_removed: without(&before, &after),
+        is_erasure: false,
         asked,
         screened_by: settled.screened_by,
     };
@@ -359,6 +317,7 @@ pub fn endorse(
         event: event_of(&row, &events, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
+        is_erasure: false,
         asked,
         screened_by: settled.screened_by,
     };
@@ -399,6 +358,7 @@ pub fn deactivate(
         event: event_of(&row, &events, origin, &customer.key, context)?,
         lookups_added: Vec::new(),
         lookups_removed: Vec::new(),
+        is_erasure: false,
         asked: Asked::end(customer.review.as_ref()),
         screened_by: None,
     };
@@ -436,6 +396,7 @@ pub fn tombstone(
             event,
             lookups_added: Vec::new(),
             lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
+            is_erasure: true,
             asked: Asked::end(customer.review.as_ref()),
             screened_by: None,
         },
@@ -525,8 +486,12 @@ impl Draft {
             } else {
                 customer::insert(tx, &row)?;
             }
-            for hash in &change.lookups_removed {
-                lookup::delete(tx, *hash, row.id.as_bytes())?;
+            if change.is_erasure {
+                lookup::forget(tx, &change.lookups_removed, row.id.as_bytes())?;
+            } else {
+                for hash in &change.lookups_removed {
+                    lookup::delete(tx, *hash, row.id.as_bytes())?;
+                }
             }
             for hash in &change.lookups_added {
                 lookup::insert(tx, *hash, row.id.as_bytes())?;

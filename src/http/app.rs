@@ -59,7 +59,7 @@ pub struct Parts {
     pub installation: Installation,
     /// Tokens that were verified, by their SHA-256.
     pub tokens: Cache<[u8; 32], Arc<Claims>>,
-    /// Failed sign-ins.
+    /// Failed sign-ins by address.
     pub failures: Failures,
     /// How many requests one API key may send.
     pub key_limit: Option<RateLimit>,

@@ -5,6 +5,7 @@ use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::app::App;
 use super::etag;
@@ -14,7 +15,7 @@ use crate::context::Context;
 use crate::error::{Code, Error, Result};
 use crate::id::first_at;
 use crate::store::Tx;
-use crate::store::idempotency::{self, Claim, Found, Record, answer_place};
+use crate::store::idempotency::{self, Claim, Found, Record, SEALED_FINGERPRINT, answer_place};
 use crate::vault::{PooledKey, SealingKey, Secrets};
 
 /// The request header that carries the key.
@@ -160,17 +161,61 @@ pub fn keep_answer(
     context: &Context,
 ) -> Record {
     let id = context.new_id();
+    let plain = [&claim.fingerprint[..], &pack(body)].concat();
     Record {
         id,
-        claim,
+        claim: Claim {
+            fingerprint: SEALED_FINGERPRINT,
+            ..claim
+        },
         resource,
         data_key: key.id(),
         status: i64::from(status.as_u16()),
-        answer: key.seal(
-            answer_place(claim.project, &id),
-            &pack(body),
-            &context.random,
-        ),
+        answer: key.seal(answer_place(claim.project, &id), &plain, &context.random),
+    }
+}
+
+/// What a kept answer opens to.
+pub struct KeptAnswer {
+    plain: Zeroizing<Vec<u8>>,
+    /// The request's, as the record has it.
+    fingerprint: [u8; 16],
+    packed: usize,
+}
+
+impl KeptAnswer {
+    /// Opens the answer of a record.
+    ///
+    /// # Errors
+    /// `internalError` when it does not open with its key.
+    pub fn open(record: &Record, key: &SealingKey) -> Result<Self> {
+        let plain = key.open(
+            answer_place(record.claim.project, &record.id),
+            &record.answer,
+        )?;
+        let (fingerprint, packed) = match record.fingerprint_in_the_clear() {
+            Some(fingerprint) => (fingerprint, 0),
+            None => {
+                let first = plain.first_chunk::<16>();
+                let short = || Error::internal("a kept answer has no fingerprint");
+                (*first.ok_or_else(short)?, 16)
+            }
+        };
+        Ok(Self {
+            plain,
+            fingerprint,
+            packed,
+        })
+    }
+
+    /// Whether it is the answer to this request.
+    #[must_use]
+    pub fn is_to(&self, claim: &Claim) -> bool {
+        self.fingerprint == claim.fingerprint
+    }
+
+    fn body(&self) -> Result<Vec<u8>> {
+        unpack(&self.plain[self.packed..])
     }
 }
 
@@ -360,28 +405,28 @@ pub fn oldest_kept(app: &App) -> [u8; 16] {
 
 /// The first answer again, or the refusal of another request with the same key.
 fn replay(app: &App, claim: Claim, (record, wrapped): Found) -> Result<Response> {
-    if record.claim.fingerprint != claim.fingerprint {
+    let wrapped = wrapped.ok_or_else(|| {
+        Error::new(Code::NotFound, "what this key made has been erased")
+            .with_resource(record.resource.clone())
+    })?;
+    let key: SealingKey = app
+        .installation
+        .master
+        .unwrap_data_key(record.data_key, &wrapped)?;
+    let kept = KeptAnswer::open(&record, &key)?;
+    if !kept.is_to(&claim) {
         return Err(Error::new(
             Code::IdempotencyKeyReused,
             "this Idempotency-Key came before with another method, path or body",
         )
         .with_resource(record.resource));
     }
-    let wrapped = wrapped.ok_or_else(|| {
-        Error::new(Code::NotFound, "what this key made has been erased")
-            .with_resource(record.resource)
-    })?;
-    let key: SealingKey = app
-        .installation
-        .master
-        .unwrap_data_key(record.data_key, &wrapped)?;
-    let kept = key.open(answer_place(claim.project, &record.id), &record.answer)?;
     let status = u16::try_from(record.status)
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())
         .ok_or_else(|| Error::internal("a kept answer has no status"))?;
     app.metrics.replays.add();
-    Ok(answer_of(status, unpack(&kept)?, true))
+    Ok(answer_of(status, kept.body()?, true))
 }
 
 fn answer_of(status: StatusCode, body: Vec<u8>, replayed: bool) -> Response {

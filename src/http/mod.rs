@@ -5,6 +5,7 @@ pub mod app;
 pub mod asset;
 pub mod auth;
 pub mod body;
+pub mod client_address;
 mod connection;
 pub mod customer_body;
 pub mod customer_list;

@@ -5,6 +5,7 @@
 //! template of its route.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
@@ -25,13 +26,14 @@ use tokio::time::Instant;
 use tower::Service;
 use tracing::Instrument as _;
 
+use super::client_address::ClientAddress;
 use super::error::{Failure, plain_refusal, render};
 use super::limits::{network, octets};
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit, Standing};
 use super::server::Peer;
 use super::trace;
-use crate::config::Config;
+use crate::config::{Config, TrustedProxies};
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::id;
@@ -119,6 +121,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     error_type_base: String,
     request_timeout: Duration,
+    proxies: TrustedProxies,
     address_limit: Option<Arc<RateLimit>>,
 }
 
@@ -138,6 +141,7 @@ impl Edge {
             metrics,
             error_type_base: config.error_type_base.clone(),
             request_timeout: config.request_timeout,
+            proxies: config.trusted_proxies.clone(),
             address_limit,
         }))
     }
@@ -150,7 +154,9 @@ impl Edge {
         let label = RequestLabel::default();
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(label.clone());
-        let standing = self.address_standing(&request);
+        let client = self.client_of(&request);
+        request.extensions_mut().insert(client);
+        let standing = self.address_standing(&request, client);
         let span = trace::begin(request.headers(), &method, id.as_str());
         let mut response = match refusal(&request, standing) {
             Some(error) => error.into_response(),
@@ -178,14 +184,20 @@ impl Edge {
         response
     }
 
+    /// Who sends a request; what came over no connection comes from nowhere.
+    fn client_of(&self, request: &Request) -> ClientAddress {
+        let peer = request.extensions().get::<Peer>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        ClientAddress::of(peer, request.headers(), &self.0.proxies)
+    }
+
     /// Takes one from what the address may send. Probes of a load balancer come
     /// from one address, too, and are free.
-    fn address_standing(&self, request: &Request) -> Option<Standing> {
+    fn address_standing(&self, request: &Request, client: ClientAddress) -> Option<Standing> {
         let limit = self.0.address_limit.as_ref()?;
-        let Peer(peer) = request.extensions().get()?;
         let free = matches!(request.uri().path(), "/healthz" | "/readyz");
         let now = self.0.context.steady_now();
-        (!free).then(|| limit.take(&octets(network(peer.ip())), now))
+        (!free).then(|| limit.take(&octets(network(client.0)), now))
     }
 
     /// Runs the handler within its deadline, and survives its panic.

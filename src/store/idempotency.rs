@@ -15,9 +15,13 @@ pub struct Claim {
     pub project: i64,
     /// Keyed hash of the key.
     pub key_hash: [u8; 16],
-    /// Keyed hash of method, path and body.
+    /// Keyed hash of method, path and body; in a stored record [`SEALED_FINGERPRINT`].
     pub fingerprint: [u8; 16],
 }
+
+/// Stands in records whose fingerprint is sealed with their answer: a hash of what a request
+/// said of a person would outlive the person's data key.
+pub const SEALED_FINGERPRINT: [u8; 16] = [0; 16];
 
 /// The kept answer of a key.
 #[derive(Clone, Debug)]
@@ -41,6 +45,15 @@ impl Claim {
     #[must_use]
     pub fn lookup_hash(&self, secrets: &Secrets) -> i64 {
         secrets.blind_index(self.project, "idempotencyKey", &self.key_hash)
+    }
+}
+
+impl Record {
+    /// The fingerprint of a record that a version before this one stored.
+    #[must_use]
+    pub fn fingerprint_in_the_clear(&self) -> Option<[u8; 16]> {
+        let stored = self.claim.fingerprint;
+        (stored != SEALED_FINGERPRINT).then_some(stored)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Tx;
-use super::tail::{Op, Tail, Target};
+use super::tail::{Change, Op, Tail, Target};
 use crate::error::Result;
 
 /// Notes that a hash leads to a row.
@@ -16,27 +16,75 @@ pub fn insert(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
             &[hash.into(), target.into()],
         );
     }
-    tx.journal.push(Op {
-        hash,
-        target: *target,
-        removes: false,
-    });
+    tx.journal.push(Op::adding(hash, *target));
     Ok(())
 }
 
 /// Forgets that a hash leads to a row.
 pub fn delete(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
     if !tx.is_spread() {
-        tx.journal.push(Op {
-            hash,
-            target: *target,
-            removes: true,
-        });
+        tx.journal.push(Op::removing(hash, *target));
     }
+    delete_folded(tx, hash, target)
+}
+
+fn delete_folded(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<()> {
     tx.send(
         "DELETE FROM lookups WHERE hash = $1 AND target = $2",
         &[hash.into(), target.into()],
     )
+}
+
+/// Forgets all that leads to a row of which these are the hashes, without naming them again.
+/// What the journal held of them before stays there until [`rewrite`].
+pub fn forget(tx: &mut Tx<'_>, hashes: &[i64], target: &Target) -> Result<()> {
+    if !tx.is_spread() {
+        tx.journal.push(Op::forgetting(*target));
+    }
+    hashes
+        .iter()
+        .try_for_each(|hash| delete_folded(tx, *hash, target))
+}
+
+/// The journal's rows that hold hashes of rows which were forgotten since, so that nobody adds
+/// to them. Slow: it reads the journal.
+pub fn rows_of_forgotten(tx: &mut Tx<'_>, targets: &[Target]) -> Result<Vec<i64>> {
+    let mut rows = Vec::new();
+    if tx.is_spread() {
+        return Ok(rows);
+    }
+    let sql = "SELECT id, ops FROM lookup_journal ORDER BY id";
+    tx.all(sql, &[], |row| {
+        let ops = row.bytes(1)?;
+        if Op::read_all(&ops).any(|op| names(&op, targets)) {
+            rows.push(row.int(0)?);
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Writes rows of the journal anew without the hashes of rows that were forgotten since.
+pub fn rewrite(tx: &mut Tx<'_>, rows: &[i64], targets: &[Target]) -> Result<()> {
+    for row in rows {
+        let sql = "SELECT ops FROM lookup_journal WHERE id = $1";
+        let ops = tx.first(sql, &[(*row).into()], |row| row.bytes(0))?;
+        let Some(ops) = ops else { continue };
+        // The row stays, even with nothing in it: numbers are not used again.
+        let left: Vec<_> = Op::read_all(&ops)
+            .filter(|op| !names(op, targets))
+            .collect();
+        tx.execute(
+            "UPDATE lookup_journal SET ops = $1 WHERE id = $2",
+            &[Op::write_all(&left).as_slice().into(), (*row).into()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether an op has a hash beside one of these rows.
+fn names(op: &Op, targets: &[Target]) -> bool {
+    op.change != Change::Forgets && targets.contains(&op.target)
 }
 
 /// The rows that a hash leads to in a range and that are not in the table yet, at least the
@@ -52,11 +100,11 @@ fn newest_targets(
         return Ok(found);
     };
     let last = tail.find(hash, range, limit, &mut found);
-    let mut later = Later::read(tx, last, |op| op.hash == hash)?;
+    let mut later = Later::read(tx, last, |op| op.concerns(hash))?;
     later
         .ops
-        .extend(tx.journal.iter().filter(|op| op.hash == hash));
-    let removes = later.ops.iter().filter(|op| op.removes).count();
+        .extend(tx.journal.iter().filter(|op| op.concerns(hash)));
+    let removes = later.ops.iter().filter(|op| !op.adds()).count();
     if later.is_all {
         found.clear();
     } else if removes > 0 {
@@ -65,7 +113,7 @@ fn newest_targets(
         tail.find(hash, range, limit.saturating_add(removes), &mut found);
     }
     for op in later.ops {
-        if op.removes {
+        if !op.adds() {
             found.retain(|target| *target != op.target);
         } else if range.contains(&op.target) {
             found.push(op.target);
@@ -80,11 +128,11 @@ fn newest_leads(tx: &mut Tx<'_>, hash: i64, target: &Target) -> Result<bool> {
         return Ok(false);
     };
     let (leads, last) = tail.leads(hash, target);
-    let is_it = |op: &Op| op.hash == hash && op.target == *target;
+    let is_it = |op: &Op| op.concerns(hash) && op.target == *target;
     let mut later = Later::read(tx, last, is_it)?;
     later.ops.extend(tx.journal.iter().filter(|op| is_it(op)));
     let before = leads && !later.is_all;
-    Ok(later.ops.last().map_or(before, |op| !op.removes))
+    Ok(later.ops.last().map_or(before, Op::adds))
 }
 
 /// What another process journalled that the tail has not read, as a snapshot knows it. Only a
@@ -117,33 +165,11 @@ impl Later {
     }
 }
 
-/// The hashes that lead to a row and that are not in the table yet, those of this
-/// commit included, perhaps more. Slow: it looks at every new look-up.
-fn newest_hashes(tx: &Tx<'_>, target: &Target) -> Vec<i64> {
-    let own = tx.journal.iter().map(|op| (op.hash, op.target));
-    newest(tx)
-        .into_iter()
-        .chain(own)
-        .filter(|lookup| lookup.1 == *target)
-        .map(|lookup| lookup.0)
-        .collect()
-}
-
 /// Forgets every look-up that leads to a row, whatever its hash. Slow: it reads all
 /// look-ups, and is for restored data only.
 pub fn delete_all(tx: &mut Tx<'_>, target: &Target) -> Result<()> {
-    // The tail first: what leaves it meanwhile is in the table already.
-    let mut hashes = newest_hashes(tx, target);
-    hashes.extend(tx.all(
-        "SELECT hash FROM lookups WHERE target = $1",
-        &[target.into()],
-        |row| row.int(0),
-    )?);
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
-        .into_iter()
-        .try_for_each(|hash| delete(tx, hash, target))
+    forget(tx, &[], target)?;
+    tx.send("DELETE FROM lookups WHERE target = $1", &[target.into()])
 }
 
 /// At most so many of the rows that a hash leads to, the newest first, between
@@ -223,8 +249,8 @@ pub fn delete_of_erased(tx: &mut Tx<'_>) -> Result<usize> {
         .collect();
     let mut newest = newest(tx);
     newest.retain(|(_, target)| erased.contains(target));
-    for (hash, target) in &newest {
-        delete(tx, *hash, target)?;
+    for target in newest.iter().map(|lookup| lookup.1).collect::<HashSet<_>>() {
+        forget(tx, &[], &target)?;
     }
     let folded = tx.execute(
         "DELETE FROM lookups WHERE target IN (
@@ -233,4 +259,87 @@ pub fn delete_of_erased(tx: &mut Tx<'_>) -> Result<usize> {
         &[],
     )?;
     Ok(newest.len() + folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::context::Random;
+    use crate::store::{LogOf, Store};
+
+    /// The files in which a hash stands beside its row.
+    fn files_with(folder: &Path, pairs: &[(i64, Target)]) -> Vec<String> {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(hash, target)| [&hash.to_be_bytes()[..], target].concat())
+            .collect();
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let stands = |path: &Path| {
+            let bytes = std::fs::read(path).unwrap();
+            let mut windows = bytes.windows(24);
+            windows.any(|window| pairs.iter().any(|pair| pair == window))
+        };
+        files
+            .filter(|path| stands(path))
+            .map(|path| path.display().to_string())
+            .collect()
+    }
+
+    /// Through folds, splits of pages and rows that come between: nothing that was forgotten
+    /// stands in any file, whether it was folded or not.
+    #[tokio::test]
+    async fn what_is_forgotten_stands_in_no_file() {
+        let random = Random::seeded(11);
+        let folder = std::env::temp_dir().join(format!("oms-lookup-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&folder));
+        Store::create_folder(&folder).unwrap();
+        let store = Store::open(&Config::for_data(&folder)).unwrap();
+        let mut pairs: Vec<(i64, Target)> = Vec::new();
+        for number in 0..1_500u128 {
+            let target = number.to_be_bytes();
+            let hashes = [0; 3].map(|_: i64| i64::from_be_bytes(random.bytes()));
+            pairs.extend(hashes.map(|hash| (hash, target)));
+            let write = store.write(move |tx| {
+                hashes
+                    .iter()
+                    .try_for_each(|hash| insert(tx, *hash, &target))
+            });
+            write.await.unwrap();
+            // One who goes soon, and one who came long ago.
+            for gone in [number, number / 2] {
+                if number % 50 != 0 || !pairs.iter().any(|pair| pair.1 == gone.to_be_bytes()) {
+                    continue;
+                }
+                let target = gone.to_be_bytes();
+                let (its, others): (Vec<_>, Vec<_>) =
+                    pairs.drain(..).partition(|pair| pair.1 == target);
+                pairs = others;
+                let hashes: Vec<_> = its.iter().map(|pair| pair.0).collect();
+                let write = store.write(move |tx| forget(tx, &hashes, &target));
+                write.await.unwrap();
+                let rows = store.read(move |tx| rows_of_forgotten(tx, &[target]));
+                let rows = rows.await.unwrap();
+                let write = store.write(move |tx| rewrite(tx, &rows, &[target]));
+                write.await.unwrap();
+                for log in [LogOf::Keys, LogOf::Data] {
+                    assert!(store.empty_log(log).await.unwrap());
+                }
+                assert_eq!(files_with(&folder, &its), [""; 0], "row {gone} at {number}");
+            }
+        }
+        assert!(!files_with(&folder, &pairs[..3]).is_empty());
+        let folded =
+            store.read(|tx| tx.first("SELECT COUNT(*) FROM lookups", &[], |row| row.int(0)));
+        assert!(
+            folded.await.unwrap().unwrap() > 3_000,
+            "hardly anything was folded"
+        );
+        store.close();
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

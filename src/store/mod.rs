@@ -66,6 +66,7 @@ pub use server_lock::ServerLock;
 pub use trail::TARGET as TRACE_TARGET;
 pub use tx::Tx;
 pub use value::{Row, Value};
+pub use wal::LogOf;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -263,15 +264,16 @@ impl Store {
         matches!(self.0, Engine::Postgres(_))
     }
 
-    /// Empties the key register's log, so that a key that was deleted stands in no file. A
-    /// database server cleans up by itself (docs/operations.md).
+    /// Empties the log of a file, so that what was deleted stands there no more; `false` when
+    /// somebody keeps reading what was there before. A database server cleans up by itself
+    /// (docs/operations.md).
     ///
     /// # Errors
-    /// `serviceUnavailable` when somebody keeps reading what was there before.
-    pub async fn scrub_keys(&self) -> Result<()> {
+    /// When the store is away.
+    pub async fn empty_log(&self, file: LogOf) -> Result<bool> {
         match &self.0 {
-            Engine::Sqlite(engine) => engine.scrub_keys().await,
-            Engine::Postgres(_) => Ok(()),
+            Engine::Sqlite(engine) => engine.empty_log(file).await,
+            Engine::Postgres(_) => Ok(true),
         }
     }
 

@@ -22,7 +22,7 @@ use super::queue::{self, Depth, Queue, Receipt, now};
 use super::read_queue::{ReadQueue, Reads};
 use super::space::{self, Space};
 use super::tail::Tail;
-use super::wal::{self, Log};
+use super::wal::{self, Log, LogOf};
 use super::writer::Writer;
 use super::{Tx, loss, migrate};
 use crate::config::Config;
@@ -48,7 +48,7 @@ pub(super) struct Sqlite {
     stop_checkpoints: Sender<()>,
     audit: Arc<OnceLock<Audit>>,
     space: Arc<Space>,
-    keys_file: PathBuf,
+    data: PathBuf,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -117,7 +117,7 @@ impl Sqlite {
             stop_checkpoints,
             audit,
             space,
-            keys_file: data.join(KEYS_FILE),
+            data: data.clone(),
             threads: Mutex::new(threads),
         })
     }
@@ -177,11 +177,16 @@ impl Sqlite {
         let _ = self.audit.set(audit);
     }
 
-    pub(super) async fn scrub_keys(&self) -> Result<()> {
+    /// Empties the log of a file; `false` when others keep reading what is in it.
+    pub(super) async fn empty_log(&self, file: LogOf) -> Result<bool> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let file = self.keys_file.clone();
-        spawn("store-scrub", move || {
-            let _ = reply.send(wal::empty(&file));
+        let (data, writer) = (self.data.clone(), Arc::clone(&self.writer));
+        spawn("store-empty", move || {
+            // Most is copied back while others write, so that they wait for the rest only.
+            let copied = wal::copy_back(&data, file);
+            let emptied =
+                copied.and_then(|()| wal::patiently(file, || lock(&writer).empty_log(file)));
+            let _ = reply.send(emptied);
         })?;
         answer
             .await
@@ -249,12 +254,13 @@ pub(super) fn connect(data: &Path, access: Access) -> Result<Connection> {
         .execute("ATTACH DATABASE ?1 AS keys", [path_text(&keys)?])
         .map_err(error)?;
     if access == Access::Write {
-        // secure_delete: an erased key is overwritten, not merely unlinked.
+        // secure_delete: an erased key, and a hash of an erased person, are overwritten and
+        // not merely unlinked.
         connection
             .execute_batch(
                 "PRAGMA main.journal_mode = WAL; PRAGMA keys.journal_mode = WAL;
                  PRAGMA main.synchronous = FULL; PRAGMA keys.synchronous = FULL;
-                 PRAGMA keys.secure_delete = ON;
+                 PRAGMA main.secure_delete = ON; PRAGMA keys.secure_delete = ON;
                  PRAGMA wal_autocheckpoint = 0;
                  PRAGMA main.cache_size = -32768; PRAGMA temp_store = MEMORY;",
             )

@@ -20,25 +20,79 @@ pub(super) const FOLD_AT: usize = if cfg!(test) { 64 } else { 400_000 };
 /// The id of a row.
 pub(super) type Target = [u8; 16];
 
-/// A look-up that comes or goes.
+/// What happens to look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Op {
-    pub(super) hash: i64,
-    pub(super) target: Target,
-    pub(super) removes: bool,
+pub(super) enum Change {
+    /// One comes.
+    Adds,
+    /// One goes.
+    Removes,
+    /// All that lead to the target go, whatever their hashes: none is named, so that an erased
+    /// customer's hash does not stand in the journal for the sake of its removal.
+    Forgets,
 }
 
-/// Bytes of an op in the journal: hash, target, and whether it removes.
+/// A change of look-ups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Op {
+    /// 0 where all of the target's are meant.
+    pub(super) hash: i64,
+    pub(super) target: Target,
+    pub(super) change: Change,
+}
+
+/// Bytes of an op in the journal: hash, target, and what happens.
 const OP_BYTES: usize = 8 + 16 + 1;
 
 impl Op {
+    pub(super) const fn adding(hash: i64, target: Target) -> Self {
+        let change = Change::Adds;
+        Self {
+            hash,
+            target,
+            change,
+        }
+    }
+
+    pub(super) const fn removing(hash: i64, target: Target) -> Self {
+        let change = Change::Removes;
+        Self {
+            hash,
+            target,
+            change,
+        }
+    }
+
+    pub(super) const fn forgetting(target: Target) -> Self {
+        let change = Change::Forgets;
+        Self {
+            hash: 0,
+            target,
+            change,
+        }
+    }
+
+    pub(super) fn adds(&self) -> bool {
+        self.change == Change::Adds
+    }
+
+    /// Whether it matters to those who look for a hash.
+    pub(super) fn concerns(&self, hash: i64) -> bool {
+        self.hash == hash || self.change == Change::Forgets
+    }
+
+    /// Whether it takes a look-up out.
+    pub(super) fn takes_out(&self, hash: i64, target: &Target) -> bool {
+        !self.adds() && self.target == *target && self.concerns(hash)
+    }
+
     /// Ops as one journal row holds them.
     pub(super) fn write_all(ops: &[Self]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(ops.len() * OP_BYTES);
         for op in ops {
             bytes.extend_from_slice(&op.hash.to_be_bytes());
             bytes.extend_from_slice(&op.target);
-            bytes.push(u8::from(op.removes));
+            bytes.push(op.change as u8);
         }
         bytes
     }
@@ -48,7 +102,11 @@ impl Op {
         bytes.chunks_exact(OP_BYTES).map(|bytes| Self {
             hash: i64::from_be_bytes(bytes[..8].try_into().expect("eight bytes")),
             target: bytes[8..24].try_into().expect("sixteen bytes"),
-            removes: bytes[24] != 0,
+            change: match bytes[24] {
+                0 => Change::Adds,
+                1 => Change::Removes,
+                _ => Change::Forgets,
+            },
         })
     }
 }
@@ -114,6 +172,16 @@ impl Lookups {
         self.first.get(&hash) == Some(target) || self.more.contains(&(hash, *target))
     }
 
+    /// Forgets all that lead to a row. Slow: it looks at every one.
+    fn forget(&mut self, target: &Target) {
+        self.more.retain(|one| one.1 != *target);
+        let led = self.first.iter().filter(|one| one.1 == target);
+        let hashes: Vec<_> = led.map(|one| *one.0).collect();
+        for hash in hashes {
+            self.remove(hash, *target);
+        }
+    }
+
     fn len(&self) -> usize {
         self.first.len() + self.more.len()
     }
@@ -128,11 +196,16 @@ impl Tail {
             .expect("no code panics while it holds this lock");
         parts.last = parts.last.max(row);
         for op in ops {
-            if op.removes {
-                parts.active.remove(op.hash, op.target);
-                parts.frozen.remove(op.hash, op.target);
-            } else {
-                parts.active.add(op.hash, op.target);
+            match op.change {
+                Change::Adds => parts.active.add(op.hash, op.target),
+                Change::Removes => {
+                    parts.active.remove(op.hash, op.target);
+                    parts.frozen.remove(op.hash, op.target);
+                }
+                Change::Forgets => {
+                    parts.active.forget(&op.target);
+                    parts.frozen.forget(&op.target);
+                }
             }
         }
     }
@@ -247,25 +320,29 @@ mod tests {
         /// Against a plain set, whatever comes, goes, freezes and thaws.
         #[test]
         fn the_tail_finds_what_a_plain_set_holds(
-            steps in prop::collection::vec((0u8..6, 0i64..4, 0u8..4), 1..200)
+            steps in prop::collection::vec((0u8..8, 0i64..4, 0u8..4), 1..200)
         ) {
             let tail = Tail::default();
             let (mut model, mut table) = (HashSet::new(), HashSet::new());
             let mut frozen = Vec::new();
             for (row, (step, hash, number)) in steps.into_iter().enumerate() {
                 let row = i64::try_from(row).unwrap();
-                let op = |removes| Op { hash, target: target(number), removes };
                 match step {
                     0..=2 => {
-                        tail.publish(row, [op(false)]);
+                        tail.publish(row, [Op::adding(hash, target(number))]);
                         model.insert((hash, target(number)));
                     }
                     3 => {
-                        tail.publish(row, [op(true)]);
+                        tail.publish(row, [Op::removing(hash, target(number))]);
                         model.remove(&(hash, target(number)));
                         table.remove(&(hash, target(number)));
                     }
                     4 if frozen.is_empty() => frozen = tail.freeze(),
+                    5 => {
+                        tail.publish(row, [Op::forgetting(target(number))]);
+                        model.retain(|one: &(i64, Target)| one.1 != target(number));
+                        table.retain(|one: &(i64, Target)| one.1 != target(number));
+                    }
                     _ => {
                         let left = frozen.drain(..).filter(|(hash, target)| tail.is_frozen(*hash, *target));
                         table.extend(left);
@@ -296,7 +373,7 @@ mod tests {
                 if place == frozen {
                     tail.freeze();
                 }
-                tail.publish(1, [Op { hash: 7, target: target(*number), removes: false }]);
+                tail.publish(1, [Op::adding(7, target(*number))]);
             }
             let mut found = Vec::new();
             tail.find(7, &(target(from)..target(before)), limit, &mut found);
@@ -310,8 +387,13 @@ mod tests {
         }
 
         #[test]
-        fn a_journal_row_reads_as_it_was_written(ops in prop::collection::vec((any::<i64>(), any::<[u8; 16]>(), any::<bool>()), 0..20)) {
-            let ops: Vec<_> = ops.into_iter().map(|(hash, target, removes)| Op { hash, target, removes }).collect();
+        fn a_journal_row_reads_as_it_was_written(ops in prop::collection::vec((any::<i64>(), any::<[u8; 16]>(), 0u8..3), 0..20)) {
+            let op = |(hash, target, change)| match change {
+                0 => Op::adding(hash, target),
+                1 => Op::removing(hash, target),
+                _ => Op::forgetting(target),
+            };
+            let ops: Vec<_> = ops.into_iter().map(op).collect();
             let bytes = Op::write_all(&ops);
             prop_assert_eq!(Op::read_all(&bytes).collect::<Vec<_>>(), ops);
         }

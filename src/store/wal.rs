@@ -12,10 +12,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::Head;
 use super::last_commit::{self, LastCommit, LogEnd};
@@ -52,6 +53,44 @@ const CHECKPOINT_PERIOD: Duration = Duration::from_millis(100);
 
 /// How long after one failed, as on a full disk.
 const FAILED_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long emptying a log holds up who writes, for the sake of who reads.
+const EMPTY_TRY: Duration = Duration::from_millis(50);
+
+/// How long after one try the next comes.
+const EMPTY_PAUSE: Duration = Duration::from_millis(50);
+
+/// For how long it is tried with the key register, where a destroyed key stands in it. It is
+/// read for moments only.
+const KEYS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// For how long it is tried with the data, which a backup reads for minutes.
+const DATA_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whose log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogOf {
+    /// The data's.
+    Data,
+    /// The key register's.
+    Keys,
+}
+
+impl LogOf {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Data => DATA_FILE,
+            Self::Keys => KEYS_FILE,
+        }
+    }
+
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Data => DATA_PATIENCE,
+            Self::Keys => KEYS_PATIENCE,
+        }
+    }
+}
 
 /// Both files' logs, as this process writes them.
 pub(super) struct Log {
@@ -121,6 +160,15 @@ impl Log {
     /// Notes a commit that is durable.
     pub(super) fn note(&mut self, head: Option<Head>) {
         self.last.take(head);
+    }
+
+    /// Notes that a log holds nothing any more.
+    pub(super) fn emptied(&mut self, file: LogOf) {
+        self.last.note.logs[file as usize] = LogEnd::default();
+        self.last.write();
+        if file == LogOf::Data {
+            self.room = SHORT_PAGES + NARROW_PAGES;
+        }
     }
 
     /// The length, to be handed to another thread.
@@ -282,16 +330,52 @@ pub(super) fn begin_anew(connection: &Connection) {
     }
 }
 
-/// Copies the whole log of a file back and cuts it to nothing.
-pub(super) fn empty(file: &Path) -> Result<()> {
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE);
+/// Copies back what can be copied of one log, beside those who write.
+pub(super) fn copy_back(data: &Path, file: LogOf) -> Result<()> {
+    let path = data.join(file.name());
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let connection = connection.map_err(error)?;
+    connection
+        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        .map_err(error)
+}
+
+/// Copies the rest of a log back and cuts it to nothing, by the connection that writes; `false`
+/// when somebody reads what is in it, or copies it back.
+pub(super) fn empty(connection: &Connection, file: LogOf) -> Result<bool> {
+    let sql = match file {
+        LogOf::Data => "PRAGMA main.wal_checkpoint(TRUNCATE)",
+        LogOf::Keys => "PRAGMA keys.wal_checkpoint(TRUNCATE)",
+    };
+    // Others cannot write while it waits for those who read.
+    connection.busy_timeout(EMPTY_TRY).map_err(error)?;
+    let busy = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     connection.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
-    let busy: i64 = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-        .map_err(error)?;
-    if busy == 0 {
-        return Ok(());
+    match busy {
+        Ok(busy) => Ok(busy == 0),
+        Err(cause) if is_busy(&cause) => Ok(false),
+        Err(cause) => Err(error(cause)),
     }
-    Err(Error::unavailable("the key register is being read", 5))
+}
+
+fn is_busy(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// Tries until it is done, for a bounded time: others read for moments, and copy back for
+/// moments, but often.
+pub(super) fn patiently(file: LogOf, attempt: impl Fn() -> Result<bool>) -> Result<bool> {
+    let began = now();
+    loop {
+        if attempt()? {
+            return Ok(true);
+        }
+        if began.elapsed() > file.patience() {
+            return Ok(false);
+        }
+        thread::sleep(EMPTY_PAUSE);
+    }
 }

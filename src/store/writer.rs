@@ -17,7 +17,7 @@ use super::queue::{Job, now};
 use super::space::{self, Space};
 use super::sqlite::lock;
 use super::tail::{Op, Tail, Target};
-use super::wal::{self, Log};
+use super::wal::{self, Log, LogOf};
 use crate::error::{Error, Result};
 use crate::metrics::{self, Refusal};
 
@@ -133,6 +133,15 @@ impl Writer {
         } else if let Err(cause) = self.look_around() {
             tracing::warn!(%cause, "the journal of look-ups could not be read");
         }
+    }
+
+    /// Empties the log of a file, unless somebody reads what is in it.
+    pub(super) fn empty_log(&mut self, file: LogOf) -> Result<bool> {
+        let emptied = wal::empty(&self.connection, file)?;
+        if emptied {
+            self.log.emptied(file);
+        }
+        Ok(emptied)
     }
 
     /// Whether callers have come alone lately.
@@ -344,15 +353,14 @@ impl Writer {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO lookups (hash, target) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         )?;
-        let removed: HashSet<_> = ops
-            .iter()
-            .filter(|op| op.removes)
-            .map(|op| (op.hash, op.target))
-            .collect();
+        let removals: Vec<_> = ops.iter().filter(|op| !op.adds()).collect();
+        let removed: HashSet<_> = removals.iter().map(|op| op.target).collect();
         let rest = fold.left.len() - step;
         for lookup in &fold.left[rest..] {
             // What was removed since it was set aside must not come back.
-            if self.tail.is_frozen(lookup.0, lookup.1) && !removed.contains(lookup) {
+            let is_removed = removed.contains(&lookup.1)
+                && removals.iter().any(|op| op.takes_out(lookup.0, &lookup.1));
+            if self.tail.is_frozen(lookup.0, lookup.1) && !is_removed {
                 insert.execute((lookup.0, lookup.1))?;
             }
         }

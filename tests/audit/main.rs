@@ -10,6 +10,7 @@ mod keys;
 mod meddling;
 mod rebinding;
 mod recovery;
+mod traces;
 
 use serde_json::Value;
 use support::{Output, Server, oms};

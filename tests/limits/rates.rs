@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use oms::config::{ProxyHeader, TrustedProxies};
+
 use crate::support::{Answer, InProcess, Server, minimal_customer, raw};
 
 const POLICY: &str = "ratelimit-policy";
@@ -105,6 +107,26 @@ fn both_limits_stand_side_by_side() {
     assert_eq!(policy, "\"key\";q=10;w=1, \"address\";q=200;w=2");
     let limit = answer.wants_header(LIMIT);
     assert_eq!(limit, "\"key\";r=9;t=1, \"address\";r=198;t=1");
+}
+
+#[test]
+fn behind_a_trusted_proxy_a_limit_is_of_the_client_it_names() {
+    let server = InProcess::start(|config| {
+        config.rate_limit_per_address_per_s = 1;
+        config.rate_limit_per_address_burst = 1;
+        config.trusted_proxies =
+            TrustedProxies::parse("127.0.0.1", ProxyHeader::XForwardedFor).expect("an address");
+    });
+    let call = |client: &str| {
+        let call = server.call("GET", "/nowhere");
+        call.header("x-forwarded-for", client).send()
+    };
+    for client in ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"] {
+        call(client).problem(404, "notFound");
+        check_refused(&call(client));
+    }
+    check_refused(&call("2001:db8::2"));
+    check_refused(&call("192.0.2.77, 192.0.2.1"));
 }
 
 #[test]

@@ -282,6 +282,14 @@ impl Call {
 /// reads until it closes; so the bytes should ask for `Connection: close`.
 #[track_caller]
 pub fn raw(server: SocketAddr, from: Option<IpAddr>, request: &[u8]) -> Answer {
+    let mut stream = connect_from(server, from);
+    stream.write_all(request).expect("the server reads");
+    read_answer(stream, request)
+}
+
+/// A connection to a server, from this address if one is named.
+#[track_caller]
+pub fn connect_from(server: SocketAddr, from: Option<IpAddr>) -> TcpStream {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).expect("a socket");
     if let Some(from) = from {
         socket
@@ -289,12 +297,17 @@ pub fn raw(server: SocketAddr, from: Option<IpAddr>, request: &[u8]) -> Answer {
             .expect("an address of this machine");
     }
     socket.connect(&server.into()).expect("the server listens");
-    let mut stream = TcpStream::from(socket);
+    let stream = TcpStream::from(socket);
     let patience = Some(Duration::from_secs(30));
     stream
         .set_read_timeout(patience)
         .expect("a timeout can be set");
-    stream.write_all(request).expect("the server reads");
+    stream
+}
+
+/// Reads the answer to a request until the server closes.
+#[track_caller]
+pub fn read_answer(mut stream: TcpStream, request: &[u8]) -> Answer {
     let mut bytes = Vec::new();
     stream
         .read_to_end(&mut bytes)

@@ -26,7 +26,7 @@ pub use api::{Api, Key, Mode, fresh_name, ids};
 pub use cluster::{Cluster, Session, database_setting, name_of, note_database, on_postgres};
 pub use database::WriteLock;
 pub use folder::{Folder, files_under};
-pub use http::{Answer, Call, Client, raw, send_at_once};
+pub use http::{Answer, Call, Client, connect_from, raw, read_answer, send_at_once};
 pub use http2::{Event, Http2};
 pub use in_process::{InProcess, MOMENT_MS};
 pub use outage::{Fault, Outage};

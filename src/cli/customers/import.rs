@@ -303,7 +303,14 @@ fn work(shared: &Shared<'_>, batches: &Receiver<Batch>) -> Result<()> {
             });
             let (writes, keys) = sealed.collect::<Result<(Vec<_>, Vec<_>)>>()?;
             let written = target.write(writes)?;
-            settle(&mut tally, &mut refusals, &lines, keys, written);
+            settle(
+                &mut tally,
+                &mut refusals,
+                &lines,
+                keys,
+                written,
+                target.installation,
+            )?;
         }
         tally.refused = refusals.len() as u64;
         shared.add(&batch, &tally, refusals)?;
@@ -318,21 +325,22 @@ fn settle(
     lines: &[u64],
     keys: Vec<PooledKey>,
     written: Vec<Written>,
-) {
+    installation: &Installation,
+) -> Result<()> {
     for ((line, key), written) in lines.iter().zip(keys).zip(written) {
         match written {
             Written::Created => tally.created += 1,
-            Written::Known => {
-                tally.known += 1;
-                key.give_back();
-            }
-            Written::Other(resource) => {
-                refusals.push(Refusal::new(*line, &reused(&resource)));
+            Written::Known(..) => {
+                match written.other(installation)? {
+                    None => tally.known += 1,
+                    Some(resource) => refusals.push(Refusal::new(*line, &reused(&resource))),
+                }
                 key.give_back();
             }
         }
     }
     refusals.sort_by_key(Refusal::place);
+    Ok(())
 }
 
 impl Target<'_> {

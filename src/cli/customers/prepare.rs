@@ -15,9 +15,9 @@ use crate::core::roster::{self, Tenant};
 use crate::error::{Code, Error, Result};
 use crate::http::customer_body::read_create;
 use crate::http::customers::{Customer, create_request};
-use crate::http::idempotency::{claim, keep_answer};
+use crate::http::idempotency::{KeptAnswer, claim, keep_answer};
 use crate::store::Tx;
-use crate::store::idempotency::{self, Record};
+use crate::store::idempotency::{self, Claim, Found, Record};
 use crate::vault::{DataKeyPool, PooledKey};
 
 /// Reads rows as the API reads bodies.
@@ -60,6 +60,7 @@ type Make = Box<dyn Fn(&mut Tx<'_>) -> Result<bool> + Send + Sync>;
 
 /// What a row becomes in the store.
 pub(super) struct Write {
+    claim: Claim,
     record: Record,
     hash: i64,
     make: Make,
@@ -70,10 +71,28 @@ pub(super) struct Write {
 pub(super) enum Written {
     /// A customer was made.
     Created,
-    /// An earlier run, or an earlier row, made it.
-    Known,
-    /// The row's key made something else, which has this id.
-    Other(String),
+    /// An earlier run, or an earlier row, used the row's key.
+    Known(Box<Found>, Claim),
+}
+
+impl Written {
+    /// What the row's key made before by other contents, if it was used before by others. Of
+    /// who was erased since nobody knows the contents.
+    ///
+    /// # Errors
+    /// When the answer that was kept does not open.
+    pub(super) fn other(&self, installation: &Installation) -> Result<Option<String>> {
+        let Self::Known(known, claim) = self else {
+            return Ok(None);
+        };
+        let (record, Some(wrapped)) = &**known else {
+            return Ok(None);
+        };
+        let ring = &installation.master;
+        let key = ring.unwrap_data_key(record.data_key, wrapped)?;
+        let same = KeptAnswer::open(record, &key)?.is_to(claim);
+        Ok((!same).then(|| record.resource.clone()))
+    }
 }
 
 /// Seals a row for its project.
@@ -93,6 +112,7 @@ pub(super) fn seal(
     let resource = draft.row().id.to_string();
     let record = keep_answer(claim, resource, StatusCode::CREATED, &answer, &key, context);
     let write = Write {
+        claim,
         record,
         hash: claim.lookup_hash(secrets),
         make: Box::new(draft.writer()),
@@ -107,19 +127,16 @@ impl Write {
     /// When the store is away.
     pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Written> {
         let record = &self.record;
-        let Some((known, _)) = idempotency::find(tx, &record.claim, self.hash)? else {
-            (self.make)(tx)?;
-            idempotency::insert(tx, record, self.hash)?;
-            return Ok(Written::Created);
-        };
-        Ok(if known.id == record.id {
+        match idempotency::find(tx, &record.claim, self.hash)? {
+            None => {
+                (self.make)(tx)?;
+                idempotency::insert(tx, record, self.hash)?;
+                Ok(Written::Created)
+            }
             // Ours: a commit whose end was not heard of.
-            Written::Created
-        } else if known.claim.fingerprint == record.claim.fingerprint {
-            Written::Known
-        } else {
-            Written::Other(known.resource)
-        })
+            Some((known, _)) if known.id == record.id => Ok(Written::Created),
+            Some(known) => Ok(Written::Known(Box::new(known), self.claim)),
+        }
     }
 }
 
