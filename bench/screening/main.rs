@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use oms::core::country::Country;
 use oms::core::screening::{Hit, Reason, Screener, Subject, THRESHOLD};
-use oms::core::watchlist::{Entry, Kind, NameKind, Tie, WatchList};
+use oms::core::watchlist::{Entry, Kind, ListName, NameKind, Tie, WatchList};
 use random::Random;
 use variants::Parts;
 
@@ -169,7 +169,7 @@ fn main() {
         list.count(Kind::Individual),
         list.aliases()
     );
-    let screener = Screener::new(&list);
+    let screener = Screener::new(ListName::OFAC_SDN, &list);
     for draw in DRAWS {
         println!(
             "## {} (seeds {} and {})\n",
@@ -341,7 +341,7 @@ fn stranger(countries: &[people::Country], random: &mut Random) -> Subject {
 fn speed(list: &WatchList) {
     let large = lists::grown(list, SIZE);
     let start = Instant::now();
-    let screener = Screener::new(&large);
+    let screener = Screener::new(ListName::OFAC_SDN, &large);
     println!(
         "\nagainst {} individuals with {} further names:",
         large.count(Kind::Individual),

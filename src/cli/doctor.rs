@@ -16,7 +16,7 @@ use crate::core::installation::stored_secrets;
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
 use crate::store::inspect::{Inspection, StoreFile};
-use crate::store::{Tx, clock, customer, key_register, loss};
+use crate::store::{Tx, clock, customer, key_register, loss, watchlist};
 use crate::vault::{KeyRing, MASTER_KEY_FILE};
 
 /// Rows that one finding names; the rest it counts.
@@ -27,6 +27,9 @@ const LEAST_FREE: u64 = 256 << 20;
 
 /// A clock further behind the newest id than this is wrong.
 const CLOCK_SLACK_S: i64 = 60;
+
+/// A watch list that is older lacks too many who were named since.
+const STALE_DAYS: i32 = 30;
 
 /// What follows `oms doctor`.
 #[derive(Debug, Args)]
@@ -113,6 +116,9 @@ fn check_store(config: &Config, store: &Inspection, report: &mut Report) {
     }
     if let Err(cause) = store.read(|tx| check_clock(tx, &Context::system(), report)) {
         report.unreadable("the newest id", &cause);
+    }
+    if let Err(cause) = store.read(|tx| check_lists(tx, &Context::system(), report)) {
+        report.unreadable("the watch lists", &cause);
     }
     if let Err(cause) = store.read(|tx| count_orphans(tx, report)) {
         report.unreadable("the data keys", &cause);
@@ -234,6 +240,16 @@ fn check_clock(tx: &mut Tx<'_>, context: &Context, report: &mut Report) -> Resul
         let ahead = ahead(time);
         let what = format!("ids are {ahead} ahead of the clock, which says {now}");
         report.add("clock", false, &what, None, AHEAD);
+    }
+    Ok(())
+}
+
+/// How old each watch list is: people are named every week.
+fn check_lists(tx: &mut Tx<'_>, context: &Context, report: &mut Report) -> Result<()> {
+    for list in watchlist::in_force(tx)? {
+        let (name, dated, days) = (&list.name, list.dated, list.age_days(context.now().date()));
+        let what = format!("the watch list {name} is of {dated}, {days} days old");
+        report.add("watchListAge", days > STALE_DAYS, &what, None, STALE);
     }
     Ok(())
 }
@@ -409,5 +425,6 @@ const AHEAD: &str = "The clock was ahead when they were made, or is behind now: 
      behind, set it. If it is right, there is nothing to do: ids go on in order behind those of then until the clock is \
      there, createdAt tells when something was really made, and idempotency keys of meanwhile are kept so much longer.";
 const ORPHANS: &str = "Nothing to do. A running server and an import hold keys made ahead of time; those left by a crash do no harm.";
+const STALE: &str = "Import the newest edition at least weekly (oms watchlist import). The same one again notes that it still is the newest.";
 const PERMISSIONS: &str = "chmod 700 the folder and chmod 600 the files.";
 const SPACE: &str = "Make room: when the disk is full, every write is refused. A backup or restore beside the data needs as much again.";

@@ -1,13 +1,15 @@
 //! The checks that look at a customer as a whole, each a pure function: what it
 //! was told decides, and nothing else.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jiff::civil::Date;
 
 use super::country::Country;
 use super::geo::{GeoDatabase, GeoPolicy};
-use super::screening::{Hit, STAYS, Screener, Subject, THRESHOLD};
+use super::screening::{Hit, STAYS, Subject, THRESHOLD, marked};
+use super::watchlist::InForce;
 
 /// What became of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,39 +88,66 @@ pub fn geo(
     }
 }
 
-/// Whether the subject may be somebody on the list in force, with everybody it may be. `open`
-/// are the marks of the hits that stand against the customer already.
+/// Whether the subject may be somebody on the lists in force, with the marks of everybody it may
+/// be. `open` are the marks of the hits that stand against the customer already: those of a list
+/// that was removed stay, for there is nothing left to compare with.
 #[must_use]
 pub fn sanctions(
-    screener: Option<&Screener>,
+    lists: Option<&InForce>,
     subject: &Subject,
     open: &[String],
-) -> (CheckResult, Vec<Hit>) {
-    let Some(screener) = screener else {
+) -> (CheckResult, Vec<String>) {
+    let Some(lists) = lists else {
         return (
             CheckResult::NotDone("no watch list is imported; see oms watchlist import"),
             Vec::new(),
         );
     };
-    let mut hits = screener.screen_above(subject, f64::min(STAYS, THRESHOLD));
+    let mut hits = lists.screen_above(subject, f64::min(STAYS, THRESHOLD));
     hits.retain(|hit| hit.score >= THRESHOLD || open.iter().any(|mark| hit.is_of(mark)));
-    let Some(best) = hits.first() else {
-        let result = subject.unread().map_or(CheckResult::Passed, unread);
-        return (result, hits);
-    };
-    let more = match hits.len() {
-        1 => String::new(),
-        count => format!(", and {} more", count - 1),
+    let removed: Vec<_> = open
+        .iter()
+        .filter(|mark| !lists.has(marked(mark).0))
+        .collect();
+    let developer = match (&hits[..], &removed[..]) {
+        ([best, others @ ..], _) => format!(
+            "may be entry {} of the watch list {}, score {:.2}{}; a person decides",
+            best.entry.id,
+            best.list,
+            best.score,
+            more(others)
+        ),
+        ([], [mark, ..]) => {
+            let (list, entry) = marked(mark);
+            format!(
+                "was like entry {entry} of the watch list {list}, which was removed since; a person decides"
+            )
+        }
+        ([], []) => {
+            let result = subject.unread().map_or(CheckResult::Passed, unread);
+            return (result, Vec::new());
+        }
     };
     let issue = CheckResult::Issue {
         code: "sanctionsHit",
-        developer: format!(
-            "may be entry {} of the watch list, score {:.2}{more}; a person decides",
-            best.entry.id, best.score
-        ),
+        developer,
         customer: UNVERIFIED,
     };
-    (issue, hits)
+    let marks = hits
+        .iter()
+        .map(Hit::mark)
+        .chain(removed.into_iter().cloned());
+    (issue, marks.collect())
+}
+
+/// How many hits there are beside the best, and on which lists.
+fn more(others: &[Hit]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let lists: BTreeSet<&str> = others.iter().map(|hit| &*hit.list).collect();
+    let lists: Vec<_> = lists.into_iter().collect();
+    format!(", and {} more on {}", others.len(), lists.join(", "))
 }
 
 /// What the customer is told of a screening that a person looks at.

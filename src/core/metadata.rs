@@ -58,7 +58,7 @@ impl Metadata {
         for (key, value) in patch.0 {
             if value.is_null() {
                 object.remove(&key);
-            } else {
+            } else if !object.get(&key).is_some_and(|kept| is_same(kept, &value)) {
                 object.insert(key, value);
             }
         }
@@ -104,6 +104,16 @@ impl std::fmt::Debug for Metadata {
 impl std::fmt::Debug for MetadataPatch {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("MetadataPatch(…)")
+    }
+}
+
+/// Whether two values are the same by value: `1` and `1.0` are.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) if one.is_f64() != other.is_f64() => {
+            one.as_f64() == other.as_f64()
+        }
+        _ => one == other,
     }
 }
 

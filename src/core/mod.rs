@@ -16,6 +16,7 @@ pub mod customer;
 pub mod decision;
 pub mod delivery;
 pub mod desk;
+mod domain_name;
 pub mod email;
 pub mod endorsement;
 pub mod erasure;

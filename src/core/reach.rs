@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use super::domain_name::is_domain_name;
+
 /// Characters of the longest URL.
 pub const LONGEST_URL: usize = 2048;
 
@@ -105,22 +107,30 @@ impl Reach {
     }
 }
 
-/// Whether host and port are those of the text: no number that stands for an address, no port
-/// that nobody listens on.
+/// Whether host, port and path are those of the text: no number that stands for an address, no
+/// name that is mapped to another, no port that nobody listens on, no step up.
 fn is_as_written(url: &Url, text: &str) -> bool {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => authority,
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
     };
     let same = match url.host() {
         Some(Host::Ipv4(address)) => host == address.to_string(),
-        Some(Host::Domain(name)) => !host.is_ascii() || host.eq_ignore_ascii_case(name),
+        // Hosts have underscores where names of the mail have none.
+        Some(Host::Domain(_)) => {
+            is_domain_name(&host.strip_suffix('.').unwrap_or(host).replace('_', "a"))
+        }
         Some(Host::Ipv6(_)) => true,
         None => false,
     };
-    same && url.port() != Some(0)
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    let steps = |part: &str| {
+        let part = part.to_ascii_lowercase().replace("%2e", ".");
+        part == "." || part == ".."
+    };
+    same && !port.starts_with('0') && !path.split('/').any(steps)
 }
 
 fn names_loopback(host: &Host<&str>) -> bool {

@@ -15,7 +15,7 @@ use super::policy::{Need, Policy, Requirement};
 use super::project::{Project, Verification};
 use super::references::References;
 use super::review::{Review, Step};
-use super::screening::{Hit, Subject};
+use super::screening::Subject;
 use crate::store::customer::Endorsements;
 
 /// The surnames that lead a sandbox customer to a status, in any case.
@@ -75,7 +75,7 @@ pub struct Settled {
     pub steps: Vec<Step>,
     /// Whether the provider is to be asked, which it is not yet.
     pub asks_provider: bool,
-    /// The version of the watch list by which the customer was screened for this, 0 without
+    /// The version of the watch lists by which the customer was screened for this, 0 without
     /// a list; `None` when nobody was screened.
     pub screened_by: Option<i64>,
 }
@@ -266,12 +266,12 @@ pub fn run_checks(
         None => CheckResult::NotDone("the birth date is not known"),
     };
     let subject = Subject::of(profile, identity);
-    let (sanctions, hits) = checks::sanctions(references.screener(), &subject, open);
+    let (sanctions, hits) = checks::sanctions(references.lists(), &subject, open);
     CheckResults {
         minimum_age,
         geo,
         sanctions,
-        hits: hits.iter().map(Hit::mark).collect(),
+        hits,
     }
 }
 

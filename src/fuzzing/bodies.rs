@@ -13,7 +13,7 @@ use crate::core::name::PersonName;
 use crate::core::phone::Phone;
 use crate::core::policy::Policy;
 use crate::core::screening::{Screener, Subject};
-use crate::core::watchlist::{Entry, Kind, Name, NameKind, WatchList};
+use crate::core::watchlist::{Entry, Kind, ListName, Name, NameKind, WatchList};
 use crate::http::customer_body::{read_create, read_update};
 use crate::http::json::{canonical_object, parse_object};
 
@@ -112,7 +112,6 @@ static SCREENER: LazyLock<Screener> = LazyLock::new(|| {
         countries: Vec::new(),
         programs: Vec::new(),
     };
-    Screener::new(&WatchList {
-        entries: (1..).zip(names.iter()).map(entry).collect(),
-    })
+    let entries = (1..).zip(names.iter()).map(entry).collect();
+    Screener::new(ListName::OFAC_SDN, &WatchList { entries })
 });

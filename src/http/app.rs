@@ -14,6 +14,7 @@ use super::failures::Failures;
 use super::in_flight::InFlight;
 use super::metrics::Metrics;
 use super::rate::{self, RateLimit};
+use super::resource_locks::ResourceLocks;
 use super::retries::Retries;
 use super::send_budget::SendBudgets;
 use super::tally::Tally;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub send_budgets: SendBudgets,
     /// Requests that run now, by idempotency key.
     pub in_flight: InFlight,
+    /// Resources that several requests change.
+    pub resource_locks: ResourceLocks,
     /// Which idempotency keys were used, as a hint.
     pub used_keys: UsedKeys,
     /// Whether many calls repeat what another server did.
@@ -170,6 +173,7 @@ impl App {
             .map(Arc::new),
             send_budgets: SendBudgets::new(config.answer_budget_bytes),
             in_flight: InFlight::default(),
+            resource_locks: ResourceLocks::default(),
             used_keys: UsedKeys::default(),
             foreign_retries: Retries::default(),
             metrics: Arc::default(),

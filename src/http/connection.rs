@@ -32,6 +32,8 @@ use super::stream::{StreamExecutor, is_answered_by};
 pub(super) struct Shared {
     pub edge: Edge,
     pub body: BodyLimits,
+    /// Fields of the longest head.
+    pub max_headers: usize,
     pub http: Builder<StreamExecutor>,
     pub patience: Patience,
     pub send_patience: SendPatience,
@@ -103,7 +105,20 @@ async fn answer(
     peer: SocketAddr,
     outgoing: &Arc<Outgoing>,
 ) -> Response {
-    let chunked = request.headers().contains_key(TRANSFER_ENCODING);
+    // hyper counts those of HTTP/1.1 and answers like this; of HTTP/2 it knows only their bytes.
+    if request.headers().len() > shared.max_headers {
+        return refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let codings = request.headers().get_all(TRANSFER_ENCODING);
+    let chunked = codings.iter().next().is_some();
+    let is_chunks = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    // hyper takes off the chunks and leaves any other coding on (RFC 9112 section 6.1).
+    if !codings.iter().all(is_chunks) {
+        let mut response = refused(StatusCode::NOT_IMPLEMENTED);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        return response;
+    }
     let expecting = request.headers().contains_key(EXPECT);
     let (parts, incoming) = request.into_parts();
     let (body, rest) = Rest::of(incoming);
@@ -127,6 +142,13 @@ async fn answer(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
+    response
+}
+
+/// A refusal like those of hyper, which have no body.
+fn refused(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
     response
 }
 

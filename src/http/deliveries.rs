@@ -191,6 +191,8 @@ pub struct ListDeliveries {
 }
 
 /// Lists what was sent to a webhook in the last 30 days, the newest event first.
+///
+/// By `status`, pages may be short, even empty, while `hasMore` is true.
 #[utoipa::path(
     get,
     path = "/webhooks/{webhookId}/deliveries",
@@ -235,17 +237,25 @@ pub async fn list(
         Some(cursor) => query::open_cursor(&app, place, &cursor)?,
         None => [0xff; 16],
     };
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let read = move |tx: &mut Tx<'_>| rows::newest_first(tx, id, &before, state, most);
-    let store = &app.installation.store;
-    let mut found = store.read_for(place.project, read).await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| has_more).map(|last| last.id);
+    // One more than is shown tells whether there are more.
+    let filter = rows::Filter {
+        webhook: id,
+        before,
+        state,
+        limit: limit + 1,
+    };
+    let read = move |tx: &mut Tx<'_>| rows::page(tx, &filter);
+    let mut found = app.installation.store.read_for(place.project, read).await?;
+    if found.rows.len() > limit {
+        found.rows.truncate(limit);
+        found.next = found.rows.last().map(|last| *last.id.as_bytes());
+    }
     let page = WebhookDeliveryPage {
-        data: found.into_iter().map(WebhookDelivery::new).collect(),
-        has_more,
-        cursor: last.map(|last| query::seal_cursor(&app, place, last.as_bytes())),
+        has_more: found.next.is_some(),
+        cursor: found
+            .next
+            .map(|next| query::seal_cursor(&app, place, &next)),
+        data: found.rows.into_iter().map(WebhookDelivery::new).collect(),
     };
     Ok(json(to_json(&page)?, None))
 }

@@ -24,7 +24,9 @@ pub(super) fn lossy_number(text: &str) -> Option<f64> {
                 rest = behind;
                 let number = std::str::from_utf8(number).ok()?;
                 let is_whole = number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
-                if number.len() > SAFE_DIGITS && !is_whole && is_lossy(number) {
+                // An exponent may lead to where doubles have few digits, or none.
+                let plain = number.len() <= SAFE_DIGITS && !number.contains(['e', 'E']);
+                if !plain && !is_whole && is_lossy(number) {
                     return number.parse().ok();
                 }
             }
@@ -107,6 +109,10 @@ mod tests {
             "-0.30000000000000001",
             "1.00000000000000001e5",
             "900719925474099.3",
+            "1e-400",
+            "2e-324",
+            "3e-324",
+            "-1e-99999999999999999999",
         ] {
             let text = format!("{{\"metadata\":{{\"x\":1.5,\"a/b\":{lossy}}}}}");
             let wrong = parse_object(text.as_bytes()).unwrap_err();

@@ -1,12 +1,19 @@
 //! For whoever runs the server: is it up, can it work, what does it do.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use tokio::time::timeout;
+
 use super::app::App;
 use super::metrics::Levels;
 use crate::error::{Code, Error, Result};
+
+/// Who asks for readiness gives up soon, and hears nothing then.
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Tells that the process is up.
 #[utoipa::path(
@@ -33,7 +40,11 @@ pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
     app.installation.store.check_room()?;
     // An empty transaction goes all the way to the writer and its lock.
     let store = &app.installation.store;
-    store.write(|_| Ok(())).await?;
+    let written = timeout(READY_WITHIN, store.write(|_| Ok(()))).await;
+    written.unwrap_or_else(|_| {
+        let detail = "the store has taken no write within 2 seconds";
+        Err(Error::unavailable(detail, 1))
+    })?;
     if store.unable_writers() > 0 {
         return Err(Error::unavailable(
             "a connection to the database cannot write",
@@ -45,9 +56,11 @@ pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
 
 /// The numbers, for Prometheus; on the operator's listener only.
 pub async fn metrics(State(app): State<App>) -> Response {
+    let references = app.references();
     let text = app.metrics.text(Levels {
         queues: app.installation.store.depth(),
         data_keys: app.data_keys_ready(),
+        lists: references.lists(),
     });
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::app::App;
 use super::etag;
-use super::json::canonical_object;
+use super::json::{canonical, canonical_entries, canonical_object};
 use super::kept_answer::{pack, unpack};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
@@ -112,18 +112,14 @@ fn hash_key(secrets: &Secrets, project: i64, key: &str) -> [u8; 16] {
     secrets.idempotency_hash(project, &[b"key", key.as_bytes()])
 }
 
-/// The body of a POST without what it says is not there: a null is the same as nothing, save in
-/// the caller's own data. A PATCH clears by it.
-fn without_nulls(body: &Map<String, Value>) -> Map<String, Value> {
-    let entries = body.iter().filter(|(_, value)| !value.is_null());
-    let entries = entries.map(|(name, value)| {
-        let value = match value {
-            Value::Object(inner) if name != "metadata" => without_nulls(inner).into(),
-            value => value.clone(),
-        };
-        (name.clone(), value)
+/// Appends the body of a POST without what it says is not there: a null is the same as nothing,
+/// save in the caller's own data. A PATCH clears by it.
+fn without_nulls(body: &Map<String, Value>, out: &mut Vec<u8>) {
+    let given = body.iter().filter(|(_, value)| !value.is_null());
+    canonical_entries(given, out, |name, value, out| match value {
+        Value::Object(inner) if name != "metadata" => without_nulls(inner, out),
+        value => canonical(value, out),
     });
-    entries.collect()
 }
 
 /// What makes two requests the same: method, path without its version, and the
@@ -133,7 +129,7 @@ pub fn claim(secrets: &Secrets, project: i64, key: &str, request: RequestText<'_
     let mut body = Vec::new();
     if let Some(value) = request.body {
         match request.method {
-            "POST" => canonical_object(&without_nulls(value), &mut body),
+            "POST" => without_nulls(value, &mut body),
             _ => canonical_object(value, &mut body),
         }
     }
@@ -320,6 +316,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
     }
     let _running = app.in_flight.enter(claim).await?;
     let _turn = store.admit().await?;
+    let mut contended_for = None;
     for _ in 0..ATTEMPTS {
         let effect = match prepare().await {
             Ok(effect) => effect,
@@ -332,7 +329,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         };
         let record = keep_answer(
             claim,
-            effect.resource,
+            effect.resource.clone(),
             effect.status,
             &effect.body,
             effect.key.sealing(),
@@ -349,7 +346,12 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
                 app.foreign_retries.note(false);
                 return Ok(answer_of(effect.status, effect.body, false));
             }
-            Outcome::Stale => effect.key.unused(),
+            Outcome::Stale => {
+                effect.key.unused();
+                if contended_for.is_none() {
+                    contended_for = Some(app.resource_locks.lock(&effect.resource).await);
+                }
+            }
             Outcome::Known(found) => {
                 effect.key.unused();
                 app.used_keys.note(hash, found.0.id);
@@ -365,10 +367,14 @@ async fn without_key<F: Future<Output = Result<Effect>> + Send>(
     app: &App,
     prepare: impl Fn() -> F + Send,
 ) -> Result<Response> {
+    let mut contended_for = None;
     for _ in 0..ATTEMPTS {
         let effect = prepare().await?;
         if app.installation.store.write(effect.write).await? == Written::Done {
             return Ok(answer_of(effect.status, effect.body, false));
+        }
+        if contended_for.is_none() {
+            contended_for = Some(app.resource_locks.lock(&effect.resource).await);
         }
     }
     Err(contended())

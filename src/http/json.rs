@@ -31,7 +31,7 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>> {
     let value = Node { room: MAX_DEPTH }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
-        .map_err(|wrong| not_json(&wrong))?;
+        .map_err(|wrong| refusal(&wrong))?;
     match value {
         Value::Object(object) => {
             let lossy = lossy_number(text).map(|number| {
@@ -55,6 +55,15 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>> {
             Err(Error::new(Code::BodyNotObject, detail))
         }
     }
+}
+
+/// A number beyond all doubles is JSON all the same; the parser does not say where it stands.
+fn refusal(wrong: &serde_json::Error) -> Error {
+    if wrong.to_string().starts_with("number out of range") {
+        let message = "a number is larger than any that is kept; send it as a string";
+        return Error::invalid_fields(vec![Invalid::new(FieldCode::TypeInvalid, message).at("")]);
+    }
+    not_json(wrong)
 }
 
 /// Where it went wrong. What the parser says of syntax is fixed text; what we
@@ -181,8 +190,17 @@ pub fn canonical(value: &Value, out: &mut Vec<u8>) {
 
 /// Appends the canonical form of an object, as [`canonical`] does.
 pub fn canonical_object(object: &Map<String, Value>, out: &mut Vec<u8>) {
+    canonical_entries(object.iter(), out, |_, value, out| canonical(value, out));
+}
+
+/// Appends an object of these entries, whose values are written by the caller.
+pub(super) fn canonical_entries<'a>(
+    entries: impl Iterator<Item = (&'a String, &'a Value)>,
+    out: &mut Vec<u8>,
+    write: impl Fn(&str, &Value, &mut Vec<u8>),
+) {
     // Sorted whichever map the JSON library was built with.
-    let mut entries: Vec<_> = object.iter().collect();
+    let mut entries: Vec<_> = entries.collect();
     entries.sort_unstable_by_key(|(name, _)| *name);
     out.push(b'{');
     for (place, (name, value)) in entries.into_iter().enumerate() {
@@ -191,7 +209,7 @@ pub fn canonical_object(object: &Map<String, Value>, out: &mut Vec<u8>) {
         }
         canonical_text(name, out);
         out.push(b':');
-        canonical(value, out);
+        write(name, value, out);
     }
     out.push(b'}');
 }
@@ -242,7 +260,6 @@ mod tests {
             "{} {}",
             r#"{"secret":}"#,
             r#"{"secret":01}"#,
-            r#"{"secret":1e999}"#,
             r"{secret:1}",
             r#"{"secret":"\ud800"}"#,
             "{\"secret\":\"\n\"}",
@@ -267,6 +284,13 @@ mod tests {
             (wrong.code(), wrong.detail()),
             (Code::BodyNotJson, "the body is not UTF-8 at byte 6")
         );
+    }
+
+    #[test]
+    fn a_number_beyond_all_doubles_is_a_wrong_field() {
+        for text in [r#"{"a":1e400}"#, r#"{"a":[-1e999]}"#] {
+            assert_eq!(code(text), Code::ValidationFailed, "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::exposition::Exposition;
 use super::process;
+use crate::core::watchlist::InForce;
 use crate::metrics::{self, Counter, DeliveryOutcome, Histogram, Refusal};
 use crate::store::Depth;
 
@@ -43,11 +44,13 @@ struct Numbers {
 
 /// What others know when the numbers are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Levels {
+pub struct Levels<'a> {
     /// How full the queues are.
     pub queues: Depth,
     /// Data keys that are ready.
     pub data_keys: usize,
+    /// The watch lists by which this server screens.
+    pub lists: Option<&'a InForce>,
 }
 
 impl fmt::Debug for Metrics {
@@ -93,7 +96,7 @@ impl Metrics {
 
     /// The numbers as OpenMetrics text.
     #[must_use]
-    pub fn text(&self, levels: Levels) -> String {
+    pub fn text(&self, levels: Levels<'_>) -> String {
         let mut out = Exposition::default();
         self.write_requests(&mut out);
         write_refusals(&mut out);
@@ -103,6 +106,7 @@ impl Metrics {
             self.replays.get(),
         );
         write_store(&mut out, levels);
+        write_lists(&mut out, levels.lists);
         write_webhooks(&mut out);
         write_floor(&mut out);
         process::write(&mut out);
@@ -159,7 +163,7 @@ fn write_refusals(out: &mut Exposition) {
     }
 }
 
-fn write_store(out: &mut Exposition, levels: Levels) {
+fn write_store(out: &mut Exposition, levels: Levels<'_>) {
     out.gauge("oms_write_queue", "Writes that wait", levels.queues.writes);
     out.gauge("oms_read_queue", "Reads that wait", levels.queues.reads);
     out.gauge(
@@ -176,6 +180,20 @@ fn write_store(out: &mut Exposition, levels: Levels) {
     let name = "oms_checkpoint_duration_seconds";
     out.family(name, "histogram", "One checkpoint of the write-ahead log");
     out.seconds(name, "", &metrics::CHECKPOINT_TIME.seen());
+}
+
+fn write_lists(out: &mut Exposition, lists: Option<&InForce>) {
+    let lists = lists.map_or(&[][..], |lists| &lists.lists);
+    let name = "oms_watchlist_entries";
+    out.family(name, "gauge", "Entries of each watch list in force");
+    for (list, _) in lists {
+        out.sample(name, &format!("list=\"{}\"", list.name), list.entries());
+    }
+    let name = "oms_watchlist_date_timestamp_seconds";
+    out.family(name, "gauge", "The day of which each watch list is");
+    for (list, _) in lists {
+        out.sample(name, &format!("list=\"{}\"", list.name), list.dated_s());
+    }
 }
 
 fn write_webhooks(out: &mut Exposition) {
@@ -297,6 +315,7 @@ mod tests {
         let text = metrics.text(Levels {
             queues: Depth::default(),
             data_keys: 3,
+            lists: None,
         });
         for line in [
             "oms_requests_total{method=\"GET\",route=\"/x/{id}\",status=\"200\"} 2",

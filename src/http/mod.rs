@@ -40,6 +40,7 @@ pub mod rate;
 pub mod request_body;
 pub mod request_id;
 pub mod requirements;
+mod resource_locks;
 mod retries;
 pub mod router;
 pub mod sandbox;

@@ -64,9 +64,13 @@ impl FromRequestParts<App> for NoQuery {
     }
 }
 
-/// `application/json` or `application/…+json`, in UTF-8 if a charset is named.
+/// Instructions (RFC 6902), not the object itself.
+const JSON_PATCH: &str = "application/json-patch+json";
+
+/// One `application/json` or `application/…+json`, in UTF-8 if a charset is named.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
         return false;
     };
     let Ok(value) = value.to_str() else {
@@ -77,9 +81,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = parts.next().unwrap_or_default();
     let json =
         kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
-    json && parts
-        .filter_map(|part| part.strip_prefix("charset="))
-        .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+    json && kind != JSON_PATCH
+        && parts
+            .filter_map(|part| part.strip_prefix("charset="))
+            .all(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
 }
 
 #[cfg(test)]
@@ -101,9 +106,19 @@ mod tests {
         ] {
             assert!(declared(good), "{good}");
         }
-        for bad in ["text/plain", "application/json; charset=latin1", "json", ""] {
+        for bad in [
+            JSON_PATCH,
+            "text/plain",
+            "application/json; charset=latin1",
+            "json",
+            "",
+        ] {
             assert!(!declared(bad), "{bad}");
         }
         assert!(!is_json(&HeaderMap::new()));
+        let mut twice = HeaderMap::new();
+        twice.append(header::CONTENT_TYPE, "application/json".parse().unwrap());
+        twice.append(header::CONTENT_TYPE, "text/plain".parse().unwrap());
+        assert!(!is_json(&twice));
     }
 }

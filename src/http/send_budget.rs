@@ -15,10 +15,12 @@ use tokio::sync::Notify;
 use crate::error::{Error, Result};
 use crate::metrics::Refusal;
 
-/// Requests that may wait for the room of one budget.
-const WAITING_AT_MOST: usize = 4096;
+/// Requests of a server that may wait for room. Each holds what its handler needs, about 50 KiB,
+/// so these take memory as well.
+const WAITING_AT_MOST: usize = 1024;
 
-/// The part of the server's budget that one API key may spend, and one connection.
+/// The part of the server's budget that one API key may spend, and one connection; and of the
+/// requests that may wait.
 const PART_OF_KEY: usize = 4;
 const PART_OF_CONNECTION: usize = 8;
 
@@ -30,7 +32,10 @@ const KEYS_KEPT: usize = 4096;
 pub struct Budget {
     most: usize,
     held: AtomicUsize,
+    /// Requests that wait for room here.
     waiting: AtomicUsize,
+    /// Requests charged to this budget that wait for room, here or in another one.
+    kept_waiting: AtomicUsize,
     room: Notify,
 }
 
@@ -42,6 +47,7 @@ impl Budget {
             most,
             held: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            kept_waiting: AtomicUsize::new(0),
             room: Notify::new(),
         })
     }
@@ -103,17 +109,16 @@ fn take_all(budgets: &Budgets, bytes: usize) -> std::result::Result<(), &Arc<Bud
 /// # Errors
 /// `serviceUnavailable` when too many wait already.
 pub(super) async fn wait_for(budgets: &Budgets, bytes: usize) -> Result<()> {
+    let Err(mut full) = take_all(budgets, bytes) else {
+        return Ok(());
+    };
+    let _kept_waiting = KeptWaiting::begin(budgets)?;
     let mut woken: Option<&Arc<Budget>> = None;
     loop {
-        let Err(full) = take_all(budgets, bytes) else {
-            // Perhaps there is room for one more.
-            woken.inspect(|budget| budget.wake_next());
-            return Ok(());
-        };
         woken
             .filter(|budget| !Arc::ptr_eq(budget, full))
             .inspect(|budget| budget.wake_next());
-        let _waiting = Waiting::begin(full)?;
+        let _waiting = Waiting::begin(full);
         let mut room = std::pin::pin!(full.room.notified());
         room.as_mut().enable();
         // What came free before this one was heard.
@@ -122,6 +127,14 @@ pub(super) async fn wait_for(budgets: &Budgets, bytes: usize) -> Result<()> {
         }
         room.await;
         woken = Some(full);
+        match take_all(budgets, bytes) {
+            Ok(()) => {
+                // Perhaps there is room for one more.
+                full.wake_next();
+                return Ok(());
+            }
+            Err(next) => full = next,
+        }
     }
 }
 
@@ -143,18 +156,39 @@ pub(super) fn give_back(budgets: &[Arc<Budget>], bytes: usize) {
     }
 }
 
+/// A request that waits; its budgets count it until it is dropped.
+struct KeptWaiting<'a>(&'a [Arc<Budget>]);
+
+impl<'a> KeptWaiting<'a> {
+    fn begin(budgets: &'a Budgets) -> Result<Self> {
+        let most = [PART_OF_CONNECTION, PART_OF_KEY, 1].map(|part| WAITING_AT_MOST / part);
+        for (place, (budget, most)) in budgets.iter().zip(most).enumerate() {
+            if budget.kept_waiting.fetch_add(1, SeqCst) >= most {
+                drop(Self(&budgets[..=place]));
+                Refusal::Untaken.add();
+                let detail = "too many answers wait to be taken by their clients";
+                return Err(Error::unavailable(detail, 1));
+            }
+        }
+        Ok(Self(budgets))
+    }
+}
+
+impl Drop for KeptWaiting<'_> {
+    fn drop(&mut self) {
+        for budget in self.0 {
+            budget.kept_waiting.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
 /// One that waits for room; it is counted until it is dropped.
 struct Waiting<'a>(&'a Budget);
 
 impl<'a> Waiting<'a> {
-    fn begin(budget: &'a Budget) -> Result<Self> {
-        if budget.waiting.fetch_add(1, SeqCst) >= WAITING_AT_MOST {
-            budget.waiting.fetch_sub(1, SeqCst);
-            Refusal::Untaken.add();
-            let detail = "too many answers wait to be taken by their clients";
-            return Err(Error::unavailable(detail, 1));
-        }
-        Ok(Self(budget))
+    fn begin(budget: &'a Budget) -> Self {
+        budget.waiting.fetch_add(1, SeqCst);
+        Self(budget)
     }
 }
 

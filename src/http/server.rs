@@ -110,6 +110,7 @@ pub async fn serve(
         http: protocol(&limits),
         edge,
         body: limits.body,
+        max_headers: limits.max_headers,
         patience: Patience {
             head: limits.header_read_timeout,
             idle: limits.idle_timeout,

@@ -275,6 +275,7 @@ pub async fn take_result(
     };
     let missing = || Error::new(Code::NotFound, "there is no such verification");
     let id = VerificationId::parse(&id).ok_or_else(missing)?;
+    let mut contended_for = None;
     for _ in 0..ATTEMPTS {
         let answer = Answer {
             id,
@@ -305,6 +306,10 @@ pub async fn take_result(
         let write = draft.answering(answer).writer();
         if app.installation.store.write(write).await? {
             return Ok(taken(&row, finding.outcome, at));
+        }
+        if contended_for.is_none() {
+            let resource = row.customer.to_string();
+            contended_for = Some(app.resource_locks.lock(&resource).await);
         }
     }
     Err(Error::unavailable("others keep changing this customer", 1))

@@ -1,4 +1,4 @@
-//! Screens every customer again when another watch list came in force: by one
+//! Screens every customer again when another watch list came in force or one was removed: by one
 //! process of several, in small steps, from where it was left, behind all requests.
 
 use std::sync::Arc;
@@ -96,18 +96,17 @@ async fn look(app: &App, references: Arc<References>) -> Result<bool> {
         return Ok(true);
     };
     let store = &app.installation.store;
-    let read =
-        store.read(move |tx| Ok((watchlist::in_force(tx)?, rescreening::find(tx, version)?)));
-    let (list, known) = read.await?;
+    let read = store.read(move |tx| Ok((watchlist::newest(tx)?, rescreening::find(tx, version)?)));
+    let (newest, known) = read.await?;
     if known.is_some_and(|known| known.finished_at.is_some()) {
         return Ok(true);
     }
-    let ripe = |list: &watchlist::WatchListRow| {
-        let since_s = app.context.now().as_seconds() - list.imported_at.as_seconds();
+    let ripe = |step: &watchlist::Step| {
+        let since_s = app.context.now().as_seconds() - step.since.as_seconds();
         // One that is to come was imported by a clock that was ahead.
-        list.version == version && !(0..SETTLED_S).contains(&since_s)
+        step.version == version && !(0..SETTLED_S).contains(&since_s)
     };
-    if !list.as_ref().is_some_and(ripe) {
+    if !newest.as_ref().is_some_and(ripe) {
         return Ok(false);
     }
     let (told, done) = oneshot::channel();

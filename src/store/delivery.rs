@@ -175,25 +175,72 @@ pub fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookId, now: Time) -> Result<(
     Ok(())
 }
 
-/// Deliveries of a webhook before an id, newest first, perhaps of one state only.
+/// Rows that are looked at for one page, beside as many as it holds, where few are in the state
+/// that is asked for.
+pub const SEEN_AT_MOST: usize = 500;
+
+/// Which deliveries a page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    /// Of this webhook.
+    pub webhook: WebhookId,
+    /// Before this id.
+    pub before: [u8; 16],
+    /// In this state only.
+    pub state: Option<State>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Some deliveries, and where to go on.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Newest first.
+    pub rows: Vec<DeliveryRow>,
+    /// The `before` of what follows; `None` when nothing does.
+    pub next: Option<[u8; 16]>,
+}
+
+/// A page: what it costs does not follow from how long the history is. First as many rows are
+/// looked at as would do if all fitted.
+pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
+    let (mut before, mut rows) = (filter.before, Vec::new());
+    for chunk in [filter.limit, SEEN_AT_MOST] {
+        let seen = newest_first(tx, filter.webhook, &before, chunk)?;
+        let is_end = seen.len() < chunk;
+        for row in seen {
+            before = *row.id.as_bytes();
+            if filter.state.is_none_or(|wanted| wanted == row.state) {
+                rows.push(row);
+            }
+            if rows.len() == filter.limit {
+                let next = Some(before);
+                return Ok(Page { rows, next });
+            }
+        }
+        if is_end {
+            return Ok(Page { rows, next: None });
+        }
+    }
+    let next = Some(before);
+    Ok(Page { rows, next })
+}
+
+/// Deliveries of a webhook before an id, newest first.
 pub fn newest_first(
     tx: &mut Tx<'_>,
     webhook: WebhookId,
     before: &[u8; 16],
-    state: Option<State>,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<DeliveryRow>> {
     tx.all(
         "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error,
                 happened_at
-         FROM webhook_deliveries
-         WHERE webhook = $1 AND id < $2 AND state = COALESCE($3, state)
-         ORDER BY id DESC LIMIT $4",
+         FROM webhook_deliveries WHERE webhook = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         &[
             webhook.as_bytes().into(),
             before.into(),
-            state.map(|state| state as i64).into(),
-            limit.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
         ],
         read,
     )

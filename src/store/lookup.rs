@@ -89,7 +89,7 @@ fn names(op: &Op, targets: &[Target]) -> bool {
 
 /// The rows that a hash leads to in a range and that are not in the table yet, at least the
 /// `limit` newest of them, those of this commit included.
-fn newest_targets(
+pub fn newest_targets(
     tx: &mut Tx<'_>,
     hash: i64,
     range: &Range<Target>,

@@ -32,6 +32,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0011_stale_screenings.sql"),
             include_str!("../../migrations/sqlite/data/0015_bound_rows.sql"),
             include_str!("../../migrations/sqlite/data/0019_subscriptions.sql"),
+            include_str!("../../migrations/sqlite/data/0020_watchlists_by_name.sql"),
             include_str!("../../migrations/sqlite/data/0022_clock.sql"),
             include_str!("../../migrations/sqlite/data/0023_servers.sql"),
         ],
@@ -71,4 +72,34 @@ pub(super) fn version(connection: &Connection, file: &str) -> Result<usize> {
 pub(super) fn known(file: &str) -> usize {
     let steps = STEPS.iter().find(|(name, _)| *name == file);
     steps.map_or(0, |(_, steps)| steps.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_before_lists_had_names_goes_on_as_the_treasurys() {
+        let mut files = Connection::open_in_memory().expect("memory");
+        files
+            .execute_batch("ATTACH ':memory:' AS keys")
+            .expect("memory");
+        let (_, steps) = STEPS[1];
+        let named = |sql: &&&str| !sql.contains("watchlists_by_name");
+        let before: Vec<_> = steps.iter().take_while(named).collect();
+        for sql in &before {
+            files.execute_batch(sql).expect("a step");
+        }
+        let seen = format!("PRAGMA main.user_version = {}", before.len());
+        files.execute_batch(&seen).expect("set");
+        files
+            .execute_batch("INSERT INTO watchlists VALUES (1, 'x', 1000, 1, 0, 0, 0, 0)")
+            .expect("a row of then");
+        run(&mut files).expect("brought here");
+        let found = files.query_row("SELECT name, dated, removed FROM watchlists", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        let found: (String, Option<String>, i64) = found.expect("a row");
+        assert_eq!(found, ("ofac-sdn".to_owned(), None, 0));
+    }
 }

@@ -1,8 +1,8 @@
 //! Section 5: `PATCH /customers/{customerId}`, after RFC 7396.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::support::{Api, InProcess, Mode, Server, full_customer, minimal_customer};
+use crate::support::{Api, InProcess, Mode, Server, full_customer, minimal_customer, send_at_once};
 
 /// A new customer with every field given, changed once; what it was and what it is.
 #[track_caller]
@@ -403,4 +403,38 @@ fn fields_are_held_to_the_rules_of_creation() {
     answer.field_error("/nationality", "countryInvalid");
     answer.field_error("/phone", "phoneInvalid");
     assert_eq!(api.read(&made.id()).json(), made.json());
+}
+
+#[test]
+fn of_many_that_change_different_fields_at_once_each_succeeds() {
+    let api = Server::shared().sandbox();
+    let id = api.create(&minimal_customer()).id();
+    let path = format!("/customers/{id}");
+    let names: Vec<_> = (0..32).map(|number| format!("from-{number}")).collect();
+    let call = |name: &String| {
+        api.call("PATCH", &path)
+            .json(&json!({ "metadata": { name: 1 } }))
+    };
+    for answer in send_at_once(names.iter().map(call).collect()) {
+        answer.wants(200);
+    }
+    let kept = api.read(&id).json();
+    assert_eq!(
+        kept["metadata"].as_object().map(Map::len),
+        Some(32),
+        "{kept}"
+    );
+}
+
+#[test]
+fn a_number_of_metadata_in_another_spelling_changes_nothing() {
+    let api = Server::shared().sandbox();
+    let mut body = minimal_customer();
+    body["metadata"] = json!({ "seats": 1, "share": 0.5 });
+    let made = api.create(&body);
+    let path = format!("/customers/{}", made.id());
+    let patch = r#"{"metadata":{"seats":1.0,"share":5e-1}}"#;
+    let call = api.call("PATCH", &path).body("application/json", patch);
+    let answer = call.send().wants(200);
+    assert_eq!(answer.json(), made.json());
 }

@@ -121,10 +121,11 @@ fn reading_goes_on_while_the_store_takes_no_write() {
 fn readiness_ends_while_the_store_takes_no_write_and_comes_back() {
     let server = Server::start(&[]);
     let lock = WriteLock::take(&server.data);
-    eventually(Duration::from_secs(30), "it is not ready", || {
-        let answer = server.call("GET", "/readyz").send();
-        (answer.status == 503).then(|| answer.problem(503, "serviceUnavailable"))
-    });
+    let told = server.call("GET", "/readyz").send();
+    let told = told.problem(503, "serviceUnavailable");
+    // Before the store itself gives up, after ten seconds.
+    let soon = "the store has taken no write within 2 seconds";
+    assert_eq!(told["detail"], soon, "{told}");
     server.call("GET", "/healthz").send().wants(200);
     lock.release();
     eventually(Duration::from_secs(30), "it is ready again", || {

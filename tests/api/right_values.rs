@@ -52,7 +52,12 @@ fn what_shows_nothing_is_no_value() {
 #[test]
 fn an_address_of_mail_has_a_domain() {
     let api = Server::shared().sandbox();
-    for email in ["ada@exa!mple.com", "ada@1.2.3.4", "ada@example.42"] {
+    for email in [
+        "ada@exa!mple.com",
+        "ada@1.2.3.4",
+        "ada@example.42",
+        "ada@ｅxample.com",
+    ] {
         let body = with("/email", json!(email));
         api.post("/customers", &body)
             .field_error("/email", "emailInvalid");
@@ -144,6 +149,9 @@ fn lists_take_every_moment_and_know_their_parameters() {
     for (name, told) in [
         ("address", "did you mean residentialAddress?"),
         ("dob", "did you mean birthDate?"),
+        ("zip", "did you mean residentialAddress?"),
+        ("city", "did you mean residentialAddress?"),
+        ("tin", "did you mean identifyingInformation?"),
         ("givenName", "did you mean firstName?"),
     ] {
         let mut body = minimal_customer();
@@ -216,17 +224,33 @@ fn a_url_is_one_as_it_is_written() {
         "https:///example.com/h",
         "https:\\\\example.com\\h",
         "https://example.com:0/h",
+        "https://example.com:00443/h",
+        "https://.com/h",
+        "https://example..com/h",
+        "https://ｅxample.com/h",
+        "https://example。com/h",
         "https://example.com/a b",
         " https://example.com/h",
         "https://exam\tple.com/h",
         "https://ex%61mple.com/h",
         "https://8.8.2056/h",
         "https://0x08080808/h",
+        "https://\u{3164}.com/h",
+        "https://example。com/h",
+        "https://example..com/h",
+        "https://-a.com/h",
+        "https://example.com/../h",
+        "https://example.com/%2E%2e/h",
     ] {
         api.post("/webhooks", &json!({ "url": url }))
             .field_error("/url", "valueInvalid");
     }
-    for url in ["https://example.com/h?a=b%20c", "https://EXAMPLE.com:8443"] {
+    for url in [
+        "https://example.com/h?a=b%20c",
+        "https://EXAMPLE.com:8443",
+        "https://Exämple.com/h",
+        "https://example.com./h",
+    ] {
         api.post("/webhooks", &json!({ "url": url })).wants(201);
     }
 }

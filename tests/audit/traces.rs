@@ -253,7 +253,7 @@ fn a_kill_between_the_steps_leaves_nothing_after_the_next_start() {
         let path = format!("/customers/{id}/erase");
         let call = api.posting(&path, &json!({ "reason": "asked" }));
         call.try_send().expect_err("nobody answers");
-        drop(server.ended(Duration::from_secs(20)));
+        let _ = server.ended(Duration::from_secs(20));
         let server = Server::start_owning_with(server.into_folder(), &[]);
         wait_until_done(&server.data);
         assert_eq!(files_with(&server.data, &hashes), [""; 0], "{place}");

@@ -69,6 +69,16 @@ fn a_thousand_headers_are_too_many() {
 }
 
 #[test]
+fn a_coding_beside_the_chunks_is_not_implemented() {
+    let body = "5\r\nhello\r\n0\r\n\r\n";
+    for coding in ["gzip, chunked", "gzip\r\ntransfer-encoding: chunked"] {
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: {coding}\r\n\r\n");
+        let answer = Server::start(&patient()).exchange(head + body);
+        assert_eq!(status(&answer), 501, "{coding}");
+    }
+}
+
+#[test]
 fn a_huge_header_is_too_large() {
     let head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "a".repeat(100_000));
     assert_eq!(status(&Server::start(&patient()).exchange(head)), 431);

@@ -5,6 +5,7 @@
 mod support;
 
 mod collector;
+mod heads;
 mod log;
 mod numbers;
 mod rates;

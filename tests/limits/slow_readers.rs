@@ -11,6 +11,9 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::{Api, Event, Http2, Mode, Server, Stopwatch, fresh_name, minimal_customer};
 
+/// A large page.
+const CUSTOMERS: &str = "/v0.9/customers?limit=100";
+
 /// A large answer that wants no token.
 const BUNDLE: &str = "/docs/swagger-ui-bundle.js";
 
@@ -43,9 +46,14 @@ fn authorization(api: &Api) -> String {
     format!("Bearer {}", api.token)
 }
 
-/// Asks for large pages on many streams whose windows are closed, and waits until each stream
+/// Asks for pages on many streams whose windows are closed, and waits until each stream
 /// has ended; gives how many were answered but not taken, and how many were refused.
-fn attack(server: &Server, api: &Api, connections: usize, streams: usize) -> (usize, usize) {
+fn attack(
+    server: &Server,
+    api: &Api,
+    path: &str,
+    (connections, streams): (usize, usize),
+) -> (usize, usize) {
     let token = authorization(api);
     let headers = [("authorization", token.as_str())];
     let mut open: Vec<_> = (0..connections)
@@ -54,7 +62,6 @@ fn attack(server: &Server, api: &Api, connections: usize, streams: usize) -> (us
     let mut left: HashSet<(usize, u32)> = HashSet::new();
     for (number, connection) in open.iter_mut().enumerate() {
         for _ in 0..streams {
-            let path = "/v0.9/customers?limit=100";
             left.insert((number, connection.send("GET", path, &headers)));
         }
     }
@@ -94,7 +101,7 @@ fn impatient() -> Server {
 fn closed_windows_take_little_memory_and_end() {
     let server = impatient();
     let api = project_of_large_customers(&server);
-    let (answered, reset) = attack(&server, &api, 6, 120);
+    let (answered, reset) = attack(&server, &api, CUSTOMERS, (6, 120));
     assert_eq!(reset, 6 * 120, "each stream was given up");
     assert!(answered >= reset, "pages, or that there is no room");
     // Those who take their answers are served again, at once.
@@ -107,9 +114,47 @@ fn the_whole_attack_stays_below_256_mib() {
     let server = Server::start(&[]);
     let api = project_of_large_customers(&server);
     let before = peak_mib(&server);
-    let (answered, reset) = attack(&server, &api, 30, 120);
+    let (answered, reset) = attack(&server, &api, CUSTOMERS, (30, 120));
     let after = peak_mib(&server);
     println!("peak {before} -> {after} MiB; {answered} answered, {reset} reset");
+}
+
+#[test]
+#[ignore = "the whole attack takes minutes: cargo test --test limits -- --ignored --nocapture whole_attack"]
+fn the_whole_attack_by_pages_of_events_stays_below_256_mib() {
+    let server = Server::start(&[]);
+    let api = project_of_large_customers(&server);
+    let before = peak_mib(&server);
+    let path = "/v0.9/events?limit=100";
+    let (answered, reset) = attack(&server, &api, path, (32, 128));
+    let after = peak_mib(&server);
+    println!("peak {before} -> {after} MiB; {answered} answered, {reset} reset");
+}
+
+#[test]
+fn of_a_thousand_that_wait_most_are_told_to_come_again() {
+    let server = impatient();
+    let api = project_of_large_customers(&server);
+    let bearer = authorization(&api);
+    let headers = [("authorization", bearer.as_str())];
+    let mut open: Vec<_> = (0..8)
+        .map(|_| Http2::connect(server.address(), 0))
+        .collect();
+    for connection in &mut open {
+        for _ in 0..128 {
+            connection.send("GET", CUSTOMERS, &headers);
+        }
+    }
+    let refused = || {
+        let text = server.operator_call("GET", "/metrics").send().text();
+        let lines = text.lines().filter(|line| line.contains("untaken"));
+        lines
+            .filter_map(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
+            .sum::<u64>()
+    };
+    crate::support::eventually(Duration::from_secs(60), "most are refused", || {
+        (refused() > 512).then_some(())
+    });
 }
 
 #[test]

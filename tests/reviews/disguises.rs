@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::rescreening::listed_person;
 use crate::support::{Api, Folder, Mode, Server, eventually, full_customer};
 use crate::{ok, review, statuses};
 
@@ -29,16 +30,6 @@ fn listing() -> (Server, Api) {
 
 fn pending(customer: &Value) -> Value {
     customer["endorsements"][0]["requirements"]["pending"].clone()
-}
-
-fn listed() -> Value {
-    let mut listed = full_customer();
-    listed["nationality"] = json!("RU");
-    listed["firstName"] = json!("Timofey");
-    listed["middleName"] = json!("Arkadyevich");
-    listed["lastName"] = json!("Karzhenkov");
-    listed["birthDate"] = json!("1962-03-05");
-    listed
 }
 
 #[track_caller]
@@ -73,15 +64,15 @@ fn a_disguise_is_a_hit_and_shakes_none_off() {
     disguises.push(json!({ "middleName": many, "firstName": "T", "lastName": "K" }));
     disguises.push(json!({ "firstName": "FNU", "middleName": null, "lastName": "LNU" }));
     disguises.push(json!({ "firstName": "Pаvel", "middleName": null, "lastName": "Ivаnov" }));
-    let plain = api.create(&listed()).id();
+    let plain = api.create(&listed_person()).id();
     is_hit(&api.read(&plain).json(), "as listed");
     for disguise in &disguises {
-        let mut body = listed();
+        let mut body = listed_person();
         for (name, value) in disguise.as_object().expect("an object") {
             body[name] = value.clone();
         }
         is_hit(&api.create(&body).json(), &disguise.to_string());
-        let id = api.create(&listed()).id();
+        let id = api.create(&listed_person()).id();
         let patched = api.change(&id, disguise).wants(200).json();
         is_hit(&patched, &format!("by PATCH: {disguise}"));
         assert_eq!(statuses(&api, &id)[0], "ISSUES");
@@ -90,7 +81,7 @@ fn a_disguise_is_a_hit_and_shakes_none_off() {
     let other = json!({ "firstName": "Ada", "middleName": null, "lastName": "Lovelace" });
     let cleared = api.change(&plain, &other).wants(200).json();
     assert_eq!(pending(&cleared), json!(["geoCheck"]), "{cleared}");
-    let id = api.create(&listed()).id();
+    let id = api.create(&listed_person()).id();
     ok(&review(&server, "ada", &["approve", &id, "basic"]));
     assert_eq!(statuses(&api, &id)[0], "ACTIVE");
     let email = json!({ "email": "timofey@example.com" });

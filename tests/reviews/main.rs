@@ -2,6 +2,7 @@
 //! the platform meet them.
 
 mod disguises;
+mod lists;
 mod rescreening;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::support::{Api, Folder, Mode, Server, eventually, full_customer};
 use crate::{ok, review, statuses};
 
-const NOBODY: &str = "9,\"SCHWARZKOPF, Leonid\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 11 Nov 1951.\"\r\n";
-const LISTED: &str = "7,\"KARZHENKOV, Timofey Arkadyevich\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 05 Mar 1962; nationality Russia.\"\r\n";
+pub const NOBODY: &str = "9,\"SCHWARZKOPF, Leonid\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 11 Nov 1951.\"\r\n";
+pub const LISTED: &str = "7,\"KARZHENKOV, Timofey Arkadyevich\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 05 Mar 1962; nationality Russia.\"\r\n";
 
 /// Screening begins ten seconds after an import, and a lease lasts fifteen.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -41,7 +41,7 @@ fn shown(server: &Server) -> Value {
 }
 
 /// Waits until everybody is screened by the list in force; how many changed.
-fn rescreened(server: &Server) -> i64 {
+pub fn rescreened(server: &Server) -> i64 {
     let changed = eventually(PATIENCE, "everybody is screened again", || {
         std::thread::sleep(Duration::from_millis(200));
         let rescreening = shown(server)["rescreening"].clone();
@@ -54,7 +54,7 @@ fn rescreened(server: &Server) -> i64 {
     changed
 }
 
-fn listed_person() -> Value {
+pub fn listed_person() -> Value {
     let mut listed = full_customer();
     listed["nationality"] = json!("RU");
     listed["firstName"] = json!("Timofey");
@@ -64,7 +64,7 @@ fn listed_person() -> Value {
     listed
 }
 
-fn active(server: &Server, api: &Api, body: &Value) -> String {
+pub fn active(server: &Server, api: &Api, body: &Value) -> String {
     let id = api.create(body).id();
     for name in ["basic", "usd", "cryptoCustody"] {
         ok(&review(server, "ada", &["approve", &id, name]));
@@ -73,7 +73,7 @@ fn active(server: &Server, api: &Api, body: &Value) -> String {
     id
 }
 
-fn history(api: &Api, id: &str) -> Vec<Value> {
+pub fn history(api: &Api, id: &str) -> Vec<Value> {
     let path = format!("/customers/{id}/endorsements/basic/history");
     let history = api.get(&path).wants(200).json();
     history["data"].as_array().expect("a list").clone()
@@ -203,7 +203,8 @@ fn whoever_is_written_by_an_old_list_is_screened_again() {
     rescreened(&server);
     let file = Connection::open(server.data.join("oms.db")).expect("the file opens");
     file.busy_timeout(PATIENCE).expect("set");
-    let garbled = "INSERT INTO watchlists VALUES (2, 'x', 0, 0, 0, 0, 0, 0);
+    let garbled = "INSERT INTO watchlists (version, hash, imported_at, individuals, entities,
+                                           vessels, aircraft, aliases) VALUES (2, 'x', 0, 0, 0, 0, 0, 0);
                    INSERT INTO watchlist_entries VALUES (2, 0, x'00');";
     let api = server.connect(&key);
     let other = api.create(&full_customer()).id();

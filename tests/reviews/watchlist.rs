@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::rescreening::listed_person;
 use crate::support::{Folder, Mode, Server, eventually, full_customer};
 use crate::{ok, review, statuses};
 
@@ -17,12 +18,7 @@ fn a_list_is_taken_in_by_a_running_server_and_a_person_clears_a_hit() {
     fs::write(&file, LIST).expect("written");
     let server = Server::start(&[]);
     let api = server.project(Mode::Live);
-    let mut listed = full_customer();
-    listed["nationality"] = json!("RU");
-    listed["firstName"] = json!("Timofey");
-    listed["middleName"] = json!("Arkadyevich");
-    listed["lastName"] = json!("Karzhenkov");
-    listed["birthDate"] = json!("1962-03-05");
+    let listed = listed_person();
     let waiting = api.create(&listed).json();
     assert_eq!(waiting["endorsements"][0]["status"], "PENDING", "{waiting}");
     let file = file.to_str().expect("plain");

@@ -1,4 +1,4 @@
-//! `oms watchlist import|show|screen`.
+//! `oms watchlist import|list|show|remove|screen`.
 
 use std::fs;
 use std::path::Path;
@@ -153,4 +153,141 @@ fn damage_in_any_of_the_files_refuses_the_whole_list() {
         }
         lists.write(file, text);
     }
+}
+
+const OTHER: &str = "7,\"HOLZAPFEL, Quirin\",\"individual\",\"X\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- \r\n\u{1a}";
+
+#[test]
+fn several_lists_are_in_force_each_with_its_name_and_date() {
+    let lists = Lists::new();
+    assert_eq!(lists.json(&["list", "--json"]), serde_json::json!([]));
+    assert!(lists.run(&["list"]).stdout.contains("no watch list"));
+    assert!(lists.import().status.success());
+    lists.write("eu.csv", OTHER);
+    let eu = lists.path("eu.csv");
+    let named = ["import", &eu, "--name", "eu", "--date", "2026-01-02"];
+    let imported = lists.run(&named);
+    // The aliases in the folder are another list's.
+    assert!(imported.status.success(), "{imported:?}");
+    assert!(imported.stdout.contains("no eu_alt.csv"), "{imported:?}");
+
+    let shown = lists.json(&["list", "--json"]);
+    assert_eq!(shown[0]["name"], "eu", "{shown}");
+    assert_eq!(shown[0]["date"], "2026-01-02");
+    assert_eq!(shown[0]["entries"], 1);
+    assert_eq!(shown[1]["name"], "ofac-sdn");
+    assert_eq!(shown[1]["entries"], 2);
+    let imported_at = shown[1]["importedAt"].as_str().expect("a time");
+    assert_eq!(shown[1]["date"], imported_at[..10], "the day of the import");
+    assert_eq!(shown.as_array().map(Vec::len), Some(2));
+    let text = lists.run(&["list"]).stdout;
+    assert!(
+        text.contains("eu ") && text.contains("of 2026-01-02"),
+        "{text}"
+    );
+    let set = lists.json(&["show", "--json"]);
+    assert_eq!(
+        (&set["version"], &set["counts"]["individual"]),
+        (&2.into(), &2.into())
+    );
+
+    // The number 7 is one person on one list and another on the other.
+    for (name, list) in [
+        ("Quirin Holzapfel", "eu"),
+        ("Leonid Schwarzkopf", "ofac-sdn"),
+    ] {
+        let hits = lists.json(&["screen", "--json", "--name", name]);
+        assert_eq!(
+            (&hits[0]["list"], &hits[0]["entry"]),
+            (&list.into(), &7.into())
+        );
+        assert_eq!(hits.as_array().map(Vec::len), Some(1), "{hits}");
+    }
+
+    // The same again is no step, but of a later day; an earlier one changes nothing.
+    for (date, known) in [("2026-01-05", "2026-01-05"), ("2026-01-03", "2026-01-05")] {
+        let again = lists.run(&["import", &eu, "--name", "eu", "--date", date]);
+        assert!(again.stdout.contains("in force already"), "{again:?}");
+        let shown = lists.json(&["list", "--json"]);
+        assert_eq!(
+            (&shown[0]["date"], &shown[0]["version"]),
+            (&known.into(), &2.into())
+        );
+    }
+
+    // One is replaced, one removed, and the other stays as it is.
+    lists.write("SDN.CSV", &ENTRIES.replace("1962", "1963"));
+    assert!(lists.import().status.success());
+    let hits = lists.json(&["screen", "--json", "--name", "Quirin Holzapfel"]);
+    assert_eq!(hits[0]["list"], "eu", "{hits}");
+    assert!(lists.run(&["remove", "eu"]).status.success());
+    let hits = lists.json(&["screen", "--json", "--name", "Quirin Holzapfel"]);
+    assert_eq!(hits, serde_json::json!([]));
+    let set = lists.json(&["show", "--json"]);
+    assert_eq!(set["version"], 4);
+    assert_eq!(set["lists"].as_array().map(Vec::len), Some(1), "{set}");
+
+    // It may come back, and begins anew.
+    assert!(lists.run(&named).status.success());
+    assert_eq!(lists.json(&["list", "--json"])[0]["version"], 5);
+}
+
+#[test]
+fn what_is_no_name_no_day_and_no_list_is_refused() {
+    let lists = Lists::new();
+    assert!(lists.import().status.success());
+    let old = lists.json(&["show", "--json"]);
+    let file = lists.path("SDN.CSV");
+    for (arguments, why) in [
+        (&["import", &file, "--name", "EU list"][..], "small letters"),
+        (&["import", &file, "--date", "2999-01-01"], "still to come"),
+        (&["import", &file, "--date", "2026-02-30"], "--date"),
+        (&["remove", "eu"], "these are: ofac-sdn"),
+        (&["remove", "ofac-sdn"], "the only list in force"),
+    ] {
+        let refused = lists.run(arguments);
+        assert!(!refused.status.success(), "{refused:?}");
+        assert!(refused.stderr.contains(why), "{refused:?}");
+        assert_eq!(lists.json(&["show", "--json"]), old);
+    }
+    for number in 1..16 {
+        let name = format!("list-{number}");
+        let imported = lists.run(&["import", &file, "--name", &name]);
+        assert!(imported.status.success(), "{imported:?}");
+    }
+    let refused = lists.run(&["import", &file, "--name", "one-more"]);
+    assert!(
+        refused.stderr.contains("16 lists are in force"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn doctor_says_how_old_each_list_is() {
+    let lists = Lists::new();
+    let data = lists.path("data");
+    let file = lists.path("SDN.CSV");
+    assert!(lists.import().status.success());
+    let ages = || {
+        let output = oms(&["doctor", "--json", "--data", &data], &[]);
+        let report: Value = serde_json::from_str(&output.stdout).expect("JSON");
+        let findings = report["findings"].as_array().expect("a list");
+        let ages = findings.iter().filter(|one| one["check"] == "watchListAge");
+        let ages = ages.map(|one| (one["what"].to_string(), one["problem"] == true));
+        (output.status.success(), ages.collect::<Vec<_>>())
+    };
+    let (good, found) = ages();
+    assert!(good && found.len() == 1 && !found[0].1, "{found:?}");
+    assert!(found[0].0.contains("ofac-sdn"), "{found:?}");
+    let stale = lists.run(&["import", &file, "--name", "eu", "--date", "2020-01-01"]);
+    assert!(stale.status.success(), "{stale:?}");
+    let (good, found) = ages();
+    assert!(!good && found.len() == 2, "{found:?}");
+    let told = "the watch list eu is of 2020-01-01";
+    assert!(
+        found
+            .iter()
+            .any(|(what, problem)| *problem && what.contains(told)),
+        "{found:?}"
+    );
 }

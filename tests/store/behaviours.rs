@@ -127,7 +127,10 @@ pub fn everything(limit: usize) -> Filter {
     }
 }
 
-pub use crate::pages::a_filter_that_few_fit_is_read_in_bounded_pages;
+pub use crate::pages::{
+    a_filter_that_few_fit_is_read_in_bounded_pages,
+    deliveries_of_a_state_that_few_have_are_read_in_bounded_pages,
+};
 
 pub fn what_a_failed_closure_wrote_is_gone_and_what_others_wrote_stays(place: &Place) {
     let store = place.open();

@@ -31,6 +31,7 @@ on_both_engines!(
     of_two_changes_of_one_version_one_stays,
     customers_come_newest_first_whatever_their_ids,
     a_filter_that_few_fit_is_read_in_bounded_pages,
+    deliveries_of_a_state_that_few_have_are_read_in_bounded_pages,
     lookups_lead_where_they_were_told_to,
     the_history_of_a_resource_has_no_gaps,
     every_chain_holds_and_every_head_is_told,

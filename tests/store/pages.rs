@@ -2,7 +2,9 @@
 
 use oms::context::Random;
 use oms::core::endorsement::{EndorsementName, EndorsementStatus};
+use oms::id::{DeliveryId, EventId, WebhookId};
 use oms::store::customer::{self, Filter, Page, SEEN_AT_MOST, Status};
+use oms::store::delivery::{self, DeliveryRow, State};
 use oms::store::lookup;
 
 use crate::behaviours::{customer_of, everything, id_at, read, write};
@@ -92,4 +94,77 @@ pub fn a_filter_that_few_fit_is_read_in_bounded_pages(place: &Place) {
         assert_eq!(found.len(), CUSTOMERS - wanted.len());
         assert_eq!(looked_at.len(), found.len().div_ceil(LIMIT));
     }
+}
+
+pub fn deliveries_of_a_state_that_few_have_are_read_in_bounded_pages(place: &Place) {
+    let (store, random) = (place.open(), Random::seeded(5));
+    let webhook = WebhookId::from_bytes(id_at(0, &random));
+    let other = WebhookId::from_bytes(id_at(0, &random));
+    let ids: Vec<_> = (0..CUSTOMERS as u64).map(|ms| id_at(ms, &random)).collect();
+    let made = ids.clone();
+    write(place, &store, move |tx| {
+        for (number, id) in made.iter().enumerate() {
+            let state = match number % 400 {
+                0 => State::Failed,
+                _ => State::Delivered,
+            };
+            let row = |webhook, state| DeliveryRow {
+                webhook,
+                id: DeliveryId::from_bytes(*id),
+                event: EventId::from_bytes(*id),
+                kind: "webhook.test".to_owned(),
+                state,
+                attempts: 1,
+                last_at: None,
+                next_at: None,
+                status: None,
+                error: None,
+            };
+            delivery::record(tx, &row(webhook, state))?;
+            delivery::record(tx, &row(other, State::Failed))?;
+        }
+        Ok(())
+    });
+    let walk = |state| {
+        let mut filter = delivery::Filter {
+            webhook,
+            before: [0xff; 16],
+            state,
+            limit: LIMIT,
+        };
+        let (mut found, mut most) = (Vec::new(), 0);
+        loop {
+            let now = filter;
+            let page = read(place, &store, move |tx| delivery::page(tx, &now));
+            found.extend(page.rows.iter().map(|row| *row.id.as_bytes()));
+            let end = page.next.unwrap_or_default();
+            let seen = ids.iter().filter(|id| **id < filter.before && **id >= end);
+            most = most.max(seen.count());
+            let Some(next) = page.next else { break };
+            assert!(next < filter.before, "each page goes on");
+            filter.before = next;
+        }
+        (found, most)
+    };
+    let newest = |step: usize| -> Vec<_> { ids.iter().step_by(step).rev().copied().collect() };
+    for (state, wanted, bound) in [
+        (
+            Some(State::Failed),
+            newest(400),
+            delivery::SEEN_AT_MOST + LIMIT,
+        ),
+        (
+            Some(State::Pending),
+            Vec::new(),
+            delivery::SEEN_AT_MOST + LIMIT,
+        ),
+        (None, newest(1), LIMIT),
+    ] {
+        let (found, most) = walk(state);
+        assert_eq!(found, wanted, "{state:?}");
+        assert!(most <= bound, "{most} for {state:?}");
+    }
+    let (delivered, _) = walk(Some(State::Delivered));
+    assert_eq!(delivered.len(), CUSTOMERS - newest(400).len());
+    store.close();
 }

@@ -3,7 +3,7 @@
 //!
 //! `residentialAddress.city` stands below an object, `identifyingInformation.0.type`
 //! below a list, `metadata.plan` sets one key (whose name may hold more dots).
-//! `endorsements` is a list like `basic|usd`. A column `metadata` or
+//! `endorsements` is a list like `basic|usd`, or `[]` for none. A column `metadata` or
 //! `identifyingInformation` holds JSON. Cells of `metadata.…` are texts. What an export adds
 //! and no body sets is skipped.
 //!
@@ -16,6 +16,9 @@ use crate::error::{Code, Error, FieldCode, Invalid, Result};
 use crate::http::customer_body::{ADDRESS_FIELDS, CUSTOMER_TYPE, DOCUMENT_FIELDS, FIELDS};
 use crate::http::fields::nearest;
 use crate::http::json::parse_object;
+
+/// A list of names without any. An empty cell is an absent field, which means the default.
+pub(super) const NO_NAMES: &str = "[]";
 
 /// Entries of the longest list that a header may name.
 const MOST_ENTRIES: usize = 100;
@@ -86,6 +89,9 @@ impl Header {
                 }
                 Column::Flag(name) => {
                     body.insert(name.clone(), flag(cell));
+                }
+                Column::Names(name) if cell == NO_NAMES => {
+                    body.insert(name.clone(), Value::Array(Vec::new()));
                 }
                 Column::Names(name) => {
                     // An export says where each stands.
@@ -316,6 +322,10 @@ mod tests {
             "endorsements": ["basic", "usd"],
         });
         assert_eq!(made, wanted);
+        assert_eq!(
+            body(&["endorsements"], &[" [] "]),
+            json!({"type": "individual", "endorsements": []})
+        );
         assert_eq!(
             body(&["type", "metadata"], &["x", "{\"a\":1}"]),
             json!({"type": "x", "metadata": {"a": 1}})

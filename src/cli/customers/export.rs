@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::csv_rows::NO_NAMES;
 use super::spreadsheet::guarded;
 use crate::cli::origin::origin;
 use crate::cli::terminal::{
@@ -293,7 +294,8 @@ fn private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// One field as a cell; lists and objects as JSON, endorsements like `basic:ACTIVE|usd:INACTIVE`.
+/// One field as a cell; lists and objects as JSON, endorsements like `basic:ACTIVE|usd:INACTIVE`,
+/// or `[]` where none was requested.
 fn cell(object: &Map<String, Value>, column: &str) -> String {
     let value = match column.split_once('.') {
         None => object.get(column),
@@ -302,6 +304,9 @@ fn cell(object: &Map<String, Value>, column: &str) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if column == "endorsements" && items.is_empty() => {
+            NO_NAMES.to_owned()
+        }
         Some(Value::Array(items)) if column == "endorsements" => {
             let text = |item: &Value, name| item[name].as_str().unwrap_or_default().to_owned();
             let names = items

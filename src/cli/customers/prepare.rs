@@ -1,8 +1,9 @@
 //! From a row to what the transaction writes: the way of `POST /customers`,
-//! with the same claim, the same answer and the same record, so that the key of
-//! a row, sent with the same body, is answered by what the import made.
+//! with the same claim, the same answer and the same record.
+//!
+//! Nobody outside can compute the key of a row. Were it a bare hash of an external id, which
+//! answers show, a POST with it and a guessed birth date would be told whether it fits.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -32,7 +33,8 @@ pub(super) struct Reader<'a> {
 pub(super) struct ReadRow {
     body: Map<String, Value>,
     new: NewCustomer,
-    key: String,
+    /// Which row it is, across runs: its external id, or its file and line.
+    identity: String,
 }
 
 impl Reader<'_> {
@@ -44,14 +46,15 @@ impl Reader<'_> {
         let body = row.body(self.config.max_body_bytes)?;
         let today = self.context.now().date();
         let new = read_create(&body, today, self.config.unknown_fields)?;
-        let key = match &new.profile.external_id {
-            Some(id) => {
-                let hash = digest(&SHA256, id.expose().as_bytes());
-                format!("import.externalId.{}", hex(hash.as_ref()))
-            }
-            None => format!("import.file.{}.{}", self.file, row.line),
+        let identity = match &new.profile.external_id {
+            Some(id) => format!("externalId.{}", id.expose()),
+            None => format!("file.{}.{}", self.file, row.line),
         };
-        Ok(ReadRow { body, new, key })
+        Ok(ReadRow {
+            body,
+            new,
+            identity,
+        })
     }
 }
 
@@ -105,7 +108,9 @@ pub(super) fn seal(
 ) -> Result<(Write, PooledKey)> {
     let (secrets, context) = (&installation.secrets, reader.context);
     let key = pool.take()?;
-    let claim = claim(secrets, tenant.project, &row.key, create_request(&row.body));
+    let hash = secrets.idempotency_hash(tenant.project, &[b"import", row.identity.as_bytes()]);
+    let row_key = format!("import.{}", hex(&hash));
+    let claim = claim(secrets, tenant.project, &row_key, create_request(&row.body));
     let clock = tenant.settings.clock(context);
     let draft = roster::create(&row.new, tenant, &key, &clock, secrets)?;
     let answer = Customer::new(draft.row(), &draft.profile, draft.review.as_ref()).to_json()?;

@@ -21,7 +21,7 @@ use jiff::civil::Date;
 
 use super::country::Country;
 use super::customer::{Identity, Profile};
-use super::watchlist::{Entry, WatchList};
+use super::watchlist::{Entry, ListName, WatchList};
 use fold::Word;
 use index::{Index, idle};
 pub use score::Reason;
@@ -101,6 +101,8 @@ impl fmt::Debug for Subject {
 /// Somebody on the list who the subject may be.
 #[derive(Clone, Debug)]
 pub struct Hit {
+    /// The name of the list.
+    pub list: Arc<str>,
     /// Who.
     pub entry: Arc<Entry>,
     /// From 0 to 1.
@@ -110,33 +112,52 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// The entry and all that it says, in a word: another one whenever the list
-    /// says something else of it.
+    /// The list, the entry and all that it says, in a word: another one whenever the list
+    /// says something else of it. The list is not named where it is [`ListName::OFAC_SDN`]:
+    /// marks of before lists had names are of that one.
     #[must_use]
     pub fn mark(&self) -> String {
-        format!("{}:{}", self.entry.id, self.entry.fingerprint())
+        let (id, says) = (self.entry.id, self.entry.fingerprint());
+        match &*self.list {
+            ListName::OFAC_SDN => format!("{id}:{says}"),
+            list => format!("{list}/{id}:{says}"),
+        }
     }
 
     /// Whether a mark is of this entry, whatever the list said of it then.
     #[must_use]
     pub fn is_of(&self, mark: &str) -> bool {
-        mark.split(':').next() == Some(&self.entry.id.to_string())
+        let (list, entry) = marked(mark);
+        list == &*self.list && entry == self.entry.id.to_string()
     }
+}
+
+/// The list and the entry that a mark is of.
+#[must_use]
+pub fn marked(mark: &str) -> (&str, &str) {
+    let (list, rest) = mark.split_once('/').unwrap_or((ListName::OFAC_SDN, mark));
+    let (entry, _) = rest.split_once(':').unwrap_or((rest, ""));
+    (list, entry)
 }
 
 /// A list, ready to be compared with.
 pub struct Screener {
+    list: Arc<str>,
     entries: Vec<Arc<Entry>>,
     index: Index,
 }
 
 impl Screener {
-    /// Makes the index of a list.
+    /// Makes the index of the list of a name.
     #[must_use]
-    pub fn new(list: &WatchList) -> Self {
+    pub fn new(name: &str, list: &WatchList) -> Self {
         let entries: Vec<_> = list.entries.iter().cloned().map(Arc::new).collect();
         let index = Index::new(&entries);
-        Self { entries, index }
+        Self {
+            list: name.into(),
+            entries,
+            index,
+        }
     }
 
     /// Everybody whom the subject may be, from [`THRESHOLD`] on, the likeliest first.
@@ -189,6 +210,7 @@ impl Screener {
             reasons.extend(birth);
             reasons.extend(country);
             let hit = Hit {
+                list: Arc::clone(&self.list),
                 entry: Arc::clone(entry),
                 score,
                 reasons,
@@ -203,7 +225,12 @@ impl Screener {
 
 impl fmt::Debug for Screener {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Screener({} entries)", self.entries.len())
+        write!(
+            out,
+            "Screener({}, {} entries)",
+            self.list,
+            self.entries.len()
+        )
     }
 }
 

@@ -31,23 +31,22 @@ fn screener() -> Screener {
     use NameKind::{Alias, Primary, Weak};
     let mut company = entry(9, &[("KARZHENKOV, Timofey", Primary)]);
     company.kind = Kind::Entity;
-    Screener::new(&WatchList {
-        entries: vec![
-            entry(
-                1,
-                &[("KARZHENKOV, Timofey Arkadyevich", Primary), ("PATO", Weak)],
-            ),
-            entry(
-                2,
-                &[
-                    ("AL-MUTALABI, Abd al-Rahman Husayn", Primary),
-                    ("ABU TURAB", Alias),
-                ],
-            ),
-            entry(3, &[("LIU, Xiaoming", Primary)]),
-            company,
-        ],
-    })
+    let entries = vec![
+        entry(
+            1,
+            &[("KARZHENKOV, Timofey Arkadyevich", Primary), ("PATO", Weak)],
+        ),
+        entry(
+            2,
+            &[
+                ("AL-MUTALABI, Abd al-Rahman Husayn", Primary),
+                ("ABU TURAB", Alias),
+            ],
+        ),
+        entry(3, &[("LIU, Xiaoming", Primary)]),
+        company,
+    ];
+    Screener::new(ListName::OFAC_SDN, &WatchList { entries })
 }
 
 fn subject(name: &str) -> Subject {
@@ -154,9 +153,12 @@ fn titles_placeholders_and_repeated_words_count_as_nothing() {
         to: date(1970, 1, 2),
         circa: false,
     }];
-    let screener = Screener::new(&WatchList {
-        entries: vec![single],
-    });
+    let screener = Screener::new(
+        ListName::OFAC_SDN,
+        &WatchList {
+            entries: vec![single],
+        },
+    );
     for name in [
         "Santoso",
         "FNU Santoso",
@@ -284,9 +286,12 @@ fn an_alias_of_common_names_proves_less() {
     use NameKind::{Alias, Primary};
     let screener = |kind| {
         let names = [("KARZHENKOV, Timofey", Primary), ("PETROV, Sergey", kind)];
-        Screener::new(&WatchList {
-            entries: vec![entry(1, &names)],
-        })
+        Screener::new(
+            ListName::OFAC_SDN,
+            &WatchList {
+                entries: vec![entry(1, &names)],
+            },
+        )
     };
     let score = |kind, birth_date| {
         let mut subject = subject("Sergey Petrov");
@@ -305,7 +310,7 @@ fn a_missing_initial_costs_little_and_a_missing_name_more() {
         let list = WatchList {
             entries: vec![entry(1, &names(listed))],
         };
-        let screener = Screener::new(&list);
+        let screener = Screener::new(ListName::OFAC_SDN, &list);
         screener.screen_above(&subject("Timofey Karzhenkov"), 0.0)[0].score
     };
     let (whole, initial) = (
@@ -323,8 +328,8 @@ fn letters_without_vowels_say_what_the_list_makes_of_them() {
     let others = |name: &'static str| {
         let mut entries = vec![entry(1, &[("MAHAMED, Timofey", NameKind::Primary)])];
         entries.extend((2..200).map(|id| entry(id, &[(name, NameKind::Primary)])));
-        let hits =
-            Screener::new(&WatchList { entries }).screen_above(&subject("محمد Timofey"), 0.0);
+        let hits = Screener::new(ListName::OFAC_SDN, &WatchList { entries })
+            .screen_above(&subject("محمد Timofey"), 0.0);
         let hit = hits.iter().find(|hit| hit.entry.id == 1);
         hit.expect("it is compared").score
     };
@@ -349,3 +354,22 @@ fn nothing_shows_the_subject() {
 }
 
 fn shared<T: Send + Sync>() {}
+
+#[test]
+fn a_mark_is_of_one_list_and_marks_of_before_are_the_treasurys() {
+    let hit = |list: &str| {
+        let entries = vec![entry(7, &[("KARZHENKOV, Timofey", NameKind::Primary)])];
+        let hits =
+            Screener::new(list, &WatchList { entries }).screen(&subject("Timofey Karzhenkov"));
+        hits.into_iter().next().expect("a hit")
+    };
+    let (sdn, un) = (hit(ListName::OFAC_SDN), hit("un"));
+    let says = sdn.entry.fingerprint();
+    assert_eq!(sdn.mark(), format!("7:{says}"));
+    assert_eq!(un.mark(), format!("un/7:{says}"));
+    assert!(sdn.is_of("7:of-before") && un.is_of("un/7:of-before"));
+    for mark in ["un/7:x", "70:x", "7", ""] {
+        assert_eq!(sdn.is_of(mark), mark == "7", "{mark}");
+    }
+    assert!(!un.is_of("7:x") && !un.is_of("eu/7:x") && !un.is_of("un/70:x"));
+}

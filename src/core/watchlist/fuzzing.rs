@@ -2,7 +2,7 @@
 //! compared with.
 
 use super::stored;
-use super::{File, Kind, Source, read};
+use super::{File, Kind, ListName, Source, read};
 use crate::core::screening::{Screener, Subject};
 
 /// What stands between the files of one input.
@@ -42,7 +42,7 @@ pub(crate) fn read_any(data: &[u8]) {
     if list.entries.len() > COMPARED {
         return;
     }
-    let screener = Screener::new(&list);
+    let screener = Screener::new(ListName::OFAC_SDN, &list);
     for entry in &list.entries {
         let subject = Subject {
             names: entry.names.iter().map(|name| name.text.clone()).collect(),

@@ -7,6 +7,7 @@ mod csv;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod in_force;
+mod name;
 mod places;
 mod remarks;
 mod sdn;
@@ -18,7 +19,8 @@ use super::country::Country;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::read_any as fuzz;
-pub use in_force::{InForce, Shrinking, Summary, import, load, summary, version};
+pub use in_force::{Import, InForce, Shrinking, Summary, import, load, remove, summaries};
+pub use name::ListName;
 pub use sdn::{File, Refusal, Source, read};
 
 /// A list in the order of its publication.

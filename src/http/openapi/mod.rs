@@ -285,8 +285,8 @@ fn key_parameter(operation: &str, required: bool) -> Value {
         "name": "Idempotency-Key",
         "in": "header",
         "required": required,
-        "description": "1 to 255 visible ASCII characters, a fresh UUID for each thing you want done and the \
-                        same for its retries. Kept 7 days unless the server is set otherwise.",
+        "description": "A fresh UUID for each thing you want done, the same for its retries. Kept 7 days unless the server is set \
+            otherwise.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": example_key(operation),
     })

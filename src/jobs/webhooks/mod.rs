@@ -341,7 +341,7 @@ pub async fn sweep(app: &App) -> Result<()> {
         {}
         if deleted {
             let forget = store.write(move |tx| {
-                let left = delivery::newest_first(tx, id, &[0xff; 16], None, 1)?;
+                let left = delivery::newest_first(tx, id, &[0xff; 16], 1)?;
                 if left.is_empty() {
                     webhook::forget(tx, id)?;
                 }

@@ -36,6 +36,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0012_limit_uses.sql"),
             include_str!("../../../migrations/postgres/data/0015_bound_rows.sql"),
             include_str!("../../../migrations/postgres/data/0019_subscriptions.sql"),
+            include_str!("../../../migrations/postgres/data/0020_watchlists_by_name.sql"),
             include_str!("../../../migrations/postgres/data/0022_clock.sql"),
             include_str!("../../../migrations/postgres/data/0023_servers.sql"),
         ],
