@@ -1,4 +1,4 @@
-//! The signals that end a command which runs until it is told to stop.
+//! The signals that end a command which runs until it is told to stop, and one that must not.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -8,7 +8,11 @@ use crate::error::{Error, Result};
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    _file_too_large: Signal,
 }
+
+/// SIGXFSZ, on every system there is: a file would become larger than the process may make it.
+const FILE_TOO_LARGE: i32 = 25;
 
 impl StopSignals {
     /// Listens from now on.
@@ -16,6 +20,9 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(Error::internal)?,
             interrupt: signal(SignalKind::interrupt()).map_err(Error::internal)?,
+            // The write fails as well, as on a full disk, and that is dealt with.
+            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))
+                .map_err(Error::internal)?,
         })
     }
 

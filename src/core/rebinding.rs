@@ -164,7 +164,9 @@ fn reseal(installation: &Installation, found: Found) -> Option<Resealed> {
     Some(Resealed { from, to })
 }
 
-/// Says in the key register and in the audit log that every row is bound.
+/// Says in the key register and then in the audit log that every row is bound. Not at once: of a
+/// transaction over two files a power cut may leave either, and the register must not be the
+/// one that is without.
 async fn conclude(installation: &Installation, [customers, grants]: [u64; 2]) -> Result<()> {
     let context = &installation.context;
     let mark = context.random.bytes::<KEY_LENGTH>();
@@ -192,9 +194,10 @@ async fn conclude(installation: &Installation, [customers, grants]: [u64; 2]) ->
         &installation.secrets.audit,
         context,
     )?;
-    let write = installation.store.write(move |tx| {
-        key_register::insert_secret(tx, installation::ROWS, &wrapped)?;
-        event_rows::append(tx, &event, false)
-    });
-    write.await
+    let store = &installation.store;
+    let register =
+        store.write(move |tx| key_register::insert_secret(tx, installation::ROWS, &wrapped));
+    register.await?;
+    let log = store.write(move |tx| event_rows::append(tx, &event, false));
+    log.await
 }

@@ -37,20 +37,16 @@ pub async fn healthz() -> &'static str {
     extensions(("x-errors" = json!([Code::ServiceUnavailable])))
 )]
 pub async fn readyz(State(app): State<App>) -> Result<&'static str> {
-    app.installation.store.check_room()?;
-    // An empty transaction goes all the way to the writer and its lock.
     let store = &app.installation.store;
+    store.check_room()?;
+    // An empty transaction goes all the way to the writer and its lock, and shows whether one
+    // that could not write can again.
     let written = timeout(READY_WITHIN, store.write(|_| Ok(()))).await;
     written.unwrap_or_else(|_| {
         let detail = "the store has taken no write within 2 seconds";
         Err(Error::unavailable(detail, 1))
     })?;
-    if store.unable_writers() > 0 {
-        return Err(Error::unavailable(
-            "a connection to the database cannot write",
-            1,
-        ));
-    }
+    store.check_writers()?;
     Ok("ok")
 }
 

@@ -235,14 +235,15 @@ impl Store {
         }
     }
 
-    /// How many of its writers cannot commit anything, although they are connected. The work
-    /// is done by the others, where there are any.
-    #[must_use]
-    pub fn unable_writers(&self) -> usize {
+    /// Whether each of its writers that is connected can commit, as the last writes found. The
+    /// work of one that cannot is done by the others, where there are any.
+    ///
+    /// # Errors
+    /// `serviceUnavailable` when one cannot.
+    pub fn check_writers(&self) -> Result<()> {
         match &self.0 {
-            // Its one writer is asked by a write.
-            Engine::Sqlite(_) => 0,
-            Engine::Postgres(engine) => engine.unable_writers(),
+            Engine::Sqlite(engine) => engine.check_room(),
+            Engine::Postgres(engine) => engine.check_writers(),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Whether the disk has room: a flag that the writer sets when a write finds none and that
 //! it clears when one succeeds again, so that the edge can refuse writes at the door.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
-use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 
 use crate::error::{Error, Result};
 
@@ -62,6 +63,21 @@ pub(super) fn full() -> Error {
 pub(super) fn is_full(cause: &rusqlite::Error) -> bool {
     let extended = cause.sqlite_error().map(|error| error.extended_code);
     cause.sqlite_error_code() == Some(ErrorCode::DiskFull) || extended == Some(SQLITE_IOERR_SHMSIZE)
+}
+
+/// Whether SQLite only says that a write failed: the disk may be broken, or a limit was met that
+/// it does not know, such as a quota. [`is_limit`] tells, of the same once more.
+pub(super) fn may_be_limit(cause: &rusqlite::Error) -> bool {
+    let extended = cause.sqlite_error().map(|error| error.extended_code);
+    extended == Some(SQLITE_IOERR_WRITE)
+}
+
+/// Whether a write failed because there is no room, or none for this user or in this file.
+pub(super) fn is_limit(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
 }
 
 /// Bytes that are free where a file or folder lies; none where nobody can tell.

@@ -176,6 +176,21 @@ impl Log {
         self.length.clone()
     }
 
+    /// Whether one of the logs cannot be made longer because of a limit: found out by doing it,
+    /// while nobody can write, and taking it back.
+    pub(super) fn meets_limit(&self, connection: &Connection) -> bool {
+        if connection.execute_batch("BEGIN IMMEDIATE").is_err() {
+            return false;
+        }
+        let meets = |(log, _): &(PathBuf, _)| {
+            let longer = lengthen_for_a_moment(log);
+            longer.is_err_and(|cause| space::is_limit(&cause))
+        };
+        let found = self.last.logs.iter().any(meets);
+        let _ = connection.execute_batch("ROLLBACK");
+        found
+    }
+
     /// What the writer does for the log between two commits.
     pub(super) fn tend(&mut self, connection: &Connection) {
         let pages = self.length.pages.load(Ordering::Relaxed);
@@ -257,6 +272,14 @@ fn make_room(connection: &Connection, log: &Path, pages: u32) -> Result<()> {
     let made = write_zeros(log, pages).map_err(Error::internal);
     connection.execute_batch("ROLLBACK").map_err(error)?;
     made
+}
+
+fn lengthen_for_a_moment(log: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(log)?;
+    let length = file.metadata()?.len();
+    let longer = file.write_all_at(&[0; 4096], length);
+    file.set_len(length)?;
+    longer
 }
 
 fn write_zeros(log: &Path, pages: u32) -> io::Result<()> {

@@ -216,11 +216,23 @@ impl Writer {
         match tried {
             Ok(()) => self.space.came_back(),
             Err(cause) => {
-                if !self.connection.is_autocommit() {
-                    let _ = self.connection.execute_batch("ROLLBACK");
+                self.roll_back();
+                if !self.finds_no_room(&cause) {
+                    stop_if_device_failed(&cause);
                 }
-                stop_if_device_failed(&cause);
             }
+        }
+    }
+
+    /// Whether a write failed for want of room; asked after the transaction was rolled back.
+    fn finds_no_room(&self, cause: &rusqlite::Error) -> bool {
+        space::is_full(cause)
+            || space::may_be_limit(cause) && self.log.meets_limit(&self.connection)
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
@@ -229,13 +241,11 @@ impl Writer {
         // Of two files one may be committed: then the chain's end is not what
         // this thread believes, and only a new chain is surely whole.
         self.head = None;
-        if !self.connection.is_autocommit() {
-            let _ = self.connection.execute_batch("ROLLBACK");
-        }
-        stop_if_device_failed(cause);
-        if space::is_full(cause) {
+        self.roll_back();
+        if self.finds_no_room(cause) {
             self.space.ran_out();
         } else {
+            stop_if_device_failed(cause);
             tracing::error!(%cause, "a batch could not be committed");
         }
         for job in batch {
@@ -393,7 +403,7 @@ fn stop_if_device_failed(cause: &rusqlite::Error) {
         cause.sqlite_error_code(),
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     );
-    if failed && !space::is_full(cause) {
+    if failed {
         tracing::error!(%cause, "the disk failed under a commit; stopping at once");
         std::process::abort();
     }

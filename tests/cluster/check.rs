@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::fleet::Fleet;
-use crate::load::{Made, keyed};
-use crate::support::Api;
+use crate::support::{Api, Made, check_each_exactly_once, keyed};
 
 /// Customers whose first request is sent once more.
 const REPEATED: usize = 60;
@@ -37,24 +36,6 @@ pub fn check(fleet: &Fleet, api: &Api, made: &[Made]) -> Vec<Value> {
         assert!(whole.status.success(), "{command:?}: {whole:?}");
     }
     events
-}
-
-fn check_each_exactly_once(api: &Api, made: &[Made]) {
-    let mut found: HashMap<String, Vec<Value>> = HashMap::new();
-    for customer in api.all_customers() {
-        let key = customer["externalId"].as_str().expect("each has one");
-        found.entry(key.to_owned()).or_default().push(customer);
-    }
-    for one in made {
-        let customers = found.remove(&one.key).unwrap_or_default();
-        assert_eq!(
-            customers,
-            std::slice::from_ref(&one.last),
-            "key {}",
-            one.key
-        );
-    }
-    assert!(found.is_empty(), "nobody asked for these: {found:#?}");
 }
 
 /// The events of each customer have no gap, tell of its making once and of each change.

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::cluster;
 use crate::fleet::Fleet;
-use crate::load::{check_told_to_come_again, keyed};
 use crate::support::{
-    Api, Cluster, Session, eventually, fresh_name, full_customer, minimal_customer, name_of,
+    Api, Cluster, Session, check_told_to_come_again, eventually, fresh_name, full_customer, keyed,
+    minimal_customer, name_of,
 };
 
 const A_WHILE: Duration = Duration::from_mins(2);

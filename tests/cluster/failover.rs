@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::check::check;
 use crate::fleet::Fleet;
-use crate::load;
-use crate::support::{Cluster, Seeded, eventually};
-use crate::{seed, start};
+use crate::support::{Cluster, Seeded, eventually, run_clients};
+use crate::{CLIENTS, seed, start};
 
 const A_WHILE: Duration = Duration::from_mins(2);
 
@@ -37,7 +36,7 @@ fn when_a_replica_takes_over_nothing_acknowledged_is_lost() {
     let url = url.replace(&primary.address(), &both) + "?target_session_attrs=read-write";
     let fleet = Fleet::start(&url, 3, &[]);
     let api = fleet.sandbox();
-    let made = load::run(&api, &fleet.spread, &mut random, |seen, random| {
+    let made = run_clients(CLIENTS, &api, &fleet.spread, &mut random, |seen, random| {
         let some = random.between(50, 150);
         seen.wait_for_more(usize::try_from(some).expect("few"));
         // A busy machine may have refused some already.

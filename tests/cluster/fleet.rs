@@ -3,15 +3,13 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::{
-    Api, Client, Folder, Key, Mode, Output, Seeded, Server, fresh_name, note_database, oms,
+    Api, Client, Folder, Key, Mode, Output, Seeded, Server, Spread, fresh_name, note_database, oms,
 };
 
 impl Drop for Fleet {
@@ -29,28 +27,6 @@ impl Drop for Fleet {
 
 /// Lines of the logs that a failure shows.
 const LINES_SHOWN: usize = 60;
-
-/// Where servers listen, as one who spreads requests over them knows it.
-#[derive(Clone, Default)]
-pub struct Spread(Arc<(Mutex<Vec<String>>, AtomicUsize)>);
-
-impl Spread {
-    /// The next one in turn, dead or alive.
-    pub fn next(&self) -> String {
-        let turn = self.0.1.fetch_add(1, Ordering::SeqCst);
-        let addresses = self.0.0.lock().expect("no panic holds this");
-        addresses[turn % addresses.len()].clone()
-    }
-
-    fn set(&self, place: usize, base: &str) {
-        let mut addresses = self.0.0.lock().expect("no panic holds this");
-        if place < addresses.len() {
-            base.clone_into(&mut addresses[place]);
-        } else {
-            addresses.push(base.to_owned());
-        }
-    }
-}
 
 /// The servers.
 pub struct Fleet {

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 
 use crate::cluster;
 use crate::fleet::Fleet;
-use crate::load::check_told_to_come_again;
 use crate::support::{
-    Api, Client, Folder, Key, Mode, Server, eventually, fresh_name, full_customer,
-    minimal_customer, name_of,
+    Api, Client, Folder, Key, Mode, Server, check_told_to_come_again, eventually, fresh_name,
+    full_customer, minimal_customer, name_of,
 };
 
 const A_WHILE: Duration = Duration::from_mins(2);

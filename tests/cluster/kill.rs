@@ -8,10 +8,9 @@ use serde_json::json;
 
 use crate::check::check;
 use crate::fleet::Fleet;
-use crate::load;
 use crate::receiver::{Act, Receiver};
-use crate::support::{Seeded, eventually};
-use crate::{cluster, number, seed};
+use crate::support::{Seeded, eventually, number_from_environment, run_clients};
+use crate::{CLIENTS, cluster, seed};
 
 const A_WHILE: Duration = Duration::from_mins(3);
 const SERVERS: usize = 3;
@@ -20,14 +19,14 @@ const DEFAULT_ROUNDS: u64 = 6;
 #[test]
 fn of_three_servers_that_are_killed_at_random_none_loses_or_doubles_anything() {
     let Some(cluster) = cluster() else { return };
-    let rounds = number("OMS_CLUSTER_ROUNDS", DEFAULT_ROUNDS);
+    let rounds = number_from_environment("OMS_CLUSTER_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
     let mut random = Seeded::new(seed());
     let mut fleet = Fleet::start(&cluster.new_database(), SERVERS, &[]);
     let (api, receiver) = (fleet.sandbox(), Receiver::always(Act::Answer(200)));
     let hook = api.post("/webhooks", &json!({"url": receiver.url()}));
     hook.wants(201);
     let spread = fleet.spread.clone();
-    let made = load::run(&api, &spread, &mut random, |seen, random| {
+    let made = run_clients(CLIENTS, &api, &spread, &mut random, |seen, random| {
         for round in 0..rounds {
             let some = |random: &mut Seeded| usize::try_from(random.between(5, 60)).expect("few");
             seen.wait_for_more(some(random));

@@ -13,10 +13,10 @@ mod conflicts;
 mod dialect;
 mod failover;
 mod fleet;
+mod full;
 mod hearing;
 mod jobs;
 mod kill;
-mod load;
 mod outage;
 mod patience;
 mod plans;
@@ -35,7 +35,7 @@ mod writers;
 use std::io::Write;
 use std::sync::OnceLock;
 
-use support::Cluster;
+use support::{Cluster, number_from_environment};
 
 /// The server of the tests that leave it alone; `None`, and a word about it, where the machine
 /// has no PostgreSQL.
@@ -43,6 +43,9 @@ fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     CLUSTER.get_or_init(|| start(&[], &[])).as_ref()
 }
+
+/// Clients of the tests that have servers die under them.
+const CLIENTS: usize = 6;
 
 /// A server of a test's own.
 fn start(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Option<Cluster> {
@@ -58,18 +61,10 @@ fn start(files: &[(&str, &str)], settings: &[(&str, &str)]) -> Option<Cluster> {
     cluster
 }
 
-/// A number from the environment, or another one.
-fn number(name: &str, otherwise: u64) -> u64 {
-    let Ok(text) = std::env::var(name) else {
-        return otherwise;
-    };
-    text.parse()
-        .unwrap_or_else(|_| panic!("{name} is not a number: {text}"))
-}
-
 /// The seed of a test, printed so that it can be run again.
 fn seed() -> u64 {
-    let seed = number("OMS_CLUSTER_SEED", u64::from(std::process::id()));
+    let seed = number_from_environment("OMS_CLUSTER_SEED");
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
     println!("OMS_CLUSTER_SEED={seed}");
     seed
 }

@@ -7,13 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::fleet::Fleet;
-use crate::support::{Api, Cluster, Fault, Outage, Seeded, name_of};
+use crate::support::{Cluster, Fault, Seeded, name_of, outage_lengths, watch_outages};
 use crate::{cluster, seed, start};
 
 const CLIENTS: usize = 24;
-
-/// Seconds for which the database is away, unless the environment says otherwise.
-const OUTAGES: &str = "0.1,1,3";
+const SERVERS: usize = 2;
 
 /// How often every connection is ended.
 const ENDINGS: usize = 3;
@@ -24,19 +22,18 @@ const CONNECTIONS: usize = 4;
 /// Runs of the command line that may have written.
 const COMMANDS: usize = 4;
 
-fn outages() -> Vec<Duration> {
-    let text = std::env::var("OMS_OUTAGE_SECONDS").unwrap_or_else(|_| OUTAGES.to_owned());
-    let seconds = text.split(',').map(|one| one.parse().expect("seconds"));
-    seconds.map(Duration::from_secs_f64).collect()
-}
-
 /// Clients of two servers while faults come and pass; nothing is wrong afterwards.
 fn watch(cluster: &Cluster, url: &str, faults: &mut [Fault<'_>]) {
-    let fleet = Fleet::start(url, 2, &[]);
+    let fleet = Fleet::start(url, SERVERS, &[]);
     let api = fleet.sandbox();
-    let servers: Vec<Api> = fleet.living().map(|server| api.at(&server.base)).collect();
-    let begun = servers.len() * (1 + faults.len());
-    Outage::new(servers, CLIENTS).watch(&mut Seeded::new(seed()), faults);
+    let begun = SERVERS * (1 + faults.len());
+    watch_outages(
+        CLIENTS,
+        &api,
+        &fleet.spread,
+        &mut Seeded::new(seed()),
+        faults,
+    );
     for command in [&["audit", "verify"][..], &["doctor"]] {
         let whole = fleet.run(command);
         assert!(whole.status.success(), "{command:?}: {whole:?}");
@@ -55,15 +52,13 @@ fn two_seconds_after_a_database_that_was_killed_is_back_not_one_request_is_refus
     };
     let kill = |away: Duration| -> Fault<'_> {
         let cluster = &cluster;
-        Box::new(move |outage| {
-            let before = outage.refused();
+        Box::new(move |_| {
             cluster.kill();
             thread::sleep(away);
             cluster.start_again();
-            println!("{away:?} away: {} refused", outage.refused() - before);
         })
     };
-    let mut faults: Vec<_> = outages().into_iter().map(kill).collect();
+    let mut faults: Vec<_> = outage_lengths().into_iter().map(kill).collect();
     watch(&cluster, &cluster.new_database(), &mut faults);
 }
 
@@ -74,15 +69,13 @@ fn two_seconds_after_a_database_that_stood_still_goes_on_not_one_request_is_refu
     };
     let stand_still = |away: Duration| -> Fault<'_> {
         let cluster = &cluster;
-        Box::new(move |outage| {
-            let before = outage.refused();
+        Box::new(move |_| {
             cluster.stand_still();
             thread::sleep(away);
             cluster.go_on();
-            println!("{away:?} still: {} refused", outage.refused() - before);
         })
     };
-    let mut faults: Vec<_> = outages().into_iter().map(stand_still).collect();
+    let mut faults: Vec<_> = outage_lengths().into_iter().map(stand_still).collect();
     watch(&cluster, &cluster.new_database(), &mut faults);
 }
 

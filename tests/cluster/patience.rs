@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::cluster;
 use crate::fleet::Fleet;
-use crate::load::check_told_to_come_again;
 use crate::support::{
-    Api, Cluster, eventually, fresh_name, full_customer, minimal_customer, name_of,
+    Api, Cluster, check_told_to_come_again, eventually, fresh_name, full_customer,
+    minimal_customer, name_of,
 };
 use crate::way::Way;
 

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use crate::cluster;
 use crate::fleet::Fleet;
-use crate::load::keyed;
-use crate::support::{Answer, Api, Stopwatch, eventually, fresh_name, full_customer, send_at_once};
+use crate::support::{
+    Answer, Api, Stopwatch, eventually, fresh_name, full_customer, keyed, send_at_once,
+};
 
 const CLIENTS: usize = 18;
 const ROUNDS: usize = 4;

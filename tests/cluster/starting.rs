@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::check::check;
 use crate::fleet::Fleet;
-use crate::support::{Cluster, Seeded, eventually, full_customer, name_of};
-use crate::{cluster, load, seed};
+use crate::support::{Cluster, Seeded, eventually, full_customer, name_of, run_clients};
+use crate::{CLIENTS, cluster, seed};
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn servers_go_on_while_a_newer_version_adds_to_the_schema() {
     let api = fleet.sandbox();
     let mut random = Seeded::new(seed());
     let spread = fleet.spread.clone();
-    let made = load::run(&api, &spread, &mut random, |seen, _| {
+    let made = run_clients(CLIENTS, &api, &spread, &mut random, |seen, _| {
         seen.wait_for_more(30);
         expand(cluster, &url);
         seen.wait_for_more(60);

@@ -1,30 +1,29 @@
 //! SIGKILL under load, at random moments, again and again on the same data.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Answer, Api, Mode, Seeded, Server, eventually, fresh_name, full_customer};
+use crate::support::{
+    Answer, Api, Mode, Seeded, Server, eventually, fresh_name, full_customer,
+    number_from_environment,
+};
 
 const CLIENTS: usize = 8;
 const DEFAULT_ROUNDS: u64 = 10;
+
+/// Kills of one folder: every round asks for all again that was asked for on it.
+const ROUNDS_OF_FOLDER: u64 = 10;
 
 /// One customer that a client wants, under one key, and what it was told.
 #[derive(Clone)]
 struct Wish {
     key: String,
     answer: Option<Answer>,
-}
-
-fn number_from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
-    )
 }
 
 /// The body of a wish; the external id is its key, so that it can be counted.
@@ -115,11 +114,17 @@ fn after_sigkill_at_random_moments_every_retry_finds_exactly_one_customer() {
     let rounds = number_from_environment("OMS_CRASH_ROUNDS").unwrap_or(DEFAULT_ROUNDS);
     println!("OMS_CRASH_SEED={seed} OMS_CRASH_ROUNDS={rounds}");
     let mut random = Seeded::new(seed);
+    for first in (0..rounds).step_by(usize::try_from(ROUNDS_OF_FOLDER).expect("few")) {
+        kill_on_one_folder(first..rounds.min(first + ROUNDS_OF_FOLDER), &mut random);
+    }
+}
+
+fn kill_on_one_folder(rounds: Range<u64>, random: &mut Seeded) {
     let mut server = Server::start(&[]);
     let mut api = server.project(Mode::Sandbox);
     let mut wishes: Vec<Wish> = Vec::new();
-    for round in 0..rounds {
-        let mut new = load_and_kill(&mut server, &api, &mut random);
+    for round in rounds {
+        let mut new = load_and_kill(&mut server, &api, random);
         let folder = server.into_folder();
         server = Server::start_owning(folder);
         api = api.at(&server.base);

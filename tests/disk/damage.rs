@@ -99,9 +99,9 @@ fn serve(data: &Path, settings: &[(&str, &str)]) -> Output {
     oms(&all, settings)
 }
 
-fn findings(data: &Path) -> Vec<Value> {
+fn findings(data: &Path, settings: &[(&str, &str)]) -> Vec<Value> {
     let data = data.to_str().expect("a path of plain text");
-    let output = oms(&["doctor", "--json", "--data", data], &[]);
+    let output = oms(&["doctor", "--json", "--data", data], settings);
     let report: Value =
         serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     report["findings"].as_array().expect("in order").clone()
@@ -109,7 +109,12 @@ fn findings(data: &Path) -> Vec<Value> {
 
 /// The problems of a folder, but for a disk that is small.
 pub fn doctor_finds(data: &Path) -> Vec<String> {
-    let problems = findings(data)
+    doctor_finds_with(data, &[])
+}
+
+/// The same of a folder that opens with these settings.
+pub fn doctor_finds_with(data: &Path, settings: &[(&str, &str)]) -> Vec<String> {
+    let problems = findings(data, settings)
         .into_iter()
         .filter(|one| one["problem"] == true);
     let problems = problems.filter(|one| one["check"] != "diskSpace");
@@ -117,7 +122,7 @@ pub fn doctor_finds(data: &Path) -> Vec<String> {
 }
 
 fn lost_writes(data: &Path) -> Vec<Value> {
-    let mut lost = findings(data);
+    let mut lost = findings(data, &[]);
     lost.retain(|one| one["check"] == "lostWrites");
     lost
 }

@@ -6,44 +6,29 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::damage::doctor_finds;
 use crate::support::{
-    Answer, Api, Folder, Mode, Server, eventually, fresh_name, is_about_files, oms,
+    Answer, Api, Folder, MIB, Mode, Server, SmallDisk, eventually, fresh_name, is_about_files, oms,
 };
 
-const MIB: usize = 1 << 20;
-
 /// A small disk in the place of a data folder.
-struct SmallDisk {
+struct SmallStore {
+    disk: SmallDisk,
     folder: Option<Folder>,
     data: PathBuf,
 }
 
-impl SmallDisk {
+impl SmallStore {
     fn mount(mib: usize) -> Option<Self> {
         let folder = Folder::new();
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("in order");
-        let mounted = Command::new("mount")
-            .args([
-                "-t",
-                "tmpfs",
-                "-o",
-                &format!("size={mib}m,mode=700"),
-                "oms-test",
-            ])
-            .arg(&data)
-            .output();
-        if !mounted.as_ref().is_ok_and(|output| output.status.success()) {
-            eprintln!("NOT RUN: no tmpfs can be mounted here, which needs root: {mounted:?}");
-            return None;
-        }
         Some(Self {
+            disk: SmallDisk::mount(&data, mib)?,
             folder: Some(folder),
             data,
         })
@@ -52,43 +37,6 @@ impl SmallDisk {
     fn server(&mut self) -> Server {
         let folder = self.folder.take().expect("one server at a time");
         Server::start_owning(folder)
-    }
-
-    /// Takes room away: what lies there is of no use to anybody.
-    fn ballast(&self, bytes: usize) {
-        fs::write(self.data.join("ballast"), vec![1; bytes]).expect("there is room");
-    }
-
-    /// Takes all the room that is left.
-    fn take_the_rest(&self) {
-        let mut bytes = 64 * MIB;
-        for number in 0.. {
-            let path = self.data.join(format!("rest-{number}"));
-            if fs::write(&path, vec![1; bytes]).is_err() {
-                // A part of it was written, and stays.
-                if bytes == 4096 {
-                    return;
-                }
-                bytes = (bytes / 4).max(4096);
-            }
-        }
-    }
-
-    fn make_room(&self) {
-        for entry in fs::read_dir(&self.data).expect("it can be listed") {
-            let path = entry.expect("in order").path();
-            let name = path.file_name().expect("a name").to_string_lossy();
-            if name.starts_with("rest-") || name == "ballast" {
-                fs::remove_file(&path).expect("it is there");
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.data).status());
-        drop(self.folder.take());
     }
 }
 
@@ -144,15 +92,15 @@ fn is_in_order(data: &Path) {
 
 #[track_caller]
 fn becomes_full_and_recovers(mib: usize, ballast: usize) {
-    let Some(mut disk) = SmallDisk::mount(mib) else {
+    let Some(mut store) = SmallStore::mount(mib) else {
         return;
     };
-    let server = disk.server();
+    let server = store.server();
     let api = server.project(Mode::Sandbox);
-    disk.ballast(ballast * MIB);
+    store.disk.ballast(ballast * MIB);
     let (mut made, refused) = fill(&api);
     println!("{mib} MiB, {ballast} of them taken: {} made", made.len());
-    disk.take_the_rest();
+    store.disk.take_the_rest();
     says_that_it_is_full(&create(&api, &fresh_name("full")));
     eventually(Duration::from_secs(5), "it is not ready", || {
         let ready = server.operator_call("GET", "/readyz").send();
@@ -160,7 +108,7 @@ fn becomes_full_and_recovers(mib: usize, ballast: usize) {
     });
     assert_eq!(server.call("GET", "/healthz").send().status, 200);
     assert_eq!(ids(&api), made, "reads go on");
-    disk.make_room();
+    store.disk.make_room();
     eventually(Duration::from_secs(10), "it is ready again", || {
         (server.operator_call("GET", "/readyz").send().status == 200).then_some(())
     });
@@ -171,33 +119,33 @@ fn becomes_full_and_recovers(mib: usize, ballast: usize) {
     assert_eq!(ids(&api), made);
     is_in_order(&server.data);
     // Full once more, and killed there.
-    disk.take_the_rest();
+    store.disk.take_the_rest();
     let (more, _) = fill(&api);
     made.extend(more);
-    disk.take_the_rest();
-    disk.folder = Some(server.into_folder());
-    starts_or_says_why(&mut disk, &api, &made);
+    store.disk.take_the_rest();
+    store.folder = Some(server.into_folder());
+    starts_or_says_why(&mut store, &api, &made);
 }
 
 /// On a full disk a start serves reads, or says what is the matter; with room it is as before.
-fn starts_or_says_why(disk: &mut SmallDisk, api: &Api, made: &BTreeSet<String>) {
-    let data = disk.data.to_str().expect("plain text").to_owned();
+fn starts_or_says_why(store: &mut SmallStore, api: &Api, made: &BTreeSet<String>) {
+    let data = store.data.to_str().expect("plain text").to_owned();
     // A look that opens everything for writing, and ends.
     let output = oms(&["keys", "list", "--data", &data], &[]);
     if output.status.success() {
-        let server = disk.server();
+        let server = store.server();
         assert_eq!(ids(&api.at(&server.base)), *made, "reads on a full disk");
-        disk.folder = Some(server.into_folder());
+        store.folder = Some(server.into_folder());
     } else {
         assert!(output.stderr.contains("the disk is full"), "{output:?}");
     }
-    disk.make_room();
-    let server = disk.server();
+    store.disk.make_room();
+    let server = store.server();
     let api = api.at(&server.base);
     assert_eq!(ids(&api), *made);
     create(&api, &fresh_name("after")).wants(201);
-    is_in_order(&disk.data);
-    disk.folder = Some(server.into_folder());
+    is_in_order(&store.data);
+    store.folder = Some(server.into_folder());
 }
 
 #[test]
@@ -226,18 +174,18 @@ fn a_start_on_a_full_disk_without_the_index_of_the_log_says_why_or_reads() {
     if is_about_files() {
         return;
     }
-    let Some(mut disk) = SmallDisk::mount(16) else {
+    let Some(mut store) = SmallStore::mount(16) else {
         return;
     };
-    let server = disk.server();
+    let server = store.server();
     let api = server.project(Mode::Sandbox);
     let made: BTreeSet<String> = (0..10)
         .map(|_| create(&api, &fresh_name("early")).wants(201).id())
         .collect();
-    disk.folder = Some(server.into_folder());
+    store.folder = Some(server.into_folder());
     for name in ["oms.db-shm", "keys.db-shm"] {
-        fs::remove_file(disk.data.join(name)).expect("there is one");
+        fs::remove_file(store.data.join(name)).expect("there is one");
     }
-    disk.take_the_rest();
-    starts_or_says_why(&mut disk, &api, &made);
+    store.disk.take_the_rest();
+    starts_or_says_why(&mut store, &api, &made);
 }

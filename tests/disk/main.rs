@@ -6,7 +6,10 @@
 mod support;
 
 mod damage;
+mod faults;
 mod full;
 mod medium;
+mod outage;
 mod power;
+mod recording;
 mod trace;

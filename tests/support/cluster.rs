@@ -383,7 +383,7 @@ fn own_folder(base: &Path) -> PathBuf {
     folder
 }
 
-fn give_away(path: &Path) {
+pub(super) fn give_away(path: &Path) {
     if is_root() {
         chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give away");
     }

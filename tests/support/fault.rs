@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::cluster::Cluster;
+use super::api::fresh_name;
+use super::cluster::{Cluster, give_away};
+use super::small_disk::SmallDisk;
 use super::wait::eventually;
 
 /// How long it may take to be gone, or to be back.
@@ -31,6 +33,23 @@ impl Cluster {
         eventually(A_WHILE, "postgres is back", || {
             self.sql("postgres", "SELECT 1").ok()
         });
+    }
+
+    /// An empty database on a disk of so many mebibytes; `None` where none can be mounted.
+    pub fn database_on_small_disk(&self, mib: usize) -> Option<(String, SmallDisk)> {
+        let folder = self.folder.join("small");
+        fs::create_dir(&folder).expect("it is new");
+        let disk = SmallDisk::mount(&folder, mib)?;
+        give_away(&folder);
+        let name = fresh_name("db").replace('-', "_");
+        let place = folder.display();
+        for sql in [
+            format!("CREATE TABLESPACE small LOCATION '{place}'"),
+            format!("CREATE DATABASE {name} TABLESPACE small"),
+        ] {
+            self.sql("postgres", &sql).expect("it is made");
+        }
+        Some((self.url(&name), disk))
     }
 
     /// Stops every process of the server where it stands.

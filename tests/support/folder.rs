@@ -6,15 +6,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
+/// Bytes that must be free in memory, so that what a test needs is little of it.
+const ROOM_IN_MEMORY: u64 = 1 << 30;
+
 /// A folder of its own, removed on drop.
 pub struct Folder(PathBuf);
 
 impl Folder {
     /// Makes an empty folder.
     pub fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// The same in memory where there is room, for what a test makes often and never syncs.
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let free = rustix::fs::statvfs(memory).map(|disk| disk.f_bavail * disk.f_frsize);
+        if free.is_ok_and(|free| free >= ROOM_IN_MEMORY) {
+            return Self::below(memory);
+        }
+        Self::new()
+    }
+
+    fn below(base: &Path) -> Self {
         let count = COUNT.fetch_add(1, Ordering::SeqCst);
         let name = format!("oms-test-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = base.join(name);
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(&path).expect("a temporary folder can be made");
         Self(path)

@@ -1,4 +1,12 @@
-//! Repeatable randomness (splitmix64), so that a failing run can be run again.
+//! Repeatable randomness (splitmix64), so that a failing run can be run again, and the numbers
+//! by which a run is repeated or made longer.
+
+/// A number that the environment holds.
+pub fn number_from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
 
 /// A stream of numbers that follows from its seed.
 #[derive(Clone)]

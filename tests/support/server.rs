@@ -21,6 +21,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_oms");
 const UNTIL_STDIN_CLOSES: &str =
     r#""$@" & server=$!; exec >&-; cat >/dev/null; kill -9 $server; rm -rf "$OMS_TEST_FOLDER""#;
 
+/// How `strace` writes down whole bytes of every thread, into the file that is named next.
+const STRACE: [&str; 6] = ["-f", "-y", "-xx", "-s", "4000000", "-o"];
+
 /// Settings of every server here: live keys without a master key of their own,
 /// and as many failed logins as the tests want.
 const SETTINGS: [(&str, &str); 2] = [
@@ -42,12 +45,29 @@ pub struct Output {
 /// Runs `oms` with these arguments and only these settings, to its end, which
 /// must come within a minute.
 pub fn oms(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    run(command(Path::new(PROGRAM), settings), arguments, settings)
+}
+
+/// The same while `strace` writes its system calls down.
+pub fn oms_traced(
+    trace: &Path,
+    options: &[&str],
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+) -> Output {
+    let mut command = command(Path::new("strace"), settings);
+    command.args(STRACE).arg(trace).args(options);
+    command.args(["--", PROGRAM]);
+    run(command, arguments, settings)
+}
+
+fn run(mut command: Command, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let named = arguments.iter().position(|one| *one == "--data");
     let by_variable = || settings.iter().find(|(name, _)| *name == "OMS_DATA");
     let data = named
         .and_then(|place| arguments.get(place + 1).copied())
         .or_else(|| by_variable().map(|(_, data)| *data));
-    let child = command(Path::new(PROGRAM), settings)
+    let child = command
         .envs(data.and_then(|data| database_setting(Path::new(data))))
         .args(arguments)
         .stdin(Stdio::null())
@@ -178,7 +198,12 @@ impl Server {
     }
 
     /// A server on a folder whose system calls `strace` writes down, or lets fail.
-    pub fn start_traced(folder: Folder, trace: &Path, options: &[&str]) -> Self {
+    pub fn start_traced(
+        folder: Folder,
+        trace: &Path,
+        options: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let there = Command::new("strace").arg("-V").output();
         assert!(
             there.is_ok_and(|output| output.status.success()),
@@ -188,7 +213,9 @@ impl Server {
         let mut command = command(Path::new("strace"), &SETTINGS);
         // The server is the child, and strace looks on from beside it.
         command
-            .args(["-D", "-f", "-y", "-xx", "-s", "4000000", "-o"])
+            .envs(settings.iter().copied())
+            .arg("-D")
+            .args(STRACE)
             .arg(trace)
             .args(options)
             .args(["--", PROGRAM])

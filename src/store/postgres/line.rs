@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::queue::now;
+use super::super::space;
 use super::session::{Session, Trouble};
 use super::wire::Failure;
 use crate::config::Database;
@@ -132,6 +133,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the server's disk has no room.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Self::Refused(failure) if failure.is_full())
+    }
+
     /// What the one who asked is told when nothing helps.
     pub(super) fn error(&self) -> Error {
         match self {
@@ -139,6 +145,7 @@ impl Trouble {
             Self::Refused(failure) => match remedy(failure) {
                 Remedy::Never => Error::internal(failure.clone()),
                 Remedy::Again => Error::unavailable("others keep changing the same data", 1),
+                Remedy::Later if failure.is_full() => space::full(),
                 Remedy::OtherWriter | Remedy::Reconnect | Remedy::Later => {
                     Error::unavailable("the store is away", 5)
                 }
@@ -183,6 +190,11 @@ impl Failure {
     /// Whether somebody else has what a constraint guards.
     pub(super) fn is_taken(&self) -> bool {
         self.code == "23505"
+    }
+
+    /// Whether the server's disk has no room.
+    fn is_full(&self) -> bool {
+        self.code == "53100"
     }
 
     /// Whether it is about the keys by which each writer has rows of its own.

@@ -126,8 +126,8 @@ impl Postgres {
         let _ = self.audit.set(audit);
     }
 
-    pub(super) fn unable_writers(&self) -> usize {
-        self.company.unable_writers()
+    pub(super) fn check_writers(&self) -> Result<()> {
+        self.company.check()
     }
 
     pub(super) fn depth(&self) -> Depth {

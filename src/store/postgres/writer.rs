@@ -14,10 +14,12 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
+use tokio::time::Instant;
 
 use super::super::chain::Audit;
 use super::super::pressure::Pressure;
 use super::super::queue::{Job, now};
+use super::super::space;
 use super::super::sqlite::lock;
 use super::super::tx::Tx;
 use super::line::{Line, PAUSE, Remedy, wait};
@@ -38,6 +40,10 @@ const WORTH_WHILE: usize = 16;
 /// How long a smaller one waits for more, while others run.
 const LINGER: Duration = Duration::from_millis(1);
 
+/// How long it is remembered that the database found no room. Only what needs some can tell
+/// that there is some again, and what is small finds it in pages that are there.
+const FULL_MEMORY: Duration = Duration::from_secs(3);
+
 /// What the threads of a server know of each other. A transaction costs the database more
 /// than a row in it: where one runs already, the next gathers what comes meanwhile.
 #[derive(Debug, Default)]
@@ -50,6 +56,8 @@ pub(super) struct Company {
     writers: AtomicUsize,
     /// Those of them that are connected and cannot commit all the same.
     unable: AtomicUsize,
+    /// When the database last said that its disk is full.
+    full_at: Mutex<Option<Instant>>,
 }
 
 impl Company {
@@ -61,8 +69,22 @@ impl Company {
         }
     }
 
+    /// # Errors
+    /// `serviceUnavailable` when one of them cannot commit, or found no room just now.
+    pub(super) fn check(&self) -> Result<()> {
+        let full_at = *lock(&self.full_at);
+        if full_at.is_some_and(|at| at.elapsed() < FULL_MEMORY) {
+            return Err(space::full());
+        }
+        if self.unable_writers() > 0 {
+            let detail = "a connection to the database cannot write";
+            return Err(Error::unavailable(detail, 1));
+        }
+        Ok(())
+    }
+
     /// How many writers are connected and cannot commit.
-    pub(super) fn unable_writers(&self) -> usize {
+    fn unable_writers(&self) -> usize {
         self.unable.load(Ordering::Relaxed)
     }
 
@@ -228,6 +250,9 @@ impl Writer {
                 Tried::Spoilt => return self.one_by_one(batch),
                 Tried::Refused(trouble) => trouble,
             };
+            if refused.is_full() {
+                *lock(&self.company.full_at) = Some(now());
+            }
             match refused.remedy() {
                 Remedy::Reconnect => self.line.hang_up(),
                 Remedy::Later => return self.refuse(batch, || refused.last_error()),

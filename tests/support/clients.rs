@@ -1,20 +1,60 @@
 //! Clients that ask one server after the other, and repeat every request with its key until
-//! it is answered.
+//! it is answered; while all is well, the first answer must be the one that is wanted.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fleet::Spread;
-use crate::support::{Answer, Api, Call, Deadline, Seeded, eventually, fresh_name, full_customer};
+use super::api::{Api, fresh_name};
+use super::http::{Answer, Call};
+use super::random::Seeded;
+use super::sample::full_customer;
+use super::wait::{Deadline, eventually};
 
-const CLIENTS: usize = 6;
-
-/// How long a request may be repeated; far more than any fault here lasts.
+/// How long a request may be repeated; far more than any fault of the tests lasts.
 const PATIENCE: Duration = Duration::from_mins(3);
+
+/// How long a client waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Where servers listen, as one who spreads requests over them knows it.
+#[derive(Clone, Default)]
+pub struct Spread(Arc<(Mutex<Vec<String>>, AtomicUsize)>);
+
+impl Spread {
+    /// Over one server.
+    pub fn over(base: &str) -> Self {
+        let spread = Self::default();
+        spread.set(0, base);
+        spread
+    }
+
+    /// The next one in turn, dead or alive.
+    pub fn next(&self) -> String {
+        let turn = self.0.1.fetch_add(1, Ordering::SeqCst);
+        let addresses = self.all();
+        addresses[turn % addresses.len()].clone()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<String> {
+        self.0.0.lock().expect("no panic holds this").clone()
+    }
+
+    /// A server in the place of another one, or one more.
+    pub fn set(&self, place: usize, base: &str) {
+        let mut addresses = self.0.0.lock().expect("no panic holds this");
+        if place < addresses.len() {
+            base.clone_into(&mut addresses[place]);
+        } else {
+            addresses.push(base.to_owned());
+        }
+    }
+}
 
 /// A customer that a client made, and what it was told in the end.
 pub struct Made {
@@ -38,6 +78,10 @@ pub struct Seen {
     unavailable: AtomicUsize,
     /// Requests that got no answer, because nobody listened or the connection broke.
     broken: AtomicUsize,
+    /// Odd while nothing may be refused.
+    wellness: AtomicUsize,
+    /// Requests that were answered as wanted then.
+    looked_at: AtomicUsize,
     over: AtomicBool,
     failed: AtomicBool,
 }
@@ -49,6 +93,11 @@ impl Seen {
 
     pub fn unavailable(&self) -> usize {
         self.unavailable.load(Ordering::SeqCst)
+    }
+
+    /// Requests that were refused or broke off.
+    pub fn refused(&self) -> usize {
+        self.unavailable() + self.broken.load(Ordering::SeqCst)
     }
 
     /// Waits until so many more writes are acknowledged.
@@ -77,6 +126,18 @@ impl Seen {
         });
     }
 
+    /// Looks for a while, and for so many requests, that nothing is refused.
+    #[track_caller]
+    pub fn nothing_is_refused(&self, length: Duration, requests: usize) {
+        let before = self.looked_at.load(Ordering::SeqCst);
+        self.wellness.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(length);
+        self.wait("so many are answered", || {
+            self.looked_at.load(Ordering::SeqCst) >= before + requests
+        });
+        self.wellness.fetch_add(1, Ordering::SeqCst);
+    }
+
     #[track_caller]
     fn wait(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         eventually(PATIENCE, what, || {
@@ -97,14 +158,15 @@ struct Asking<'a> {
 }
 
 /// Runs clients while `during` does what it does; gives what they made.
-pub fn run(
+pub fn run_clients(
+    clients: usize,
     api: &Api,
     spread: &Spread,
     random: &mut Seeded,
     during: impl FnOnce(&Seen, &mut Seeded),
 ) -> Vec<Made> {
     let seen = Seen::default();
-    let seeds: Vec<Seeded> = (0..CLIENTS).map(|_| Seeded::new(random.next())).collect();
+    let seeds: Vec<Seeded> = (0..clients).map(|_| Seeded::new(random.next())).collect();
     thread::scope(|scope| {
         let clients: Vec<_> = seeds
             .into_iter()
@@ -191,7 +253,8 @@ impl Asking<'_> {
 
     /// Sends a request to one server after the other until one answers as wanted. Meanwhile
     /// only three things may happen: a connection breaks, the store is away, or the first
-    /// request of this key still runs.
+    /// request of this key still runs. None of them to a request that began and ended while
+    /// all was well.
     fn until(&mut self, wanted: u16, call: impl Fn(&Api) -> Call) -> Answer {
         let deadline = Deadline::after(PATIENCE);
         loop {
@@ -200,17 +263,30 @@ impl Asking<'_> {
                 .servers
                 .entry(base)
                 .or_insert_with_key(|base| self.api.at(base));
-            match call(api).try_send() {
-                Ok(answer) if answer.status == wanted => return answer,
-                Ok(answer) => self.check_later(&answer),
+            let before = self.seen.wellness.load(Ordering::SeqCst);
+            let outcome = call(api).try_send();
+            let after = self.seen.wellness.load(Ordering::SeqCst);
+            let is_well = before == after && after % 2 == 1;
+            let refused = match outcome {
+                Ok(answer) if answer.status == wanted => {
+                    self.seen
+                        .looked_at
+                        .fetch_add(usize::from(is_well), Ordering::SeqCst);
+                    return answer;
+                }
+                Ok(answer) => {
+                    self.check_later(&answer);
+                    answer.to_string()
+                }
                 Err(broken) => {
                     self.seen.broken.fetch_add(1, Ordering::SeqCst);
-                    assert!(!deadline.is_over(), "never answered: {broken}");
+                    broken
                 }
-            }
+            };
+            assert!(!is_well, "refused although all is well: {refused}");
             let failed = self.seen.failed.load(Ordering::SeqCst);
-            assert!(!failed && !deadline.is_over(), "never answered");
-            thread::sleep(Duration::from_millis(20));
+            assert!(!failed && !deadline.is_over(), "never answered: {refused}");
+            thread::sleep(PAUSE);
         }
     }
 
@@ -244,4 +320,24 @@ fn check_retry_after(answer: &Answer) {
 /// A call with a key.
 pub fn keyed(api: &Api, method: &str, path: &str, key: &str) -> Call {
     api.call(method, path).header("idempotency-key", key)
+}
+
+/// Each wish made exactly one customer, which reads as the last answer said.
+#[track_caller]
+pub fn check_each_exactly_once(api: &Api, made: &[Made]) {
+    let mut found: HashMap<String, Vec<Value>> = HashMap::new();
+    for customer in api.all_customers() {
+        let key = customer["externalId"].as_str().expect("each has one");
+        found.entry(key.to_owned()).or_default().push(customer);
+    }
+    for one in made {
+        let customers = found.remove(&one.key).unwrap_or_default();
+        assert_eq!(
+            customers,
+            std::slice::from_ref(&one.last),
+            "key {}",
+            one.key
+        );
+    }
+    assert!(found.is_empty(), "nobody asked for these: {found:#?}");
 }
