@@ -349,7 +349,7 @@ const fn everybody(project: i64) -> Filter {
         created_before: None,
         status: None,
         endorsement: None,
-        hash: None,
+        hashes: None,
         limit: BATCH,
     }
 }

@@ -256,15 +256,15 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
 }
 
 fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
-    let secrets = &app.installation.secrets;
+    let keys = app.installation.secrets.hash_keys();
     let email = list
         .email
         .as_ref()
-        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
+        .map(|email| keys.hashes(project, "email", email.folded().expose().as_bytes()));
     let external_id = list
         .external_id
         .as_ref()
-        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
+        .map(|id| keys.hashes(project, "externalId", id.expose().as_bytes()));
     let before = match &list.cursor {
         Some(cursor) => open_cursor(app, project, list, cursor)?,
         None => NO_EDGE,
@@ -278,7 +278,7 @@ fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
         created_before: list.created_before,
         status: list.status,
         endorsement: list.endorsement.map(|name| (name, list.endorsement_status)),
-        hash: email.or(external_id),
+        hashes: email.or(external_id),
         limit: list.limit() + 1,
     })
 }

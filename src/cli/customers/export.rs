@@ -169,7 +169,7 @@ async fn next_page(
         created_before: None,
         status: None,
         endorsement: None,
-        hash: None,
+        hashes: None,
         limit: PAGE,
     };
     installation
