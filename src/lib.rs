@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod outbound;
 
 pub mod cli;
+mod descriptors;
 pub mod server;
 
 #[cfg(any(test, fuzzing))]
