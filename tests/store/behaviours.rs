@@ -122,7 +122,7 @@ pub fn everything(limit: usize) -> Filter {
         created_before: None,
         status: None,
         endorsement: None,
-        hash: None,
+        hashes: None,
         limit,
     }
 }
