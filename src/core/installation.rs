@@ -13,7 +13,10 @@ use super::{audit, erasure, rehashing};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, Tx, api_key, event as event_rows, key_register, wrapping_key};
+use crate::id::CustomerId;
+use crate::store::{
+    Store, Tx, api_key, clock, customer, event as event_rows, key_register, wrapping_key,
+};
 use crate::vault::{KEY_LENGTH, KeyRing, MasterKey, Secrets, WrappingKey, wrapper_of};
 
 /// The name of the root secret in the key register.
@@ -105,6 +108,7 @@ impl Installation {
             retention_days: config.retention_days,
         };
         let ready = async {
+            installation.continue_clock().await?;
             rebinding::bind(&installation, trust).await?;
             rehashing::prepare(&installation).await?;
             erasure::recover(&installation).await
@@ -114,6 +118,30 @@ impl Installation {
             return Err(error);
         }
         Ok(installation)
+    }
+
+    /// Takes note of the time that the store was last told: that of a server, or that of the
+    /// newest customer in a store of before.
+    async fn continue_clock(&self) -> Result<()> {
+        let read = self
+            .store
+            .read(|tx| Ok((clock::noted(tx)?, customer::newest(tx)?)));
+        let (noted, newest) = read.await?;
+        let newest = newest.map(|id| CustomerId::from_bytes(id).time());
+        if let Some(told) = noted.or(newest) {
+            self.context.continue_from(told);
+        }
+        Ok(())
+    }
+
+    /// Notes the time that is believed now, for the next start.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn note_clock(&self) -> Result<()> {
+        // Not what a start took from a clock that may be ahead.
+        let now = self.context.cautious_now();
+        self.store.write(move |tx| clock::note(tx, now)).await
     }
 
     /// Signs what was written and closes the store.

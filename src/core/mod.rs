@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod api_key;
+mod asked;
 pub mod audit;
 pub mod binding;
 pub mod birth_date;

@@ -201,7 +201,7 @@ impl Edge {
     fn address_standing(&self, request: &Request, client: ClientAddress) -> Option<Standing> {
         let limit = self.0.address_limit.as_ref()?;
         let free = matches!(request.uri().path(), "/healthz" | "/readyz");
-        let now = self.0.context.now();
+        let now = self.0.context.steady_now();
         (!free).then(|| limit.take(&octets(network(client.0)), now))
     }
 

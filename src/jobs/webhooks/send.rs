@@ -166,8 +166,8 @@ async fn send_chain(shared: &Shared, chain: Vec<Parcel>, sent: &mut Sent) {
 }
 
 async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
-    let (webhook, now) = (&shared.order.webhook, shared.app.context.now());
-    let signature = webhook.sign(parcel.row.id, &parcel.body, now);
+    let webhook = &shared.order.webhook;
+    let signature = webhook.sign(parcel.row.id, &parcel.body, &shared.app.context);
     let request = match Request::signed(&webhook.url, signature, parcel.body.clone()) {
         Ok(request) => request.from_ourselves(),
         Err(error) => return Attempt::Failed(error.to_string()),
