@@ -276,6 +276,9 @@ pub static RESCREENED: Counter = Counter::new();
 /// Customers who got another standing by that.
 pub static RESCREENED_ANEW: Counter = Counter::new();
 
+/// Customers who could not be screened again, because their rows do not open.
+pub static RESCREENING_PASSED_OVER: Counter = Counter::new();
+
 /// Writes in one commit.
 pub static BATCH_SIZE: Histogram = Histogram::starting_at(1);
 

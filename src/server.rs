@@ -70,6 +70,7 @@ impl Server {
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::watch_list(app.clone()));
         runtime.spawn(jobs::rescreen_forever(app.clone()));
+        runtime.spawn(jobs::rehash_forever(app.clone()));
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::read_used_keys(app.clone()));
         runtime.spawn(jobs::share_limits(app.clone()));

@@ -99,6 +99,8 @@ pub struct Config {
     pub idempotency_retention: Duration,
     /// Days for which a customer must be kept.
     pub retention_days: u32,
+    /// How long after an erasure the key of look-ups is changed.
+    pub hash_key_change: Duration,
     /// How often the audit log is signed.
     pub audit_checkpoint: Duration,
     /// The policy of projects without one of their own; `None` for the built-in one.

@@ -244,6 +244,7 @@ impl Values {
             rate_limit_per_address_burst: self.number("rate_limit_per_address_burst")?,
             idempotency_retention: self.seconds("idempotency_retention_h")? * 3600,
             retention_days: self.number("retention_days")?,
+            hash_key_change: self.seconds("hash_key_change_h")? * 3600,
             audit_checkpoint: self.seconds("audit_checkpoint_s")?,
             policy_file: self.path("policy_file")?,
             review_two_people: self.parse("review_two_people")?,

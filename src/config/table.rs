@@ -109,6 +109,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Hours for which an idempotency key is kept."),
     row("retention_days", Kind::Number(0, 36_500), "0",
         "Days after its `createdAt` for which a customer must be kept: no erasure before. 0: none."),
+    row("hash_key_change_h", Kind::Number(0, 720), "24",
+        "Hours after an erasure at which the key of look-ups is changed, everybody is hashed anew\nand the key before is destroyed: from then on no older copy of the data leads from a\nvalue to the erased person."),
     row("audit_checkpoint_s", Kind::Number(1, 3600), "10",
         "Seconds between signed checkpoints of the audit log, while something is written."),
     row("policy_file", Kind::Path, "",

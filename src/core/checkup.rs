@@ -168,10 +168,15 @@ fn look_at_customer(
     if is_put_back {
         watch.found(Defect::CustomerPutBack, id.to_string());
     }
-    for hash in hashes {
-        if lookup::leads(tx, hash, id.as_bytes())? {
-            tally.lookups += 1;
-        } else {
+    for of_value in hashes {
+        let mut is_found = false;
+        for hash in of_value {
+            if lookup::leads(tx, hash, id.as_bytes())? {
+                tally.lookups += 1;
+                is_found = true;
+            }
+        }
+        if !is_found {
             watch.found(Defect::LookupMissing, id.to_string());
         }
     }
@@ -212,9 +217,9 @@ fn open_answer(record: &Record, wrapped: &[u8], master: &KeyRing) -> Result<()> 
     key.open(place, &record.answer).map(drop)
 }
 
-/// Under which hashes a stored customer must be found.
+/// Under which hashes a stored customer must be found, by any of those of each value.
 enum Expected {
-    Hashes(Vec<i64>),
+    Hashes(Vec<Vec<i64>>),
     Erased,
     Unknown(String),
 }
@@ -232,7 +237,7 @@ fn expected(found: customer::Found, master: &KeyRing, secrets: &Secrets, form: F
             return Ok(None);
         };
         let identity = customer.open_identity()?;
-        Ok(Some(customer.lookups(&identity, secrets)))
+        Ok(Some(customer.lookups(&identity, &secrets.hash_keys())))
     });
     match opened {
         Ok(Some(hashes)) => Expected::Hashes(hashes),
@@ -276,7 +281,7 @@ fn foreign(
     if let Some(found) = customer::anywhere(tx, target)? {
         let id = CustomerId::from_bytes(*target);
         return Ok(match expected(found, master, secrets, form) {
-            Expected::Hashes(hashes) if hashes.contains(&hash) => None,
+            Expected::Hashes(hashes) if hashes.iter().flatten().any(|one| *one == hash) => None,
             // It is told of already, and nobody knows what leads to it.
             Expected::Unknown(_) => None,
             Expected::Hashes(_) => Some(id.to_string()),

@@ -347,7 +347,7 @@ const fn everybody(project: i64) -> Filter {
         from: [0; 16],
         status: None,
         endorsement: None,
-        hash: None,
+        hashes: None,
         limit: BATCH,
     }
 }

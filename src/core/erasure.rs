@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::audit::hex;
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::installation::Installation;
+use super::rehashing;
 use super::roster::{self, Draft};
 use crate::context::{Context, Time};
 use crate::error::{Code, Error, Result};
@@ -195,6 +196,7 @@ pub async fn erase(
     reason: &str,
     origin: &Origin,
 ) -> Result<Certificate> {
+    rehashing::refresh(installation).await?;
     loop {
         if let Some(row) = find(installation, id).await? {
             finish(installation).await?;

@@ -9,7 +9,7 @@ use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::policy::Policy;
 use super::rebinding::{self, Trust};
-use super::{audit, erasure};
+use super::{audit, erasure, rehashing};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -59,7 +59,9 @@ pub struct CreatedKey {
 pub fn stored_secrets(tx: &mut Tx<'_>, ring: &KeyRing) -> Result<Secrets> {
     let stored = key_register::secret(tx, ROOT)?;
     let stored = stored.ok_or_else(|| Error::internal("the root secret is not stored"))?;
-    open_secrets(&stored, ring)
+    let secrets = open_secrets(&stored, ring)?;
+    secrets.set_hash_keys(rehashing::read(tx, ring, &secrets)?);
+    Ok(secrets)
 }
 
 fn open_secrets(stored: &[u8], ring: &KeyRing) -> Result<Secrets> {
@@ -104,6 +106,7 @@ impl Installation {
         };
         let ready = async {
             rebinding::bind(&installation, trust).await?;
+            rehashing::prepare(&installation).await?;
             erasure::recover(&installation).await
         };
         if let Err(error) = ready.await {

@@ -6,6 +6,7 @@ use crate::core::binding;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::{EndorsementSet, EndorsementStatus};
 use crate::core::event::{self, Event, EventKind, Origin};
+use crate::core::lookups::{self, LookupChange};
 use crate::core::project::Project;
 use crate::core::references::References;
 use crate::core::review::{Review, Step};
@@ -16,12 +17,10 @@ use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
 use crate::store::rescreening::{self, Stale};
 use crate::store::verification as verification_rows;
-use crate::store::{Tx, customer_version, lookup};
+use crate::store::{Tx, customer_version};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
-use crate::vault::{KeyRing, Place, SealingKey, Secrets, tag};
+use crate::vault::{HashKey, HashKeys, KeyRing, Place, SealingKey, Secrets, tag};
 
 /// The project and mode in which a command runs, and for whom.
 #[derive(Clone, Debug)]
@@ -65,10 +64,7 @@ struct Change {
     /// What stands for the identity of the row that is replaced; `None` for a new customer.
     replaces: Option<Vec<u8>>,
     event: EventRow,
-    lookups_added: Vec<i64>,
-    lookups_removed: Vec<i64>,
-    /// All look-ups go, and nothing names them again.
-    is_erasure: bool,
+    lookups: LookupChange,
     asked: Asked,
     screened_by: Option<i64>,
 }
@@ -172,13 +168,22 @@ impl Customer {
         Identity::from_opened(&self.key.open(place, &self.row.identity)?)
     }
 
-    /// Under which hashes the customer must be found, each once, in order.
+    /// By which hashes the customer is found with one key.
     #[must_use]
-    pub fn lookups(&self, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
-        let mut hashes = lookups(self.row.project, &self.profile, identity, secrets);
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes
+    pub fn hashes(&self, identity: &Identity, key: &HashKey) -> Vec<i64> {
+        lookups::hashes(self.row.project, &self.profile, identity, key)
+    }
+
+    /// For each value by which the customer must be found, once, the hashes under which it may.
+    #[must_use]
+    pub fn lookups(&self, identity: &Identity, keys: &HashKeys) -> Vec<Vec<i64>> {
+        let by_key: Vec<_> = keys.iter().map(|key| self.hashes(identity, key)).collect();
+        let values = by_key.first().map_or(0, Vec::len);
+        let of_value = |value: usize| by_key.iter().map(|hashes| hashes[value]).collect();
+        let mut all: Vec<Vec<i64>> = (0..values).map(of_value).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 
@@ -228,9 +233,7 @@ pub fn create(
     let change = Change {
         replaces: None,
         event: event_of(&row, &events, &tenant.origin, key, context)?,
-        lookups_added: lookups(tenant.project, &new.profile, &new.identity, secrets),
-        lookups_removed: Vec::new(),
-        is_erasure: false,
+        lookups: LookupChange::of_new(tenant.project, &new.profile, &new.identity, secrets),
         asked,
         screened_by: settled.screened_by,
     };
@@ -264,7 +267,8 @@ pub fn update(
     let named = patch.endorsements.unwrap_or(EndorsementSet::NONE);
     let mut identity = customer.open_identity()?;
     let mut profile = customer.profile.clone();
-    let before = lookups(old.project, &profile, &identity, secrets);
+    let keys = secrets.hash_keys();
+    let before = lookups::by_every_key(old.project, &profile, &identity, &keys);
     let applied = patch.clone().apply(&mut profile, &mut identity);
     let mut changed = applied.map_err(Error::invalid_fields)?;
     if signed_at != old.signed_at {
@@ -292,7 +296,7 @@ pub fn update(
     if changed.is_empty() {
         return Ok(None);
     }
-    let after = lookups(old.project, &profile, &identity, secrets);
+    let after = lookups::by_every_key(old.project, &profile, &identity, &keys);
     let mut row = CustomerRow {
         version: old.version + 1,
         signed_at,
@@ -308,9 +312,7 @@ pub fn update(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, &tenant.origin, &customer.key, context)?,
-        lookups_added: without(&after, &before),
-        lookups_removed: without(&before, &after),
-        is_erasure: false,
+        lookups: LookupChange::between(&before, &after, &keys),
         asked,
         screened_by: settled.screened_by,
     };
@@ -357,9 +359,7 @@ pub fn endorse(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, origin, &customer.key, context)?,
-        lookups_added: Vec::new(),
-        lookups_removed: Vec::new(),
-        is_erasure: false,
+        lookups: LookupChange::default(),
         asked,
         screened_by: settled.screened_by,
     };
@@ -398,9 +398,7 @@ pub fn deactivate(
     let change = Change {
         replaces: Some(tag(&old.identity).to_vec()),
         event: event_of(&row, &events, origin, &customer.key, context)?,
-        lookups_added: Vec::new(),
-        lookups_removed: Vec::new(),
-        is_erasure: false,
+        lookups: LookupChange::default(),
         asked: Asked::end(customer.review.as_ref()),
         screened_by: None,
     };
@@ -436,9 +434,7 @@ pub fn tombstone(
         change: Change {
             replaces: Some(tag(&old.identity).to_vec()),
             event,
-            lookups_added: Vec::new(),
-            lookups_removed: lookups(old.project, &customer.profile, &identity, secrets),
-            is_erasure: true,
+            lookups: LookupChange::of_erased(old.project, &customer.profile, &identity, secrets),
             asked: Asked::end(customer.review.as_ref()),
             screened_by: None,
         },
@@ -528,16 +524,7 @@ impl Draft {
             } else {
                 customer::insert(tx, &row)?;
             }
-            if change.is_erasure {
-                lookup::forget(tx, &change.lookups_removed, row.id.as_bytes())?;
-            } else {
-                for hash in &change.lookups_removed {
-                    lookup::delete(tx, *hash, row.id.as_bytes())?;
-                }
-            }
-            for hash in &change.lookups_added {
-                lookup::insert(tx, *hash, row.id.as_bytes())?;
-            }
+            change.lookups.write(tx, &row)?;
             change.asked.write(tx, &row)?;
             if let Some(list) = change.screened_by {
                 let (project, customer, version) = (row.project, row.id, row.version);
@@ -576,35 +563,4 @@ fn sign(signed_at: Option<Time>, wanted: Option<bool>, now: Time) -> Result<Opti
         (None, Some(true)) => Ok(Some(now)),
         (at, _) => Ok(at),
     }
-}
-
-/// Under which hashes a customer is found.
-fn lookups(project: i64, profile: &Profile, identity: &Identity, secrets: &Secrets) -> Vec<i64> {
-    let email = profile
-        .email
-        .as_ref()
-        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
-    let external_id = profile
-        .external_id
-        .as_ref()
-        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
-    let documents = identity.documents.iter().map(|document| {
-        let country = document.issuing_country().code();
-        let text =
-            Zeroizing::new([document.kind().name(), country, document.expose_number()].join("/"));
-        secrets.blind_index(project, "document", text.as_bytes())
-    });
-    email
-        .into_iter()
-        .chain(external_id)
-        .chain(documents)
-        .collect()
-}
-
-fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
-    these
-        .iter()
-        .copied()
-        .filter(|hash| !those.contains(hash))
-        .collect()
 }

@@ -13,7 +13,7 @@ use super::event::{Detail, EventKind, Order};
 use super::installation::{Installation, SECRETS};
 use crate::context::Time;
 use crate::error::{Code, Error, Result};
-use crate::store::{Tx, key_register, wrapping_key};
+use crate::store::{Tx, hash_key, key_register, wrapping_key};
 use crate::vault::{KeyRing, MasterKey, WrappedWrappingKey, WrappingKey, wrapper_of};
 
 /// Data keys rewrapped in one transaction, so that no request waits long behind one.
@@ -159,11 +159,13 @@ impl<'a> Rotation<'a> {
         Ok(master.to_string())
     }
 
-    /// The root secret and the signing keys.
+    /// The root secret, the signing keys and the hash keys.
     async fn rewrap_few(&mut self) -> Result<()> {
-        let read =
-            |tx: &mut Tx<'_>| Ok((wrapping_key::secrets(tx)?, key_register::signing_keys(tx)?));
-        let (secrets, signing) = self.installation.store.read(read).await?;
+        let read = |tx: &mut Tx<'_>| {
+            let few = (wrapping_key::secrets(tx)?, key_register::signing_keys(tx)?);
+            Ok((few.0, few.1, hash_key::all(tx)?))
+        };
+        let (secrets, signing, hashing) = self.installation.store.read(read).await?;
         let mut changes = Vec::new();
         for (name, wrapped) in secrets {
             let known = SECRETS.into_iter().find(|known| *known == name);
@@ -179,10 +181,16 @@ impl<'a> Rotation<'a> {
                 changes.push((Few::SigningKey(row.id), row.wrapped, to));
             }
         }
+        for row in hashing {
+            if let Some(to) = self.rewrap("hash_key", &row.epoch.to_be_bytes(), &row.wrapped)? {
+                changes.push((Few::HashKey(row.epoch), row.wrapped, to));
+            }
+        }
         let changes = Arc::new(changes);
         self.write(move |tx| {
             changes.iter().try_for_each(|(what, from, to)| match what {
                 Few::Secret(name) => wrapping_key::rewrap_secret(tx, name, from, to),
+                Few::HashKey(epoch) => hash_key::rewrap(tx, *epoch, from, to),
                 Few::SigningKey(id) => wrapping_key::rewrap_signing_key(tx, id, from, to),
             })
         })
@@ -218,6 +226,7 @@ impl<'a> Rotation<'a> {
 /// What there are only a few of.
 enum Few {
     Secret(String),
+    HashKey(i64),
     SigningKey(String),
 }
 

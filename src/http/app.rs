@@ -26,6 +26,7 @@ use crate::core::policy::Policy;
 use crate::core::project::Project;
 use crate::core::provider::Provider;
 use crate::core::references::References;
+use crate::core::rehashing;
 use crate::core::token::{Claims, SigningKeys};
 use crate::error::{Error, Result};
 use crate::outbound::Outbound;
@@ -439,6 +440,7 @@ impl App {
     /// When the store is away, or a key does not open.
     pub async fn refresh_own_keys(&self) -> Result<()> {
         self.installation.refresh_ring().await?;
+        rehashing::refresh(&self.installation).await?;
         let known = self.signing_keys();
         let Some(keys) = self.installation.signing_keys_unless(&known).await? else {
             return Ok(());

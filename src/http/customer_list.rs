@@ -256,15 +256,15 @@ pub async fn page(app: &App, project: i64, list: &ListCustomers) -> Result<Vec<u
 }
 
 fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
-    let secrets = &app.installation.secrets;
+    let keys = app.installation.secrets.hash_keys();
     let email = list
         .email
         .as_ref()
-        .map(|email| secrets.blind_index(project, "email", email.folded().expose().as_bytes()));
+        .map(|email| keys.hashes(project, "email", email.folded().expose().as_bytes()));
     let external_id = list
         .external_id
         .as_ref()
-        .map(|id| secrets.blind_index(project, "externalId", id.expose().as_bytes()));
+        .map(|id| keys.hashes(project, "externalId", id.expose().as_bytes()));
     let after_last = |time: Time| first_at(Time::from_millis(time.as_millis().saturating_add(1)));
     let by_time = list.created_before.map_or(NO_EDGE, after_last);
     let by_cursor = match &list.cursor {
@@ -277,7 +277,7 @@ fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
         from: list.created_after.map_or([0; 16], first_at),
         status: list.status,
         endorsement: list.endorsement.map(|name| (name, list.endorsement_status)),
-        hash: email.or(external_id),
+        hashes: email.or(external_id),
         limit: list.limit() + 1,
     })
 }

@@ -284,6 +284,11 @@ fn write_floor(out: &mut Exposition) {
             "Customers who got another standing by that",
             &metrics::RESCREENED_ANEW,
         ),
+        (
+            "oms_rescreened_customers_passed_over",
+            "Customers who could not be screened again, because their rows do not open",
+            &metrics::RESCREENING_PASSED_OVER,
+        ),
     ] {
         out.counter(name, help, counter.get());
     }

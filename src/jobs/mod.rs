@@ -5,6 +5,7 @@
 mod audit;
 mod keys;
 mod limits;
+mod rehash;
 mod rescreen;
 mod sweep;
 mod used_keys;
@@ -15,6 +16,7 @@ mod webhooks;
 pub use audit::sign_audit_forever;
 pub use keys::watch_keys;
 pub use limits::share_limits;
+pub use rehash::rehash_forever;
 pub use rescreen::rescreen_forever;
 pub use sweep::{sweep, sweep_forever, sweep_verifications};
 pub use used_keys::read_used_keys;

@@ -14,8 +14,8 @@ use crate::core::event::Origin;
 use crate::core::project::{Project, Verification};
 use crate::core::references::References;
 use crate::core::rescreening::rescreen;
-use crate::core::roster::Customer;
-use crate::error::{Error, Result};
+use crate::core::roster::{Customer, Draft};
+use crate::error::{Code, Error, Result};
 use crate::http::app::App;
 use crate::metrics;
 use crate::store::customer::{self, Found, Place};
@@ -253,13 +253,17 @@ impl Work {
             let Some(row) = found.take() else {
                 return Ok(());
             };
-            let Some(customer) = Customer::open(row, &self.app.installation.master)? else {
-                return Ok(());
-            };
-            let (references, context) = (&self.references, &self.app.context);
-            let Some(draft) = rescreen(&customer, project, references, &self.origin, context)?
-            else {
-                return Ok(());
+            let draft = match self.judge(row, project) {
+                Ok(Some(draft)) => draft,
+                Ok(None) => return Ok(()),
+                Err(error) if error.code() == Code::ServiceUnavailable => return Err(error),
+                // A row that was altered must not keep everybody else from being screened.
+                Err(error) => {
+                    let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+                    tracing::error!(%id, cause, "a customer does not open and is not screened again");
+                    metrics::RESCREENING_PASSED_OVER.add();
+                    return Ok(());
+                }
             };
             let (version, lease, write) = (self.version, self.lease(), draft.writer());
             let written = store.write(move |tx| {
@@ -283,6 +287,15 @@ impl Work {
             "a customer is being changed all the time",
             1,
         ))
+    }
+
+    /// What is new of a customer; `None` when nothing is.
+    fn judge(&self, found: Found, project: &Project) -> Result<Option<Draft>> {
+        let Some(customer) = Customer::open(found, &self.app.installation.master)? else {
+            return Ok(None);
+        };
+        let (references, context) = (&self.references, &self.app.context);
+        rescreen(&customer, project, references, &self.origin, context)
     }
 
     fn rest(&self, time: Duration) {

@@ -74,8 +74,9 @@ pub struct Filter {
     pub status: Option<Status>,
     /// Only those that requested this endorsement, in this status if one is given.
     pub endorsement: Option<(EndorsementName, Option<EndorsementStatus>)>,
-    /// Only those that this look-up hash leads to.
-    pub hash: Option<i64>,
+    /// Only those that one of these look-up hashes leads to: the hashes of one value, by the
+    /// keys of several epochs.
+    pub hashes: Option<Vec<i64>>,
     /// At most so many.
     pub limit: usize,
 }
@@ -204,6 +205,14 @@ pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Foun
     tx.first(FIND.of(tx), &[project.into(), id.as_bytes().into()], read)
 }
 
+/// The version of a customer.
+pub fn version(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<i64>> {
+    static VERSION: Sql =
+        Sql::new("SELECT c.version FROM customers c WHERE c.project = $1 AND {at c.id $2}");
+    let values = [project.into(), id.as_bytes().into()];
+    tx.first(VERSION.of(tx), &values, |row| row.int(0))
+}
+
 /// The newest id of all, after which ids go on.
 pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
     static NEWEST: Sql = Sql::new(
@@ -221,8 +230,8 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
 /// The customers of a page. There may be fewer than the limit, none even, although more
 /// follow: so many rows are looked at and not more. `Page::next` tells where to go on.
 pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
-    if let Some(hash) = filter.hash {
-        return page_by_hash(tx, filter, hash);
+    if let Some(hashes) = &filter.hashes {
+        return page_by_hash(tx, filter, hashes);
     }
     let window = filter.lets_few_through().then(|| window(tx, filter));
     let window = window.transpose()?;
@@ -314,13 +323,22 @@ fn window(tx: &mut Tx<'_>, filter: &Filter) -> Result<Window> {
 }
 
 /// The same, by way of a look-up.
-fn page_by_hash(tx: &mut Tx<'_>, filter: &Filter, hash: i64) -> Result<Page> {
+fn page_by_hash(tx: &mut Tx<'_>, filter: &Filter, hashes: &[i64]) -> Result<Page> {
     let most = if filter.lets_few_through() {
         filter.limit.max(LOOKED_UP_AT_MOST)
     } else {
         filter.limit
     };
-    let targets = lookup::targets(tx, hash, (&filter.from, &filter.before), most)?;
+    let mut targets = Vec::new();
+    for hash in hashes {
+        let range = (&filter.from, &filter.before);
+        targets.extend(lookup::targets(tx, *hash, range, most)?);
+    }
+    if hashes.len() > 1 {
+        targets.sort_unstable_by(|a, b| b.cmp(a));
+        targets.dedup();
+        targets.truncate(most);
+    }
     let mut rows = Vec::with_capacity(filter.limit);
     for target in &targets {
         let Some(found) = find(tx, filter.project, CustomerId::from_bytes(*target))? else {

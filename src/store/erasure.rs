@@ -1,7 +1,7 @@
 //! Holds, erasures, and the ledger of erasures in the key register.
 
 use super::sql::Sql;
-use super::{Row, Tx, key_register};
+use super::{Row, Tx, hash_key, key_register};
 use crate::context::Time;
 use crate::error::Result;
 use crate::id::CustomerId;
@@ -103,7 +103,10 @@ pub fn destroy_key(tx: &mut Tx<'_>, row: &ErasureRow) -> Result<()> {
             row.certificate.as_str().into(),
         ],
     )?;
-    key_register::delete_data_key(tx, row.data_key)?;
+    if key_register::delete_data_key(tx, row.data_key)? {
+        // Older copies of the data hold hashes beside the id, by keys that are here.
+        hash_key::spend(tx, row.erased_at)?;
+    }
     Ok(())
 }
 

@@ -120,7 +120,10 @@ pub fn delete_signing_keys_retired_before(tx: &mut Tx<'_>, edge: Time) -> Result
 
 /// Another wrapping key took over since the caller last looked: it must read
 /// the register and wrap anew.
-fn refuse_outdated<'a>(tx: &mut Tx<'_>, wrapped: impl IntoIterator<Item = &'a [u8]>) -> Result<()> {
+pub(super) fn refuse_outdated<'a>(
+    tx: &mut Tx<'_>,
+    wrapped: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<()> {
     let newest = wrapping_key::newest(tx)?;
     if wrapped.into_iter().all(|one| wrapper_of(one) == newest) {
         Ok(())

@@ -14,6 +14,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/keys/0001_keys.sql"),
             include_str!("../../migrations/sqlite/keys/0002_wrapping_keys.sql"),
             include_str!("../../migrations/sqlite/keys/0005_audit.sql"),
+            include_str!("../../migrations/sqlite/keys/0021_hash_keys.sql"),
         ],
     ),
     (
@@ -33,6 +34,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../migrations/sqlite/data/0015_bound_rows.sql"),
             include_str!("../../migrations/sqlite/data/0019_subscriptions.sql"),
             include_str!("../../migrations/sqlite/data/0020_watchlists_by_name.sql"),
+            include_str!("../../migrations/sqlite/data/0021_lookup_epochs.sql"),
         ],
     ),
 ];

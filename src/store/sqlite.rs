@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::chain::Audit;
 use super::pressure::{Limits, Pressure};
@@ -24,7 +24,7 @@ use super::space::{self, Space};
 use super::tail::Tail;
 use super::wal::{self, Log, LogOf};
 use super::writer::Writer;
-use super::{Tx, loss, migrate};
+use super::{Tx, lookup_epoch, loss, migrate};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -71,6 +71,7 @@ impl Sqlite {
             wal::begin_anew(&writer);
         }
         migrate::run(&mut writer)?;
+        drop_dead_lookups(&mut writer)?;
         let readers = (0..config.read_threads)
             .map(|_| connect(data, Access::Read))
             .collect::<Result<Vec<_>>>()?;
@@ -209,6 +210,15 @@ impl Sqlite {
             let _ = thread.join();
         }
     }
+}
+
+/// Before anybody reads the journal of look-ups.
+fn drop_dead_lookups(connection: &mut Connection) -> Result<()> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(error)?;
+    lookup_epoch::drop_dead(&mut Tx::new(&transaction, &Tail::default(), None))?;
+    transaction.commit().map_err(error)
 }
 
 /// What a panic leaves behind is a transaction at most, and whoever comes next ends it.

@@ -4,6 +4,7 @@
 //! Nothing here reads or writes the store, and no key ever leaves in the clear.
 
 mod audit;
+mod hash_keys;
 mod master;
 mod message;
 mod pool;
@@ -13,6 +14,7 @@ mod secrets;
 mod transit;
 
 pub use audit::{ChainKey, LINK_LENGTH, Link, Signer};
+pub use hash_keys::{FIRST_EPOCH, HashKey, HashKeys};
 pub use master::{MASTER_KEY_FILE, MasterKey};
 pub use message::MessageKeys;
 pub use pool::{DataKeyPool, IdOrder, PooledKey, WrappedKey, fresh_data_key};

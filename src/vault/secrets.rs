@@ -2,12 +2,13 @@
 //! master key wraps, so that a new master key changes none of them.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::constant_time;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
-use super::{ChainKey, KEY_LENGTH, RowKey, SealingKey, Signer};
+use super::{ChainKey, HashKey, HashKeys, KEY_LENGTH, RowKey, SealingKey, Signer};
 
 /// Bytes that are kept of a keyed hash where 128 bits are enough.
 pub const SHORT_HASH: usize = 16;
@@ -16,6 +17,7 @@ pub const SHORT_HASH: usize = 16;
 pub struct Secrets {
     api_secret: hmac::Key,
     blind_index: hmac::Key,
+    hash_keys: RwLock<Arc<HashKeys>>,
     idempotency: hmac::Key,
     /// Seals cursors, which are nobody's data but must not be forged.
     pub cursor: SealingKey,
@@ -43,9 +45,12 @@ impl Secrets {
                 .try_into()
                 .expect("HMAC-SHA256 gives 32 bytes")
         };
+        let blind_index = hash_key("oms blind index v1");
+        let first = HashKeys::new(vec![HashKey::first(blind_index.clone())]);
         Self {
             api_secret: hash_key("oms api secret v1"),
-            blind_index: hash_key("oms blind index v1"),
+            blind_index,
+            hash_keys: RwLock::new(Arc::new(first)),
             idempotency: hash_key("oms idempotency v1"),
             cursor: SealingKey::new(0, &Zeroizing::new(key("oms cursor v1"))),
             audit: SealingKey::new(0, &Zeroizing::new(key("oms audit detail v1"))),
@@ -68,16 +73,29 @@ impl Secrets {
         constant_time::verify_slices_are_equal(&self.hash_api_secret(api_key, secret), hash).is_ok()
     }
 
-    /// The blind index of a value: equal values of one project give equal
-    /// numbers, and nothing else can be learnt from them without the key.
-    /// 64 bits: whoever follows one must compare what he finds.
+    /// The keyed hash of what is not of customers: it is keyed for as long as the store is.
     #[must_use]
     pub fn blind_index(&self, project: i64, kind: &str, value: &[u8]) -> i64 {
-        let hash = sign(
-            &self.blind_index,
-            &[&project.to_be_bytes(), kind.as_bytes(), value],
-        );
-        i64::from_be_bytes(hash[..8].try_into().expect("eight bytes"))
+        blind_index(&self.blind_index, project, kind, value)
+    }
+
+    /// The keys by which customers are found, as they were a moment ago.
+    #[must_use]
+    pub fn hash_keys(&self) -> Arc<HashKeys> {
+        let keys = self.hash_keys.read();
+        Arc::clone(&keys.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes in other keys by which customers are found.
+    pub fn set_hash_keys(&self, keys: HashKeys) {
+        let known = self.hash_keys.write();
+        *known.unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// The key by which versions before this one found customers.
+    #[must_use]
+    pub fn first_hash_key(&self) -> HashKey {
+        HashKey::first(self.blind_index.clone())
     }
 
     /// The keyed hash of an idempotency key or of the request that came with
@@ -92,6 +110,12 @@ impl Secrets {
             .try_into()
             .expect("a hash is longer")
     }
+}
+
+/// 64 bits of the keyed hash of a value of a project.
+pub(super) fn blind_index(key: &hmac::Key, project: i64, kind: &str, value: &[u8]) -> i64 {
+    let hash = sign(key, &[&project.to_be_bytes(), kind.as_bytes(), value]);
+    i64::from_be_bytes(hash[..8].try_into().expect("eight bytes"))
 }
 
 /// HMAC-SHA256 over parts, each with its length before it.

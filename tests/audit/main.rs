@@ -4,6 +4,7 @@
 mod support;
 
 mod chains;
+mod epochs;
 mod erasing;
 mod holds;
 mod keys;

@@ -62,6 +62,38 @@ fn a_disguise_is_a_hit_and_shakes_none_off() {
     let pairs: Vec<_> = ('a'..='z').map(|one| format!("{one}{one}")).collect();
     let many = pairs.join(" ");
     disguises.push(json!({ "middleName": many, "firstName": "T", "lastName": "K" }));
+    for (first, middle, last) in [
+        // No space, or another one.
+        ("FNU", None, "TimofeyKarzhenkov"),
+        ("FNU", None, "KarzhenkovTimofeyArkadyevich"),
+        ("TimofeyKar", None, "zhenkov"),
+        ("TimofeyKar", Some("Peter"), "zhenkov"),
+        ("zhenkov", None, "TimofeyKar"),
+        ("Ti mo fey", None, "Ka rzh en kov"),
+        (
+            "T.i.m.o.f.e.y A.r.k.a.d.y.e.v.i.c.h",
+            None,
+            "K.a.r.z.h.e.n.k.o.v",
+        ),
+        ("Tim.o-fey", None, "Karzh-en.kov"),
+        // Digits for letters.
+        ("Timofey", None, "K4rzh3nk0v"),
+        ("T1m0fey", None, "Karzhenkov"),
+        ("Timofey1", None, "Karzhenkov2"),
+        // Letters that stand small, or as a stroke, between others, or are parts of one.
+        ("Tʰiʰmʰoʰfʰeʰyʰ", None, "Kʰaʰrʰzʰhʰeʰnʰkʰoʰvʰ"),
+        ("Tǀimofey", None, "Karǃzhenkov"),
+        ("Tªiªmªoªfªey", None, "Karzºhenkov"),
+        ("Tᑧimoᑧfey", None, "Karzhㆍenkov"),
+        ("ᴛɪᴍᴏꜰᴇʏ", None, "ᴋᴀʀᴢʜᴇɴᴋᴏᴠ"),
+        // Letters that look like others, and doubled ones.
+        ("ꓔꓲꓟꓳꓝꓰꓬ", None, "ꓗꓮꓣꓜꓧꓰꓠꓗꓳꓦ"),
+        ("Тіmоfеу", None, "Каrzhеnkоv"),
+        ("ТІМОҒЕУ", None, "КАЯЗНЕИКОѴ"),
+        ("Ttiimmooffeeyy", None, "Kkaarrzzhheennkkoovv"),
+    ] {
+        disguises.push(json!({ "firstName": first, "middleName": middle, "lastName": last }));
+    }
     disguises.push(json!({ "firstName": "FNU", "middleName": null, "lastName": "LNU" }));
     disguises.push(json!({ "firstName": "Pаvel", "middleName": null, "lastName": "Ivаnov" }));
     let plain = api.create(&listed_person()).id();
@@ -80,6 +112,10 @@ fn a_disguise_is_a_hit_and_shakes_none_off() {
     // Another person's name clears it; a person does, too, and then the same name is no news.
     let other = json!({ "firstName": "Ada", "middleName": null, "lastName": "Lovelace" });
     let cleared = api.change(&plain, &other).wants(200).json();
+    assert_eq!(pending(&cleared), json!(["geoCheck"]), "{cleared}");
+    let born = api.create(&listed_person()).id();
+    let later = json!({ "birthDate": "1991-07-19" });
+    let cleared = api.change(&born, &later).wants(200).json();
     assert_eq!(pending(&cleared), json!(["geoCheck"]), "{cleared}");
     let id = api.create(&listed_person()).id();
     ok(&review(&server, "ada", &["approve", &id, "basic"]));
@@ -101,6 +137,10 @@ fn one_name_with_what_stands_for_none_is_a_hit() {
         ("Haji", "Santoso"),
         ("Mr.", "Santoso"),
         ("S A N T O S O", "FNU"),
+        ("San", "toso"),
+        ("Sa nto", "so"),
+        ("S4nt0s0", "FNU"),
+        ("ЅАИТОЅО", "FNU"),
     ] {
         let mut body = full_customer();
         body["firstName"] = json!(first);
@@ -109,5 +149,43 @@ fn one_name_with_what_stands_for_none_is_a_hit() {
         body["birthDate"] = json!("1970-01-02");
         body["nationality"] = json!("ID");
         is_hit(&api.create(&body).json(), &format!("{first} {last}"));
+    }
+}
+
+/// Names of real people, with signs and letters that a disguise may have, too.
+#[test]
+fn real_names_are_disturbed_by_nothing() {
+    let (_server, api) = listing();
+    for (first, last) in [
+        ("María José", "O'Brien-Smith"),
+        ("Nguyễn Thị", "Ánh"),
+        ("Søren", "Ångström"),
+        ("John", "Smith III"),
+        ("Mary", "Jones 2nd"),
+        ("Ḥasan", "ʿAlī"),
+        ("Kaʻiulani", "Kealoha"),
+        ("Jürgen", "Müller-Lüdenscheidt"),
+        ("Анна", "Маркова"),
+        ("Νίκος", "Παπαδόπουλος"),
+        ("小明", "王"),
+        ("민수", "김"),
+        ("さくら", "佐々木"),
+        ("Mª José", "Pérez"),
+        ("مُحَمَّد", "الخُوري"),
+        ("שָׂרָה", "כֹּהֵן"),
+        ("Յարութիւն", "Պետրոսյան"),
+        ("Ƙasim", "Ɓala"),
+        ("J. R. R.", "Tolkien"),
+    ] {
+        let mut body = full_customer();
+        body["firstName"] = json!(first);
+        body["middleName"] = Value::Null;
+        body["lastName"] = json!(last);
+        let made = api.create(&body).json();
+        assert_eq!(
+            pending(&made),
+            json!(["geoCheck"]),
+            "{first} {last}: {made}"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Folder, Mode, Server, eventually, full_customer};
+use crate::support::{Api, Folder, Mode, Server, bytes, eventually, full_customer, sql};
 use crate::{ok, review, statuses};
 
 pub const NOBODY: &str = "9,\"SCHWARZKOPF, Leonid\",\"individual\",\"SDGT\",-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,-0- ,\"DOB 11 Nov 1951.\"\r\n";
@@ -128,6 +128,32 @@ fn a_new_list_takes_back_what_was_granted_until_a_person_clears_it() {
     lists.import(&server, &[NOBODY, &more]);
     assert_eq!(rescreened(&server), 1);
     assert_eq!(statuses(&api, &id)[0], "ACTIVE");
+}
+
+/// A row that was altered is told of and passed over, and the others are screened.
+#[test]
+fn an_altered_row_keeps_nobody_else_from_being_screened() {
+    let (server, lists) = (Server::start(&[]), Lists::new());
+    let api = server.project(Mode::Live);
+    lists.import(&server, &[NOBODY]);
+    let altered = active(&server, &api, &full_customer());
+    let listed = active(&server, &api, &listed_person());
+    let id = oms::id::CustomerId::parse(&altered).expect("an id");
+    let id = bytes(id.as_bytes());
+    let alter = format!("UPDATE customers SET updated_at = updated_at + 1 WHERE id = {id}");
+    sql(&server.data, &alter);
+    lists.import(&server, &[NOBODY, LISTED]);
+    assert_eq!(rescreened(&server), 1);
+    assert_eq!(statuses(&api, &listed), ["REVOKED_ISSUES"; 3]);
+    let log = server.logged();
+    let told = |line: &str| line.contains("not screened again") && line.contains(&altered);
+    assert!(log.lines().any(told), "{log}");
+    let metrics = server.operator_call("GET", "/metrics").send().wants(200);
+    let counted = "oms_rescreened_customers_passed_over_total 1";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+    let doctor = server.run(&["doctor"]);
+    assert!(!doctor.status.success(), "{doctor:?}");
+    assert!(doctor.stdout.contains(&altered), "{doctor:?}");
 }
 
 #[test]

@@ -167,7 +167,7 @@ async fn next_page(
         from: [0; 16],
         status: None,
         endorsement: None,
-        hash: None,
+        hashes: None,
         limit: PAGE,
     };
     installation

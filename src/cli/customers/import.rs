@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::core::installation::Installation;
 use crate::core::project::Project;
 use crate::core::references::References;
+use crate::core::rehashing;
 use crate::core::roster::Tenant;
 use crate::error::{Code, Error, Result};
 use crate::http::app::start_pool;
@@ -356,9 +357,11 @@ impl Target<'_> {
                     .write(move |tx| writes.iter().map(|write| write.run(tx)).collect()),
             )
         });
+        // What is made ready next is hashed by the key in force.
+        let refreshed = patiently(|| self.runtime.block_on(rehashing::refresh(self.installation)));
         thread::sleep(BREATH);
         drop(turn);
-        written
+        refreshed.and(written)
     }
 }
 

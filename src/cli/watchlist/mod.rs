@@ -70,10 +70,10 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ImportArguments {
-    /// SDN.CSV or CONS_PRIM.CSV as published, or another list in their columns.
+    /// SDN.CSV or `CONS_PRIM.CSV` as published, or another list in their columns.
     file: PathBuf,
     /// The name of the list, in place of whose last edition this one comes [default: ofac-sdn;
-    /// ofac-consolidated for CONS_PRIM.CSV]
+    /// ofac-consolidated for `CONS_PRIM.CSV`]
     #[arg(long, value_parser = ListName::parse)]
     name: Option<ListName>,
     /// The day of which the list is, YYYY-MM-DD, where it is not today's.

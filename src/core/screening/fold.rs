@@ -2,7 +2,8 @@
 //! diacritics, case, punctuation and particles, with what Arabic joins joined.
 
 use super::form::apart;
-use super::split::{Piece, split};
+use super::script::mixes_digits;
+use super::split::{Piece, split, without_placeholders};
 use super::vocabulary::{ALWAYS_PARTICLES, FAITHS, PARTICLES, SERVANTS, SUFFIXES, SUN_ARTICLES};
 use super::vocabulary::{TITLES, VOWELLESS_PARTICLES};
 
@@ -21,23 +22,29 @@ pub(super) struct Word {
 /// Most words of a name that are looked at. Who has more is shown to a person.
 pub(super) const MAX_WORDS: usize = 24;
 
-/// So many single letters in a row spell a word.
+/// So many single letters in a row spell a word, and so do so many pieces between two white
+/// spaces.
 const SPELLED: usize = 3;
 
 /// The words of a name, in its order.
 pub(super) fn words(name: &str) -> Vec<Word> {
-    folded(split(name).pieces)
+    folded(without_placeholders(split(name).pieces))
 }
 
 /// Why a name cannot be compared whole; `None` when it can.
 pub(super) fn unread(name: &str) -> Option<&'static str> {
     let split = split(name);
     let (lost, mixed) = (split.lost, split.mixed);
-    let kept = unbounded(split.pieces);
+    let digits = spelled(&split.pieces)
+        .iter()
+        .any(|piece| mixes_digits(&piece.word.text));
+    let kept = unbounded(without_placeholders(split.pieces));
     if kept.len() > MAX_WORDS {
         Some("the name has more words than are compared")
     } else if mixed {
         Some("a word of the name mixes letters of several scripts")
+    } else if digits {
+        Some("a word of the name mixes letters and digits")
     } else if lost {
         Some("the name has letters that are not read")
     } else if kept.is_empty() && !name.trim().is_empty() {
@@ -47,7 +54,8 @@ pub(super) fn unread(name: &str) -> Option<&'static str> {
     }
 }
 
-fn folded(raw: Vec<Piece>) -> Vec<Word> {
+/// The words of pieces, at most [`MAX_WORDS`].
+pub(super) fn folded(raw: Vec<Piece>) -> Vec<Word> {
     let mut kept = unbounded(raw);
     if kept.len() > MAX_WORDS {
         // Single letters say least.
@@ -114,12 +122,20 @@ fn unbounded(raw: Vec<Piece>) -> Vec<Word> {
     kept
 }
 
-/// A name as it stands, once more where somebody may have turned it around ("servant
-/// of" belongs to the word behind it, or else to the one before), and once more where
-/// somebody spelled it in single letters.
-pub(super) fn readings(name: &str) -> Vec<Vec<Word>> {
-    let raw = split(name).pieces;
+/// A name as it stands, and once more where somebody spelled it in pieces.
+pub(super) fn spellings(name: &str) -> Vec<Vec<Piece>> {
+    let raw = without_placeholders(split(name).pieces);
     let spelled = spelled(&raw);
+    if spelled == raw {
+        vec![raw]
+    } else {
+        vec![raw, spelled]
+    }
+}
+
+/// The words of a spelling, and once more where somebody may have turned it around
+/// ("servant of" belongs to the word behind it, or else to the one before).
+pub(super) fn readings(raw: Vec<Piece>) -> Vec<Vec<Word>> {
     let mut turned = raw.clone();
     let is_article = |place: usize| ALWAYS_PARTICLES.contains(&raw[place].word.text.as_str());
     for place in (1..raw.len()).filter(|place| is_servant(&raw[*place].word.text)) {
@@ -130,31 +146,58 @@ pub(super) fn readings(name: &str) -> Vec<Vec<Word>> {
         };
         turned[start..=place].rotate_right(1);
     }
-    let is_turned = turned != raw;
-    let mut readings = vec![folded(raw)];
-    if is_turned {
-        readings.push(folded(turned));
+    if turned == raw {
+        vec![folded(raw)]
+    } else {
+        vec![folded(raw), folded(turned)]
     }
-    readings.extend(spelled.map(folded));
-    readings
 }
 
-/// The pieces with rows of single letters as words; `None` where there are none.
-fn spelled(raw: &[Piece]) -> Option<Vec<Piece>> {
-    let is_letter = |piece: &Piece| piece.word.text.len() == 1 && !piece.word.vowelless;
+/// The pieces with those as one word that spell it: rows of single letters, and three or
+/// more between two white spaces (`S.a.n.t.o.s.o`, `San-to.so`). Letters that are all doubled
+/// are written once.
+fn spelled(raw: &[Piece]) -> Vec<Piece> {
+    let count = |piece: &Piece| {
+        raw.iter()
+            .filter(|other| other.token == piece.token)
+            .count()
+    };
+    let is_letter = |piece: &Piece| piece.word.text.len() == 1 && count(piece) == 1;
+    let belong = |a: &Piece, b: &Piece| {
+        let letters = is_letter(a) && is_letter(b) && a.part == b.part;
+        !a.word.vowelless && !b.word.vowelless && (letters || a.token == b.token)
+    };
     let mut pieces: Vec<Piece> = Vec::new();
-    let mut any = false;
-    for row in raw.chunk_by(|a, b| is_letter(a) && is_letter(b) && a.part == b.part) {
+    for row in raw.chunk_by(belong) {
         if row.len() < SPELLED {
             pieces.extend_from_slice(row);
             continue;
         }
-        any = true;
         let mut word = row[0].clone();
         word.word.text = row.iter().map(|piece| piece.word.text.as_str()).collect();
+        word.raw = row.iter().map(|piece| piece.raw.as_str()).collect();
         pieces.push(word);
     }
-    any.then_some(pieces)
+    for piece in &mut pieces {
+        if let Some(text) = written_once(&piece.word.text).filter(|_| !piece.word.vowelless) {
+            piece.raw.clone_from(&text);
+            piece.word.text = text;
+        }
+    }
+    pieces
+}
+
+/// A word whose letters all stand several times in a row, with each so many times less.
+fn written_once(text: &str) -> Option<String> {
+    let rows = || text.as_bytes().chunk_by(|a, b| a == b);
+    let times = rows().map(<[u8]>::len).min().filter(|times| *times > 1)?;
+    let whole = rows().all(|row| row.len() % times == 0) && rows().nth(1).is_some();
+    whole.then(|| {
+        rows()
+            .flat_map(|row| &row[..row.len() / times])
+            .map(|letter| char::from(*letter))
+            .collect()
+    })
 }
 
 /// Given names without the "servant of" at their end, which belongs to the
@@ -183,7 +226,7 @@ fn is_servant(text: &str) -> bool {
 }
 
 /// The spellings of a compound in one word.
-fn joined(text: &str) -> String {
+pub(super) fn joined(text: &str) -> String {
     let mut text = text.replacen("abdd", "abd", 1);
     for article in [
         "al", "ul", "el", "ol", "ur", "ar", "er", "oul", "ool", "ou", "as", "us",

@@ -8,6 +8,7 @@ use super::fold::{self, Word};
 use super::form::Form;
 use super::keys::Keys;
 use super::spelling::{ALIKE, Token, likeness};
+use super::unspaced::{Orders, Unspaced};
 use crate::core::watchlist::{Entry, Kind, NameKind};
 
 /// One or two neighbouring words of a name, by place.
@@ -62,6 +63,8 @@ pub(super) struct Index {
     pub names: Vec<Listed>,
     vocabulary: Vec<Known>,
     by_key: Keys,
+    /// The names by their letters alone.
+    pub unspaced: Unspaced,
     /// How much a word says, by its canon, and how much consonants do for a word
     /// without its vowels: the less, the more entries have them.
     weights: HashMap<Form, f64>,
@@ -78,18 +81,20 @@ impl Index {
             names: Vec::new(),
             vocabulary: Vec::new(),
             by_key: Keys::default(),
+            unspaced: Unspaced::default(),
             weights: HashMap::new(),
             weights_of_bones: HashMap::new(),
         };
         let mut ids = HashMap::new();
         let mut holders = Holders::default();
+        let mut orders = Orders::default();
         for (entry, of) in (0u32..).zip(entries) {
             if of.kind == Kind::Individual {
-                for (number, name) in (0u32..).zip(&of.names) {
+                for (place, name) in (0u32..).zip(&of.names) {
                     let (words, surnames) = listed_words(&name.text);
                     let listed = Listed {
                         entry,
-                        name: number,
+                        name: place,
                         kind: name.kind,
                         surnames,
                         weights: Vec::new(),
@@ -97,6 +102,7 @@ impl Index {
                         least: 0.0,
                         spans: index.spans(&words, &mut ids),
                     };
+                    orders.add(number(index.names.len()), &name.text, &words, surnames);
                     for word in &words {
                         holders.add(Token::new(word), entry);
                     }
@@ -110,8 +116,30 @@ impl Index {
             keys.map(move |key| (key, id))
         });
         index.by_key = Keys::new(pairs.collect());
+        index.unspaced = orders.into();
         index.weigh(&holders);
         index
+    }
+
+    /// Whether the list has a word, or two neighbours that make it.
+    pub(super) fn has(&self, text: &str) -> bool {
+        let mut near = self.by_key.of(Token::key(text));
+        near.any(|id| *self.vocabulary[id as usize].token.text == *text)
+    }
+
+    /// The words of a listed name, and how many are surnames.
+    pub(super) fn words(&self, name: u32) -> (Vec<Word>, usize) {
+        let listed = &self.names[name as usize];
+        let single = listed.spans.iter().filter(|(span, _)| span.length == 1);
+        let words = single.map(|(_, id)| {
+            let token = &self.vocabulary[*id as usize].token;
+            Word {
+                text: token.text.to_string(),
+                vowelless: token.vowelless,
+                idle: false,
+            }
+        });
+        (words.collect(), listed.surnames)
     }
 
     fn spans(&mut self, words: &[Word], ids: &mut HashMap<Form, u32>) -> Vec<(Span, u32)> {

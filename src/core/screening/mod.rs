@@ -9,9 +9,14 @@ mod fold;
 mod form;
 mod index;
 mod keys;
+mod looks;
+mod readings;
+mod rows;
 mod score;
+mod script;
 mod spelling;
 mod split;
+mod unspaced;
 mod vocabulary;
 
 use std::fmt;
@@ -170,7 +175,8 @@ impl Screener {
     #[must_use]
     pub fn screen_above(&self, subject: &Subject, threshold: f64) -> Vec<Hit> {
         let mut hits: Vec<Hit> = Vec::new();
-        for words in subject.names.iter().flat_map(|name| fold::readings(name)) {
+        let readings = subject.names.iter();
+        for words in readings.flat_map(|name| self.index.readings(name)) {
             self.screen_name(&words, subject, threshold, &mut hits);
         }
         hits.sort_by(|a, b| {
@@ -234,5 +240,7 @@ impl fmt::Debug for Screener {
     }
 }
 
+#[cfg(test)]
+mod disguises;
 #[cfg(test)]
 mod tests;

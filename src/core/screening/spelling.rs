@@ -46,6 +46,11 @@ impl Token {
         self.bones != other.bones
     }
 
+    /// The key under which an index finds the word that is this very text.
+    pub(super) fn key(text: &str) -> u64 {
+        hash(b't', text.bytes())
+    }
+
     /// The keys under which an index finds this word: whatever shares one may be
     /// alike. Every text with one letter left out is among them, so words that
     /// differ by one letter meet.

@@ -5,9 +5,11 @@
 //! cut one into pieces.
 
 use any_ascii::any_ascii_char;
-use unicode_normalization::char::is_combining_mark;
+use icu_properties::props::Script;
+use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 use super::fold::Word;
+use super::script::{self, Letter, digit_like, is_apostrophe, is_form};
 use super::vocabulary::{PLACEHOLDER_SIGNS, PLACEHOLDER_WORDS, PLACEHOLDERS};
 use crate::core::text::is_ignorable;
 
@@ -20,39 +22,45 @@ const ALIF_LAM: &str = "Al";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub word: Word,
+    /// Its letters and digits as they stand.
+    pub raw: String,
     /// Whether a hyphen follows.
     pub hyphen: bool,
     /// Which line of the name it is from: first, middle and last name are a line each.
     pub part: usize,
+    /// Between which white spaces it stands, counted through the name.
+    pub token: usize,
 }
 
 /// A name in pieces.
 #[derive(Default)]
 pub(super) struct Split {
     pub pieces: Vec<Piece>,
-    /// A word of letters of which nothing is left.
+    /// A word of letters of which nothing is left, or a letter that is no name's.
     pub lost: bool,
-    /// A word of letters that look alike and are of several scripts.
+    /// A word of letters of several scripts.
     pub mixed: bool,
 }
 
-/// Cuts a name into words, without what stands where there is no name.
+/// Cuts a name into words.
 pub(super) fn split(name: &str) -> Split {
     let mut reader = Reader::default();
     for (part, line) in name.split('\n').enumerate() {
+        reader.part = part;
         for token in line.split_whitespace() {
+            reader.token += 1;
             let visible = token.chars().filter(|character| !is_ignorable(*character));
             let plain: String = visible.flat_map(char::to_lowercase).collect();
             if !PLACEHOLDER_SIGNS.contains(&plain.as_str()) {
-                reader.read(token, part);
+                reader.read(token);
             }
         }
     }
-    without_placeholders(&mut reader.done.pieces);
     reader.done
 }
 
-fn without_placeholders(pieces: &mut Vec<Piece>) {
+/// Takes away the words that stand where there is no name.
+pub(super) fn without_placeholders(mut pieces: Vec<Piece>) -> Vec<Piece> {
     let mut place = 0;
     while place < pieces.len() {
         let spelled = |count: &usize| {
@@ -68,25 +76,33 @@ fn without_placeholders(pieces: &mut Vec<Piece>) {
             None => place += 1,
         }
     }
+    pieces
 }
 
 #[derive(Default)]
 struct Reader {
     done: Split,
     text: String,
+    raw: String,
     vowelless: bool,
     /// The last letter: a vowel sign belongs to one of its own script.
     base: Option<char>,
+    /// Of the letters since the last sign that is none.
     script: Option<Script>,
+    part: usize,
+    token: usize,
 }
 
 impl Reader {
     /// Reads what stands between two white spaces.
-    fn read(&mut self, token: &str, part: usize) {
-        for character in token.chars() {
-            if is_ignorable(character) {
-                continue;
-            }
+    fn read(&mut self, token: &str) {
+        let seen: Vec<char> = token
+            .chars()
+            .filter(|one| !is_ignorable(*one))
+            .flat_map(plain_form)
+            .collect();
+        let has_letters = seen.iter().any(|character| character.is_alphabetic());
+        for (place, character) in seen.iter().copied().enumerate() {
             if is_combining_mark(character) {
                 if self.base.is_some_and(|base| is_vowel_sign(character, base)) {
                     push_plain(&mut self.text, character);
@@ -95,40 +111,59 @@ impl Reader {
             }
             if let Some(roman) = semitic(character) {
                 self.vowelless = true;
-                self.base = Some(character);
+                self.note(character);
                 self.text.push_str(roman);
                 continue;
             }
-            match character {
-                '\'' | '’' | '‘' | '`' | 'ʼ' | 'ʻ' | 'ʿ' | 'ʾ' | '´' | '\u{640}'
-                // They repeat or lengthen what stands before.
-                | '々' | '〻' | 'ゝ' | 'ゞ' | 'ヽ' | 'ヾ' | 'ー' => {}
-                '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' => {
-                    self.end(part, false);
-                    self.letter(character);
-                    self.end(part, false);
+            match (character, digit_like(character)) {
+                _ if is_apostrophe(character) => {}
+                ('\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}', _) => {
+                    self.cut(false);
+                    self.letter(character, false);
+                    self.cut(false);
                 }
-                _ if character.is_alphanumeric() => self.letter(character),
-                _ => self.end(part, character == '-'),
+                _ if character.is_alphanumeric() => {
+                    let next = seen
+                        .get(place + 1)
+                        .is_some_and(|next| next.is_alphanumeric());
+                    self.letter(character, !next);
+                }
+                (_, Some(digit)) if has_letters => self.letter(digit, false),
+                _ => {
+                    self.cut(character == '-');
+                    self.script = None;
+                }
             }
         }
-        self.end(part, false);
+        self.cut(false);
+        self.script = None;
     }
 
-    fn letter(&mut self, character: char) {
+    fn letter(&mut self, character: char, last: bool) {
+        let taken = Letter::of(character, last);
+        self.done.lost |= taken != Letter::Plain;
+        if taken != Letter::Between {
+            self.note(character);
+            push_plain(&mut self.text, character);
+        }
+    }
+
+    /// Notes a letter that is part of the word.
+    fn note(&mut self, character: char) {
         self.base = Some(character);
-        push_plain(&mut self.text, character);
-        if let Some(script) = Script::of(character) {
+        self.raw.push(character);
+        if let Some(script) = script::of(character) {
             self.done.mixed |= self.script.is_some_and(|before| before != script);
             self.script = Some(script);
         }
     }
 
-    fn end(&mut self, part: usize, hyphen: bool) {
+    /// Ends a word.
+    fn cut(&mut self, hyphen: bool) {
         let text = std::mem::take(&mut self.text);
+        let raw = std::mem::take(&mut self.raw);
         self.done.lost |= text.is_empty() && self.base.is_some_and(char::is_alphabetic);
         self.base = None;
-        self.script = None;
         let vowelless = std::mem::take(&mut self.vowelless);
         if text.is_empty() {
             return;
@@ -142,33 +177,26 @@ impl Reader {
             vowelless,
             idle: false,
         };
-        self.done.pieces.push(Piece { word, hyphen, part });
+        let (part, token) = (self.part, self.token);
+        self.done.pieces.push(Piece {
+            word,
+            raw,
+            hyphen,
+            part,
+            token,
+        });
     }
 }
 
-/// Scripts whose letters look like those of another one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Script {
-    Latin,
-    Greek,
-    Cyrillic,
-    Armenian,
-    Cherokee,
-    Lisu,
-}
-
-impl Script {
-    fn of(character: char) -> Option<Self> {
-        Some(match character {
-            'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => Self::Latin,
-            '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => Self::Greek,
-            '\u{400}'..='\u{52f}' => Self::Cyrillic,
-            '\u{530}'..='\u{58f}' => Self::Armenian,
-            '\u{13a0}'..='\u{13ff}' => Self::Cherokee,
-            '\u{a4d0}'..='\u{a4ff}' => Self::Lisu,
-            _ => return None,
-        })
+/// The letters that a presentation form stands for; any other character itself.
+fn plain_form(character: char) -> Vec<char> {
+    let mut plain = Vec::with_capacity(1);
+    if is_form(character) {
+        decompose_compatible(character, |part| plain.push(part));
+    } else {
+        plain.push(character);
     }
+    plain
 }
 
 /// Whether a mark is the vowel of a letter, as the scripts of India write theirs. Those of

@@ -19,7 +19,7 @@ pub(super) const SUN_ARTICLES: [&str; 12] = [
 ];
 
 /// What follows a name and is none.
-pub(super) const SUFFIXES: [&str; 4] = ["jr", "sr", "iii", "phd"];
+pub(super) const SUFFIXES: [&str; 7] = ["jr", "sr", "iii", "phd", "2nd", "3rd", "4th"];
 
 /// "Servant of": one name with the word that follows.
 pub(super) const SERVANTS: [&str; 10] = [

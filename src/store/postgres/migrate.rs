@@ -18,6 +18,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/keys/0001_keys.sql"),
             include_str!("../../../migrations/postgres/keys/0002_wrapping_keys.sql"),
             include_str!("../../../migrations/postgres/keys/0005_audit.sql"),
+            include_str!("../../../migrations/postgres/keys/0021_hash_keys.sql"),
         ],
     ),
     (
@@ -37,6 +38,7 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0015_bound_rows.sql"),
             include_str!("../../../migrations/postgres/data/0019_subscriptions.sql"),
             include_str!("../../../migrations/postgres/data/0020_watchlists_by_name.sql"),
+            include_str!("../../../migrations/postgres/data/0021_lookup_epochs.sql"),
         ],
     ),
 ];

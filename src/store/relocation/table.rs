@@ -231,6 +231,30 @@ pub const TABLES: &[Table] = &[
         spread_key: &["customer", "version"],
     },
     Table {
+        name: "lookup_epochs",
+        columns: &[
+            int("epoch"),
+            int("project"),
+            bytes("customer"),
+            bytes("owner"),
+            int("leased_until"),
+        ],
+        key: &["epoch"],
+        spread_key: &["epoch"],
+    },
+    Table {
+        name: "stale_lookups",
+        columns: &[
+            int("project"),
+            bytes("customer"),
+            int("version"),
+            int("used"),
+            int("known"),
+        ],
+        key: &["customer", "version"],
+        spread_key: &["customer", "version"],
+    },
+    Table {
         name: "webhooks",
         columns: &[
             bytes("id"),
@@ -294,6 +318,18 @@ pub const TABLES: &[Table] = &[
         columns: &[text("name"), bytes("wrapped")],
         key: &["name"],
         spread_key: &["name"],
+    },
+    Table {
+        name: "keys.hash_keys",
+        columns: &[
+            int("epoch"),
+            bytes("wrapped"),
+            int("made_at"),
+            int("in_force_at").or_null(),
+            int("spent_at").or_null(),
+        ],
+        key: &["epoch"],
+        spread_key: &["epoch"],
     },
     Table {
         name: "keys.signing_keys",
