@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod outbound;
 
 pub mod cli;
+mod descriptors;
 pub mod server;
 
 #[cfg(any(test, fuzzing))]

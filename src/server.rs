@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::context::Context;
 use crate::core::installation::CreatedKey;
+use crate::descriptors::Descriptors;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::request_id::Edge;
 use crate::http::server::{ServerLimits, Stopped};
 use crate::http::{self, router};
 use crate::jobs;
+use crate::outbound::Outbound;
 
 /// A server that runs until it is stopped or dropped.
 pub struct Server {
@@ -43,17 +45,24 @@ impl Server {
             .build()
             .map_err(Error::internal)?;
         let started = runtime.block_on(start(config, context))?;
-        let (app, first_key, public, operator) = started;
+        let Started {
+            app,
+            first_key,
+            public,
+            operator,
+            descriptors,
+        } = started;
         let address = public.local_addr().map_err(Error::internal)?;
         let operator_address = operator
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
         let (shutdown, stopping) = watch::channel(false);
-        let serve = |listener, routes, address_limit| {
+        let serve = |listener, routes, address_limit, connections| {
             let metrics = Arc::clone(&app.metrics);
             let context = app.context.clone();
             let edge = Edge::new(routes, context, &app.config, metrics, address_limit);
-            let limits = ServerLimits::from(&app.config);
+            let mut limits = ServerLimits::from(&app.config);
+            limits.max_connections = limits.max_connections.min(connections);
             runtime.spawn(http::server::serve(
                 listener,
                 edge,
@@ -62,10 +71,12 @@ impl Server {
             ))
         };
         let limit = app.address_limit.clone();
-        let mut listeners = vec![serve(public, router::public(app.clone()), limit)];
+        let routes = router::public(app.clone());
+        let mut listeners = vec![serve(public, routes, limit, descriptors.api)];
         if let Some(operator) = operator {
             // Whoever runs the server must see it when others send too much.
-            listeners.push(serve(operator, router::operator(app.clone()), None));
+            let routes = router::operator(app.clone());
+            listeners.push(serve(operator, routes, None, descriptors.operator));
         }
         runtime.spawn(jobs::watch_keys(app.clone()));
         runtime.spawn(jobs::watch_list(app.clone()));
@@ -136,15 +147,35 @@ impl Server {
     }
 }
 
-type Started = (App, Option<CreatedKey>, TcpListener, Option<TcpListener>);
+struct Started {
+    app: App,
+    first_key: Option<CreatedKey>,
+    public: TcpListener,
+    operator: Option<TcpListener>,
+    descriptors: Descriptors,
+}
 
 async fn start(config: Config, context: Context) -> Result<Started> {
     let document = serde_json::to_vec(&router::document()?).map_err(Error::internal)?;
     // The address first: a second server on the same port must not touch the data.
     let public = bind(config.listen).await?;
     let operator = bind_operator(&config).await?;
-    let (app, first_key) = App::open(config, context, Bytes::from(document)).await?;
-    Ok((app, first_key, public, operator))
+    let listeners = std::iter::once(&public).chain(&operator);
+    let listeners: std::io::Result<Vec<_>> = listeners.map(TcpListener::local_addr).collect();
+    let descriptors = Descriptors::of_process(&config)?;
+    let outbound = Outbound::for_webhooks(
+        config.outbound_ca_file.as_deref(),
+        listeners.map_err(Error::internal)?,
+        descriptors.outbound,
+    )?;
+    let (app, first_key) = App::open(config, context, Bytes::from(document), outbound).await?;
+    Ok(Started {
+        app,
+        first_key,
+        public,
+        operator,
+        descriptors,
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {

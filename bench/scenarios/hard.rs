@@ -24,11 +24,8 @@ pub fn retries(rig: &mut Rig) -> Result<()> {
     let mut steps = Vec::new();
     let target = rig.target()?;
     let seconds = Length::Seconds(rig.options.seconds);
-    let mut step = rig.creates(&target, "create", CONNECTIONS, seconds)?;
+    let step = rig.creates(&target, "create", CONNECTIONS, seconds)?;
     rig.report.step_facts("retries.create", &step);
-    steps.push(step);
-    step = named("get", reads::gets(rig, &target)?);
-    rig.report.step_facts("retries.get", &step);
     steps.push(step);
     around(rig, &target, "at once", &mut steps)?;
     rig.stop()?;
@@ -44,8 +41,10 @@ pub fn retries(rig: &mut Rig) -> Result<()> {
     rig.start_over()
 }
 
-/// A step of replays and one of look-ups.
+/// A step of GETs, one of replays and one of look-ups, on the same store in the same minute.
 fn around(rig: &mut Rig, target: &Target, when: &str, steps: &mut Vec<Step>) -> Result<()> {
+    let gets = named(&format!("get, {when}"), reads::gets(rig, target)?);
+    rig.report.step_facts(&format!("retries.get.{when}"), &gets);
     let replays = named(&format!("replay, {when}"), replay::replays(rig, target)?);
     rig.report
         .step_facts(&format!("retries.replay.{when}"), &replays);
@@ -56,7 +55,7 @@ fn around(rig: &mut Rig, target: &Target, when: &str, steps: &mut Vec<Step>) -> 
     })?;
     rig.report
         .step_facts(&format!("retries.find.{when}"), &finds);
-    steps.extend([replays, finds]);
+    steps.extend([gets, replays, finds]);
     Ok(())
 }
 

@@ -31,6 +31,17 @@ pub enum UnknownFields {
     Ignore,
 }
 
+/// Whether webhooks of sandbox projects may lead to this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhooksToLoopback {
+    /// As long as there is no live key.
+    Auto,
+    /// They may.
+    On,
+    /// They may not.
+    Off,
+}
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -171,6 +182,8 @@ pub struct Config {
     pub accept_loss: Option<String>,
     /// The database that gives the country of an IP address; `None` for none.
     pub geo_database: Option<PathBuf>,
+    /// Whether webhooks of sandbox projects may lead to this machine.
+    pub webhooks_to_loopback: WebhooksToLoopback,
     /// Authorities that outgoing requests trust beside those of the machine.
     pub outbound_ca_file: Option<PathBuf>,
     /// The least important level that is logged.

@@ -15,7 +15,7 @@ use clap::parser::ValueSource;
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
     Config, Database, LogFormat, OperatorListen, ProxyHeader, Secret, TrustedProxies,
-    UnknownFields, is_provider_url, is_service_name, is_service_url,
+    UnknownFields, WebhooksToLoopback, is_provider_url, is_service_name, is_service_url,
 };
 
 /// The file that is read when nobody names one.
@@ -288,6 +288,11 @@ impl Values {
             overload_wait: Duration::from_millis(self.number("overload_wait_ms")?),
             accept_loss: self.optional("accept_loss"),
             geo_database: self.path("geo_database")?,
+            webhooks_to_loopback: match self.choice("webhooks_to_loopback")? {
+                "on" => WebhooksToLoopback::On,
+                "off" => WebhooksToLoopback::Off,
+                _ => WebhooksToLoopback::Auto,
+            },
             outbound_ca_file: self.path("outbound_ca_file")?,
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {

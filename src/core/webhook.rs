@@ -155,12 +155,13 @@ pub struct WebhookChange {
     pub compliance_only: Option<bool>,
 }
 
-/// How far the webhooks of a mode may reach.
+/// How far the webhooks of a mode may reach, on a server whose sandboxes may reach this machine
+/// or not.
 #[must_use]
-pub const fn reach(mode: Mode) -> Reach {
+pub const fn reach(mode: Mode, to_loopback: bool) -> Reach {
     match mode {
-        Mode::Sandbox => Reach::Loopback,
-        Mode::Live => Reach::Public,
+        Mode::Sandbox if to_loopback => Reach::Loopback,
+        Mode::Sandbox | Mode::Live => Reach::Public,
     }
 }
 

@@ -24,6 +24,7 @@ use crate::http::app::App;
 use crate::http::idempotency::{KEY_HEADER, REPLAYED_HEADER};
 use crate::http::request_id::{Edge, X_REQUEST_ID};
 use crate::http::router;
+use crate::outbound::Outbound;
 
 /// When it is in here: 2027-01-15T08:00:00Z.
 const MOMENT_MS: i64 = 1_800_000_000_000;
@@ -159,7 +160,13 @@ impl Door {
             .enable_all()
             .build()
             .expect("a thread can be had");
-        let opened = App::open(config.clone(), context.clone(), Bytes::from_static(b"{}"));
+        let document = Bytes::from_static(b"{}");
+        let opened = App::open(
+            config.clone(),
+            context.clone(),
+            document,
+            Outbound::new(None)?,
+        );
         let (app, key) = runtime.block_on(opened)?;
         let key = key.expect("the first start makes a key");
         let metrics = Arc::clone(&app.metrics);

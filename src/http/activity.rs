@@ -16,10 +16,15 @@ use std::time::Duration;
 use axum::http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::outgoing::Outgoing;
 use crate::metrics;
+
+/// Stands among the running requests of a connection that was closed to make room for another.
+const CLOSED: u32 = 1 << 31;
 
 /// How long a connection may wait for what.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,9 @@ pub(super) struct Activity {
     head_since: AtomicU64,
     /// HTTP/2, where bytes between requests need not begin a head.
     multiplexed: AtomicBool,
+    /// Whether everything that came was read.
+    is_drained: AtomicBool,
+    closing: Notify,
     /// Answers of HTTP/1.1, oldest first: one, or a few where requests are pipelined.
     outgoing: Mutex<VecDeque<Arc<Outgoing>>>,
 }
@@ -55,6 +63,8 @@ impl Activity {
             // The first head is awaited from the accept on.
             head_since: AtomicU64::new(1),
             multiplexed: AtomicBool::new(false),
+            is_drained: AtomicBool::new(false),
+            closing: Notify::new(),
             outgoing: Mutex::default(),
         }
     }
@@ -64,9 +74,38 @@ impl Activity {
     }
 
     fn bytes_came(&self) {
+        self.is_drained.store(false, Relaxed);
         if self.running.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
             self.head_since.store(self.now() + 1, Relaxed);
         }
+    }
+
+    /// Everything that came was read.
+    pub(super) fn finds_nothing(&self) {
+        self.is_drained.store(true, Relaxed);
+    }
+
+    /// Since when nothing is under way, neither a request nor an answer.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.running.load(Relaxed) == 0
+            && self.is_drained.load(Relaxed)
+            && self.untaken().is_none();
+        is_idle.then(|| self.after(self.idle_since.load(Relaxed), Duration::ZERO))
+    }
+
+    /// Ends the connection, unless a request has begun meanwhile.
+    pub(super) fn close(&self) -> bool {
+        let closed = self.running.compare_exchange(0, CLOSED, Relaxed, Relaxed);
+        closed.inspect(|_| self.closing.notify_one()).is_ok()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.running.load(Relaxed) >= CLOSED
+    }
+
+    /// Waits until the connection is closed to make room for another.
+    pub(super) fn closed(&self) -> Notified<'_> {
+        self.closing.notified()
     }
 
     /// An answer of HTTP/1.1 is on its way.
@@ -190,6 +229,8 @@ impl AsyncRead for Watched {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.activity.bytes_came();
+        } else if polled.is_pending() {
+            self.activity.finds_nothing();
         }
         polled
     }

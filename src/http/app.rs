@@ -18,16 +18,18 @@ use super::retries::Retries;
 use super::send_budget::SendBudgets;
 use super::tally::Tally;
 use super::used_keys::UsedKeys;
-use crate::config::Config;
+use crate::config::{Config, WebhooksToLoopback};
 use crate::context::{Context, Time};
-use crate::core::api_key::ApiKey;
+use crate::core::api_key::{ApiKey, Mode};
 use crate::core::installation::{CreatedKey, Installation};
 use crate::core::policy::Policy;
 use crate::core::project::Project;
 use crate::core::provider::Provider;
+use crate::core::reach::Reach;
 use crate::core::references::References;
 use crate::core::rehashing;
 use crate::core::token::{Claims, SigningKeys};
+use crate::core::webhook::reach;
 use crate::error::{Error, Result};
 use crate::outbound::Outbound;
 use crate::store::{Tx, api_key, customer, key_register, project, webhook};
@@ -78,7 +80,7 @@ pub struct Parts {
     pub foreign_retries: Retries,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
-    /// The client for requests that leave the server.
+    /// The client for webhooks.
     pub outbound: Outbound,
     /// A number that no other process on the store has; it holds claims.
     pub process: i64,
@@ -130,6 +132,7 @@ impl App {
         config: Config,
         context: Context,
         openapi: Bytes,
+        outbound: Outbound,
     ) -> Result<(Self, Option<CreatedKey>)> {
         let installation = Installation::open(&config, &context).await?;
         let signing_keys = installation.signing_keys().await?;
@@ -175,7 +178,7 @@ impl App {
             used_keys: UsedKeys::default(),
             foreign_retries: Retries::default(),
             metrics: Arc::default(),
-            outbound: Outbound::new(config.outbound_ca_file.as_deref())?,
+            outbound,
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
             openapi: Asset::new("application/json", openapi)?,
             provider: Provider::of(&config)?,
@@ -215,6 +218,24 @@ impl App {
             .read()
             .expect("no code panics while it holds this lock");
         directory.keys.get(name).cloned()
+    }
+
+    /// How far the webhooks of a mode may reach.
+    #[must_use]
+    pub fn webhook_reach(&self, mode: Mode) -> Reach {
+        let has_live_key = || {
+            let directory = self
+                .api_keys
+                .read()
+                .expect("no code panics while it holds this lock");
+            directory.keys.values().any(|key| key.mode == Mode::Live)
+        };
+        let to_loopback = match self.config.webhooks_to_loopback {
+            WebhooksToLoopback::On => true,
+            WebhooksToLoopback::Off => false,
+            WebhooksToLoopback::Auto => !has_live_key(),
+        };
+        reach(mode, to_loopback)
     }
 
     /// The API key of a token that we signed. Another server may have given it for a key that

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use super::activity::{Activity, Patience, Running, Watched};
+use super::activity::{Patience, Running, Watched};
 use super::body::{BodyLimits, read_body};
 use super::limits::Slot;
 use super::outgoing::{Outgoing, OutgoingBody, SendPatience};
@@ -47,9 +47,9 @@ pub(super) async fn run(
     stream: TcpStream,
     peer: SocketAddr,
     mut stop: watch::Receiver<bool>,
-    _slot: Slot,
+    slot: Slot,
 ) {
-    let activity = Arc::new(Activity::new());
+    let activity = slot.activity();
     let budget = Budget::of_connection(shared.send_budget);
     let patience = shared.patience;
     let io = TokioIo::new(Watched {
@@ -73,10 +73,13 @@ pub(super) async fn run(
     });
     let mut connection = pin!(shared.http.serve_connection(io, service));
     let mut check = pin!(sleep_until(activity.first_check(patience)));
+    let mut closed = pin!(activity.closed());
     let mut stopping = false;
     loop {
         tokio::select! {
             biased;
+            // It is idle, and another one needs its place.
+            () = closed.as_mut() => return,
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");

@@ -146,6 +146,11 @@ impl Edge {
         }))
     }
 
+    /// The proxies that are believed.
+    pub(super) fn proxies(&self) -> &TrustedProxies {
+        &self.0.proxies
+    }
+
     /// Answers one request, whatever happens.
     pub async fn answer(&self, mut request: Request) -> Response {
         let started = Instant::now();

@@ -1,11 +1,12 @@
 //! The accept loop of a listener, and its graceful stop.
 //!
-//! A connection over the caps gets a short 503 and is closed. A head that hyper
+//! A connection over the caps takes the place of one that is idle (`limits.rs`); where all are busy, it
+//! gets a short 503 and is closed. A head that hyper
 //! cannot parse gets hyper's empty 400, 414 or 431 and is closed: there is no
 //! request yet that could have an id.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::activity::Patience;
 use super::body::BodyLimits;
@@ -40,6 +41,9 @@ const HYPER_MAX_HEADERS: usize = 100;
 
 /// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// How often it is said that none can be accepted.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Who sent the request: an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +109,12 @@ pub async fn serve(
     limits: ServerLimits,
     mut stop: watch::Receiver<bool>,
 ) -> Stopped {
-    let connections = Connections::new(limits.max_connections, limits.max_connections_per_address);
+    let connections = Connections::new(
+        limits.max_connections,
+        limits.max_connections_per_address,
+        edge.proxies().clone(),
+    );
+    let mut told = None;
     let shared = Arc::new(Shared {
         http: protocol(&limits),
         edge,
@@ -128,18 +137,29 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => match connections.admit(peer.ip()) {
+            Ok((stream, peer)) => match admit(&connections, peer.ip()).await {
                 Some(slot) => {
                     let stop = stop_of_connections.clone();
                     start(&mut open, &shared, stream, peer, stop, slot);
+                    connections.settled().await;
                 }
                 None => turn_away(stream, &shared.edge),
             },
-            Err(error) => back_off(&error).await,
+            Err(error) => back_off(&error, &connections, &mut told).await,
         }
     }
     drop(listener);
     finish(open, limits.shutdown_grace).await
+}
+
+/// A place for one more connection; `None` when all others are busy.
+async fn admit(connections: &Arc<Connections>, address: IpAddr) -> Option<Slot> {
+    if let Some(slot) = connections.admit(address) {
+        return Some(slot);
+    }
+    // Those that came with it may not have been looked at yet, and be silent.
+    tokio::task::yield_now().await;
+    connections.admit(address)
 }
 
 fn start(
@@ -207,7 +227,7 @@ fn turn_away(stream: TcpStream, edge: &Edge) {
 
 /// An accept fails for one peer that is gone already, or for want of something
 /// that comes back when connections end. Neither ends the loop.
-async fn back_off(error: &std::io::Error) {
+async fn back_off(error: &std::io::Error, connections: &Connections, told: &mut Option<Instant>) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if matches!(
         error.kind(),
@@ -215,6 +235,10 @@ async fn back_off(error: &std::io::Error) {
     ) {
         return;
     }
-    tracing::warn!(%error, "cannot accept connections");
+    if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+        *told = Some(Instant::now());
+        tracing::warn!(%error, "cannot accept connections");
+    }
+    connections.make_room();
     sleep(ACCEPT_BACKOFF).await;
 }

@@ -10,7 +10,7 @@ use super::fields::{Fields, finish};
 use crate::core::change::Change;
 use crate::core::roster::Tenant;
 use crate::core::subscription::{MOST_PATTERNS, Subscription};
-use crate::core::webhook::{self, NewWebhook, Scheme, WebhookChange};
+use crate::core::webhook::{NewWebhook, Scheme, WebhookChange};
 use crate::error::{Error, FieldCode, Invalid, Result};
 
 /// How deliveries are signed.
@@ -69,7 +69,7 @@ pub(super) fn read_create(
     let mut wrong = Vec::new();
     let known = &["url", "events", "signatureScheme", "complianceOnly"];
     let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
-    let url = fields.required("url", |text| read_url(tenant, text));
+    let url = fields.required("url", |text| read_url(app, tenant, text));
     let subscription = match read_events(&mut fields) {
         Change::Set(subscription) => subscription,
         Change::Keep | Change::Clear => Subscription::default(),
@@ -105,7 +105,7 @@ pub(super) fn read_update(
     let mut wrong = Vec::new();
     let known = &["url", "events", "enabled", "complianceOnly"];
     let mut fields = Fields::new(body, known, app.config.unknown_fields, &mut wrong);
-    let url = match fields.parsed("url", |text| read_url(tenant, text)) {
+    let url = match fields.parsed("url", |text| read_url(app, tenant, text)) {
         Change::Clear => {
             let needed = Invalid::new(FieldCode::Required, "cannot be cleared");
             fields.refuse("url", needed);
@@ -157,8 +157,8 @@ fn read_events(fields: &mut Fields<'_, '_>) -> Change<Subscription> {
     }
 }
 
-fn read_url(tenant: &Tenant, text: &str) -> Result<Url, Invalid> {
-    let reach = webhook::reach(tenant.settings.mode);
+fn read_url(app: &App, tenant: &Tenant, text: &str) -> Result<Url, Invalid> {
+    let reach = app.webhook_reach(tenant.settings.mode);
     let read = reach.read(text);
     read.map_err(|refused| Invalid::new(FieldCode::ValueInvalid, refused.0))
 }

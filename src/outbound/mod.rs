@@ -7,9 +7,11 @@
 mod connection;
 mod pool;
 mod resolver;
+mod shield;
 mod tls;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use axum::http::{Method, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::Url;
@@ -27,9 +30,13 @@ use connection::Sender;
 use pool::{Place, Pool};
 
 pub use resolver::Resolver;
+use shield::{Shield, veil};
 
 use crate::core::reach::Reach;
 use crate::error::{Error, Result as OmsResult};
+
+/// Connections of one client at most: 256 batches of webhooks with 16 requests each, and some idle.
+pub const OPEN_AT_MOST: usize = 5120;
 
 /// Bytes of an answer that are kept; the rest is not read.
 pub const LONGEST_ANSWER: usize = 64 * 1024;
@@ -125,6 +132,20 @@ pub enum Failure {
     TimedOut,
     /// The connection ended before the answer began.
     Broken(String),
+    /// An address of this machine gave no answer. Why is for the log alone: it would tell which
+    /// of its ports are open.
+    Here(Box<Self>),
+}
+
+impl Failure {
+    /// Why, also where it is not told to others.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Here(cause) => cause,
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -135,6 +156,7 @@ impl fmt::Display for Failure {
             Self::NotConnected(why) => write!(out, "no connection: {why}"),
             Self::TimedOut => out.write_str("no answer in time"),
             Self::Broken(why) => write!(out, "the connection broke: {why}"),
+            Self::Here(_) => out.write_str("an address of this machine gave no answer"),
         }
     }
 }
@@ -148,6 +170,9 @@ struct Parts {
     resolver: Resolver,
     limits: Limits,
     pool: Pool,
+    /// A permit for each connection that is open or looks for its address.
+    room: Arc<Semaphore>,
+    shield: Option<Shield>,
 }
 
 impl Outbound {
@@ -173,6 +198,28 @@ impl Outbound {
             resolver,
             limits,
             pool: Pool::default(),
+            room: Arc::new(Semaphore::new(OPEN_AT_MOST)),
+            shield: None,
+        })))
+    }
+
+    /// A client for where others say, with so many connections at most: it never reaches the
+    /// listeners of this server, and its failures tell nothing of this machine's ports.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_webhooks(
+        extra_authorities: Option<&Path>,
+        listeners: Vec<SocketAddr>,
+        open_at_most: usize,
+    ) -> OmsResult<Self> {
+        Ok(Self(Arc::new(Parts {
+            tls: tls::connector(extra_authorities)?,
+            resolver: Resolver::System,
+            limits: Limits::default(),
+            pool: Pool::default(),
+            room: Arc::new(Semaphore::new(open_at_most)),
+            shield: Some(Shield::of(listeners)),
         })))
     }
 
@@ -187,26 +234,58 @@ impl Outbound {
         let deadline = Instant::now() + self.0.limits.total;
         let refused = |why: crate::core::reach::Refused| Failure::NotAllowed(why.0.to_owned());
         reach.check(request.url).map_err(refused)?;
+        let room = self.room(deadline).await?;
         let places = timeout_at(deadline, self.places(request.url, reach))
             .await
             .map_err(|_| Failure::TimedOut)??;
-        if let Some((place, sender)) = self.0.pool.take(&places) {
+        let sent = self.send_to(&places, room, request, deadline).await;
+        match &self.0.shield {
+            Some(_) => sent.map_err(|failure| veil(failure, &places)),
+            None => sent,
+        }
+    }
+
+    async fn send_to(
+        &self,
+        places: &[Place],
+        mut room: OwnedSemaphorePermit,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        if let Some(shield) = &self.0.shield {
+            shield.check(places)?;
+        }
+        if let Some((place, sender)) = self.0.pool.take(places) {
+            drop(room);
             match self.exchange(place, sender, request, deadline).await {
-                Err(Failure::Broken(_)) => {}
+                Err(Failure::Broken(_)) => room = self.room(deadline).await?,
                 outcome => return outcome,
             }
         }
         let connect_by = deadline.min(Instant::now() + self.0.limits.connect);
-        let connected = timeout_at(connect_by, connection::open(&places, &self.0.tls)).await;
+        let connecting = connection::open(places, &self.0.tls, room);
+        let connected = timeout_at(connect_by, connecting).await;
         let (place, sender) = connected.map_err(|_| Failure::TimedOut)??;
         self.exchange(place, sender, request, deadline).await
+    }
+
+    /// Room for one more connection: an idle one makes it where there is none.
+    async fn room(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let room = Arc::clone(&self.0.room);
+        if room.available_permits() == 0 {
+            self.0.pool.drop_one();
+        }
+        match timeout_at(deadline, room.acquire_owned()).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) | Err(_) => Err(Failure::TimedOut),
+        }
     }
 
     /// The checked places that a URL leads to: all of them within reach, or none at all.
     async fn places(&self, url: &Url, reach: Reach) -> Result<Vec<Place>, Failure> {
         let addresses = self.0.resolver.look_up(url).await?;
         let secure = url.scheme() == "https";
-        let outside = |address: &std::net::SocketAddr| !reach.allows(address.ip(), secure);
+        let outside = |address: &SocketAddr| !reach.allows(address.ip(), secure);
         if addresses.iter().any(outside) {
             // Whoever may name hosts must not learn where those of the inside are.
             let why = "the host leads to an address that is private or reserved";

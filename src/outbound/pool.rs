@@ -70,6 +70,22 @@ impl Pool {
         }
     }
 
+    /// Closes one that waits.
+    pub(super) fn drop_one(&self) {
+        let mut idle = self.lock();
+        let Some(place) = idle.places.keys().next().cloned() else {
+            return;
+        };
+        let here = idle.places.get_mut(&place);
+        let (dropped, is_empty) = here.map_or((false, true), |here| {
+            (here.pop().is_some(), here.is_empty())
+        });
+        idle.count -= usize::from(dropped);
+        if is_empty {
+            idle.places.remove(&place);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Idle> {
         self.0
             .lock()

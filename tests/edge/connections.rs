@@ -9,21 +9,23 @@ const HELD: &str = "GET /held HTTP/1.1\r\nhost: x\r\n\r\n";
 
 fn assert_caps(server: &Server) {
     let mut first = server.connect();
-    first.send(GET);
-    first.read_until("hello");
+    first.send(HELD);
+    server.wait_until_held();
     let refused = server.connect().read_to_end();
     assert_eq!(status(&refused), 503);
     assert_problem(&refused, "serviceUnavailable");
     assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
     assert!(refused.contains("connection: close\r\n"), "{refused}");
-    drop(first);
-    // The server sees the end of the first a moment later.
+    server.release.notify_one();
+    first.read_until("released");
+    // The server sees a moment later that the first sends nothing more; then it makes room.
     loop {
         let answer = server.exchange("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         if answer.starts_with("HTTP/1.1 200") {
             break;
         }
     }
+    assert_eq!(first.read_to_end(), "", "it was closed");
 }
 
 #[test]

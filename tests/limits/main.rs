@@ -5,6 +5,7 @@
 mod support;
 
 mod collector;
+mod crowds;
 mod heads;
 mod log;
 mod numbers;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use oms::config::{Config, Database};
+use oms::config::{Config, Database, WebhooksToLoopback};
 use oms::context::{Clock, Context, Random, Time};
 use oms::server::Server;
 
@@ -32,6 +32,7 @@ impl InProcess {
         let folder = Folder::new();
         let mut config = Config::for_data(&folder.path().join("data"));
         config.allow_live_with_generated_master_key = true;
+        config.webhooks_to_loopback = WebhooksToLoopback::On;
         config.database = database_setting(&config.data)
             .map(|(_, url)| Database::parse(&url).expect("the tests' own URL is one"));
         change(&mut config);

@@ -25,10 +25,11 @@ const UNTIL_STDIN_CLOSES: &str =
 const STRACE: [&str; 6] = ["-f", "-y", "-xx", "-s", "4000000", "-o"];
 
 /// Settings of every server here: live keys without a master key of their own,
-/// and as many failed logins as the tests want.
-const SETTINGS: [(&str, &str); 2] = [
+/// as many failed logins as the tests want, and receivers on this machine beside live keys.
+const SETTINGS: [(&str, &str); 3] = [
     ("OMS_ALLOW_LIVE_WITH_GENERATED_MASTER_KEY", "true"),
     ("OMS_AUTH_FAILURES_PER_MINUTE", "1000000"),
+    ("OMS_WEBHOOKS_TO_LOOPBACK", "on"),
 ];
 
 /// What a finished program left.
@@ -197,6 +198,19 @@ impl Server {
         Self::launch(Self::own(settings), &path, Some(folder))
     }
 
+    /// A server that may open so many files.
+    pub fn start_with_descriptors(count: u32, settings: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let path = folder.path().to_owned();
+        let mut limited = command(Path::new("/bin/sh"), &SETTINGS);
+        let script = format!("ulimit -n {count} && exec \"$@\"");
+        limited
+            .args(["-c", &script, "sh", PROGRAM])
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null());
+        Self::launch(limited, &path, Some(folder))
+    }
+
     /// A server on a folder whose system calls `strace` writes down, or lets fail.
     pub fn start_traced(
         folder: Folder,
@@ -303,6 +317,12 @@ impl Server {
     /// The address of the public listener.
     pub fn address(&self) -> SocketAddr {
         let address = self.base.trim_start_matches("http://");
+        address.parse().expect("the printed address is one")
+    }
+
+    /// The address of the operator's listener.
+    pub fn operator_address(&self) -> SocketAddr {
+        let address = self.operator.trim_start_matches("http://");
         address.parse().expect("the printed address is one")
     }
 

@@ -10,6 +10,7 @@ mod diagnosis;
 mod fairness;
 mod faults;
 mod lists;
+mod loopback;
 mod outbound;
 mod receiver;
 mod sealed;

@@ -8,7 +8,8 @@ use super::idle;
 use crate::context::{Context, Time};
 use crate::core::api_key::Mode;
 use crate::core::delivery::jittered;
-use crate::core::webhook::{Webhook, reach};
+use crate::core::webhook::Webhook;
+use crate::http::app::App;
 use crate::store::webhook::Progress;
 
 /// Failures in a row after which a receiver counts as away.
@@ -132,12 +133,12 @@ impl Lane {
     }
 
     /// The next batch.
-    pub(super) fn order(&mut self, now: Time) -> Order {
+    pub(super) fn order(&mut self, app: &App, now: Time) -> Order {
         self.busy = true;
         let away = self.failures >= AWAY_AFTER;
         Order {
             webhook: Arc::clone(&self.webhook),
-            reach: reach(self.mode),
+            reach: app.webhook_reach(self.mode),
             progress: self.progress,
             behind: self.behind,
             now,

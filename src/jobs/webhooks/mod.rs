@@ -305,7 +305,7 @@ impl Dispatcher {
                 *slow += 1;
             }
             self.running += 1;
-            let order = lane.order(now);
+            let order = lane.order(&self.app, now);
             tokio::spawn(batch::run(self.app.clone(), order, self.sender.clone()));
         }
         self.slow.retain(|_, count| *count > 0);

@@ -182,9 +182,11 @@ async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
     match outcome {
         Ok(_) if attempt.is_success() => DeliveryOutcome::Delivered,
         Ok(_) => DeliveryOutcome::Refused,
-        Err(Failure::NotAllowed(_)) => DeliveryOutcome::OutOfReach,
-        Err(Failure::TimedOut) => DeliveryOutcome::TimedOut,
-        Err(_) => DeliveryOutcome::Unreachable,
+        Err(failure) => match failure.cause() {
+            Failure::NotAllowed(_) => DeliveryOutcome::OutOfReach,
+            Failure::TimedOut => DeliveryOutcome::TimedOut,
+            _ => DeliveryOutcome::Unreachable,
+        },
     }
     .add();
     attempt
