@@ -156,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn the_ranges_stand_in_their_order() {
+        for table in [SYMBOLS, NO_LETTERS] {
+            assert!(table.iter().all(|(first, last)| first <= last));
+            assert!(table.windows(2).all(|pair| pair[0].1 < pair[1].0));
+        }
+    }
+
+    #[test]
     fn real_names_are_accepted() {
         for name in [
             "Ada",
