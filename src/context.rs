@@ -3,11 +3,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::{digest, rand};
 
-use crate::id::IdSource;
+pub use crate::clock::Clock;
+use crate::clock::Standing;
+use crate::id::{IdSource, time_of};
+
+/// An id whose time is further ahead than this was held up: its time is not when it was made.
+const HELD_UP_MS: i64 = 1000;
 
 /// The last year that four digits write.
 const LAST_YEAR: i16 = 9999;
@@ -93,30 +98,6 @@ impl serde::Serialize for Time {
     }
 }
 
-/// Where the time comes from.
-#[derive(Clone, Debug)]
-pub enum Clock {
-    /// The machine's clock.
-    System,
-    /// Milliseconds that stand still until somebody moves them.
-    Manual(Arc<AtomicI64>),
-}
-
-impl Clock {
-    /// This moment.
-    #[must_use]
-    pub fn now(&self) -> Time {
-        match self {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the one place that reads the clock"
-            )]
-            Self::System => Time(jiff::Timestamp::now().as_millisecond()),
-            Self::Manual(millis) => Time(millis.load(Ordering::SeqCst)),
-        }
-    }
-}
-
 /// Where random bytes come from.
 #[derive(Debug)]
 pub enum Random {
@@ -177,6 +158,7 @@ pub struct Context {
     /// Where random bytes come from.
     pub random: Arc<Random>,
     ids: Arc<IdSource>,
+    standing: Arc<Standing>,
     offset_s: i64,
 }
 
@@ -191,6 +173,7 @@ impl Context {
     #[must_use]
     pub fn new(clock: Clock, random: Random) -> Self {
         Self {
+            standing: Arc::new(Standing::begin(&clock)),
             clock,
             random: Arc::new(random),
             ids: Arc::default(),
@@ -198,10 +181,44 @@ impl Context {
         }
     }
 
-    /// This moment.
+    /// This moment, as the wall clock says.
     #[must_use]
     pub fn now(&self) -> Time {
         self.clock.now().plus_seconds(self.offset_s)
+    }
+
+    /// This moment, or the one before where the clock went back a little since.
+    #[must_use]
+    pub fn now_after(&self, before: Time) -> Time {
+        let now = self.now();
+        if before.as_millis() - now.as_millis() > HELD_UP_MS {
+            // It was ahead then.
+            return now;
+        }
+        now.max(before)
+    }
+
+    /// A time for waits within this process, of which no other knows; see [`crate::clock`].
+    #[must_use]
+    pub fn steady_now(&self) -> Time {
+        self.clock.steady_now()
+    }
+
+    /// The time by which waits that are stored are planned; see [`crate::clock`].
+    #[must_use]
+    pub fn settled_now(&self) -> Time {
+        self.standing.settled(&self.clock)
+    }
+
+    /// The time by which something may be deleted or expires; see [`crate::clock`].
+    #[must_use]
+    pub fn cautious_now(&self) -> Time {
+        self.standing.cautious(&self.clock)
+    }
+
+    /// Takes note of the time that the store was last told.
+    pub fn continue_from(&self, told: Time) {
+        self.standing.continue_from(&self.clock, told);
     }
 
     /// The same with a clock that is so many seconds ahead. Ids keep to the clock
@@ -224,6 +241,16 @@ impl Context {
     #[must_use]
     pub fn new_id(&self) -> [u8; 16] {
         self.ids.next(self.clock.now(), &self.random)
+    }
+
+    /// The same, and when it was made where the id does not say that: after a clock that was
+    /// ahead, ids go on behind those of then.
+    #[must_use]
+    pub fn new_dated_id(&self) -> ([u8; 16], Option<Time>) {
+        let now = self.clock.now();
+        let id = self.ids.next(now, &self.random);
+        let ahead_ms = time_of(&id).as_millis() - now.as_millis();
+        (id, (ahead_ms > HELD_UP_MS).then_some(now))
     }
 
     /// Continues after an id that is stored already.

@@ -36,7 +36,8 @@ impl IdSource {
         *last = if fresh >> 74 > *last >> 74 {
             fresh
         } else {
-            *last + 1 + (noise & 0xffff_ffff)
+            // Wide steps, so that two servers that go on behind one id do not meet.
+            *last + 1 + (noise & ((1 << 48) - 1))
         };
         uuid_v7(*last)
     }
@@ -80,7 +81,7 @@ pub fn at_with(time: Time, bits: [u8; 16]) -> [u8; 16] {
 }
 
 /// The moment in a UUIDv7.
-fn time_of(value: &[u8; 16]) -> Time {
+pub(crate) fn time_of(value: &[u8; 16]) -> Time {
     let millis = u128::from_be_bytes(*value) >> 80;
     Time::from_millis(i64::try_from(millis).expect("48 bits are not too many"))
 }

@@ -3,12 +3,14 @@
 //! The modules in reading order: what everything stands on, what the business
 //! allows, where it is kept, how it is asked for.
 
+pub mod clock;
 pub mod config;
 pub mod context;
 pub mod error;
 mod failpoint;
 pub mod id;
 pub mod metrics;
+mod output;
 
 pub mod core;
 pub mod store;

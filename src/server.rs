@@ -20,7 +20,7 @@ use crate::http::app::App;
 use crate::http::request_id::Edge;
 use crate::http::server::{ServerLimits, Stopped};
 use crate::http::{self, router};
-use crate::jobs;
+use crate::jobs::{self, Servers};
 use crate::outbound::Outbound;
 
 /// A server that runs until it is stopped or dropped.
@@ -47,6 +47,7 @@ impl Server {
         let started = runtime.block_on(start(config, context))?;
         let Started {
             app,
+            servers,
             first_key,
             public,
             operator,
@@ -85,6 +86,7 @@ impl Server {
         runtime.spawn(jobs::sweep_forever(app.clone()));
         runtime.spawn(jobs::read_used_keys(app.clone()));
         runtime.spawn(jobs::share_limits(app.clone()));
+        runtime.spawn(servers.watch());
         runtime.spawn(jobs::deliver_webhooks(app.clone()));
         runtime.spawn(jobs::sign_audit_forever(app.clone()));
         runtime.spawn(jobs::ask_provider(app.clone())?);
@@ -149,6 +151,7 @@ impl Server {
 
 struct Started {
     app: App,
+    servers: Servers,
     first_key: Option<CreatedKey>,
     public: TcpListener,
     operator: Option<TcpListener>,
@@ -169,8 +172,10 @@ async fn start(config: Config, context: Context) -> Result<Started> {
         descriptors.outbound,
     )?;
     let (app, first_key) = App::open(config, context, Bytes::from(document), outbound).await?;
+    let servers = Servers::join(&app).await;
     Ok(Started {
         app,
+        servers,
         first_key,
         public,
         operator,

@@ -16,7 +16,7 @@ use crate::core::installation::stored_secrets;
 use crate::error::{Error, Result};
 use crate::id::CustomerId;
 use crate::store::inspect::{Inspection, StoreFile};
-use crate::store::{Tx, customer, key_register, loss, watchlist};
+use crate::store::{Tx, clock, customer, key_register, loss, watchlist};
 use crate::vault::{KeyRing, MASTER_KEY_FILE};
 
 /// Rows that one finding names; the rest it counts.
@@ -218,13 +218,28 @@ impl Watch for Patient<'_> {
     }
 }
 
+/// The clock against what a server last believed, and against the ids, which never go back.
 fn check_clock(tx: &mut Tx<'_>, context: &Context, report: &mut Report) -> Result<()> {
-    let newest = customer::newest(tx)?.map(CustomerId::from_bytes);
-    let limit = context.now().plus_seconds(CLOCK_SLACK_S);
-    if let Some(time) = newest.map(|id| id.time()).filter(|time| *time > limit) {
-        let (now, time): (Time, Time) = (context.now(), time);
-        let what = format!("the clock says {now}, the newest customer was made at {time}");
+    let now = context.now();
+    let is_ahead = |time: &Time| *time > now.plus_seconds(CLOCK_SLACK_S);
+    let newest = customer::newest(tx)?.map(|id| CustomerId::from_bytes(id).time());
+    let newest = newest.filter(is_ahead);
+    let ahead = |time: Time| {
+        let seconds = time.as_seconds() - now.as_seconds();
+        let (days, hours) = (seconds / 86_400, seconds % 86_400 / 3600);
+        let minutes = seconds % 3600 / 60;
+        format!("{days} days, {hours} hours and {minutes} minutes")
+    };
+    let noted = clock::noted(tx)?;
+    // A store of before has no note, and then its ids are all that is known.
+    if let Some(time) = noted.or(newest).filter(is_ahead) {
+        let ahead = ahead(time);
+        let what = format!("the clock says {now}, {ahead} less than a server last believed");
         report.one("clock", what, CLOCK);
+    } else if let Some(time) = newest {
+        let ahead = ahead(time);
+        let what = format!("ids are {ahead} ahead of the clock, which says {now}");
+        report.add("clock", false, &what, None, AHEAD);
     }
     Ok(())
 }
@@ -403,7 +418,12 @@ const ANSWER_LOOKUP: &str =
     "Tell the callers of these resources not to retry old requests, or restore a backup.";
 const MASTER: &str = "Set OMS_MASTER_KEY_FILE to the key that sealed this store (mode 0600), then run doctor again: \
      the sealed values were not looked at.";
-const CLOCK: &str = "Set the machine's clock (run a time service). Until then tokens and retention go wrong; ids stay in order.";
+const CLOCK: &str = "Compare the machine's clock with another one (date -u). Is it behind, set it and run a time service: until then \
+     tokens end early or late and what is made has wrong times. Is it right, it was ahead while a server ran: start the \
+     server, which believes the clock again after ten minutes.";
+const AHEAD: &str = "The clock was ahead when they were made, or is behind now: compare it with another one (date -u), and if it is \
+     behind, set it. If it is right, there is nothing to do: ids go on in order behind those of then until the clock is \
+     there, createdAt tells when something was really made, and idempotency keys of meanwhile are kept so much longer.";
 const ORPHANS: &str = "Nothing to do. A running server and an import hold keys made ahead of time; those left by a crash do no harm.";
 const STALE: &str = "Import the newest edition at least weekly (oms watchlist import). The same one again notes that it still is the newest.";
 const PERMISSIONS: &str = "chmod 700 the folder and chmod 600 the files.";

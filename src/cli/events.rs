@@ -104,9 +104,10 @@ async fn resend(desk: &Desk, project: i64, event: &str, only: Option<&str>) -> R
         if webhook.row.project != project || !wanted {
             continue;
         }
-        let now = desk.context.now();
+        let now = desk.context.settled_now();
+        let told = (event, linked.row.happened_at);
         let name = webhook.subscription.name_for(kind).unwrap_or(kind.name());
-        let row = deliveries::pending(id, event, name, now);
+        let row = deliveries::pending(id, told, name, now);
         let delivery = row.id;
         let recorded = store.write(move |tx| {
             delivery::record(tx, &row)?;

@@ -181,7 +181,7 @@ async fn tell(
             sequence: numbers.get(place).copied().unwrap_or_default(),
         };
         let body = events::payload(&one, message, &data)?;
-        let signature = signer.sign(id, &body, desk.context.now());
+        let signature = signer.sign(id, &body, &desk.context);
         let request = Request::signed(&signer.url, signature, Bytes::from(body))?;
         match outbound.send(&request, Reach::Anywhere).await {
             Ok(answer) => println!("{line}  -> {}", answer.status),

@@ -2,16 +2,15 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
+use tokio::time::Instant;
 
 use super::customers::parse_reason;
 use crate::config::{Config, KeyService, MasterKeySource, is_service_name, is_service_url};
-use crate::context::Context;
 use crate::core::event::{Order, Origin};
 use crate::core::installation::Installation;
-use crate::core::rotation::Rotation;
+use crate::core::rotation::{LEARNING, Rotation};
 use crate::core::signing::OldKey;
 use crate::error::{Error, Result};
 use crate::vault::MasterKey;
@@ -85,7 +84,6 @@ pub async fn master(
     config: &Config,
     origin: Origin,
 ) -> Result<()> {
-    let context = Context::system();
     let reason = target.reason.take();
     let order = Order { origin, reason };
     let source = target.source(config)?;
@@ -94,22 +92,20 @@ pub async fn master(
     if rotation.resumed {
         println!("going on with a change that was begun");
     }
-    let started = context.now().as_millis();
-    let mut drawn = started - REDRAW_MS;
+    let started = Instant::now();
+    let took_ms = || i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let mut drawn = -REDRAW_MS;
     while rotation.step().await? {
-        let now = context.now().as_millis();
+        let now = took_ms();
         if now - drawn >= REDRAW_MS {
             drawn = now;
-            draw(&rotation, now - started);
+            draw(&rotation, now);
         }
     }
-    let took_ms = (context.now().as_millis() - started).max(1);
+    let took_ms = took_ms().max(1);
     draw(&rotation, took_ms);
     let rewrapped = rotation.rewrapped;
-    let rest_ms = rotation.settled_at().await?.as_millis() - context.now().as_millis();
-    // A clock that jumped must not hold the command up for longer.
-    let rest_ms = rest_ms.clamp(0, 10_000).unsigned_abs();
-    tokio::time::sleep(Duration::from_millis(rest_ms)).await;
+    tokio::time::sleep_until(started + LEARNING).await;
     let master = rotation.finish().await?;
     if std::io::stderr().is_terminal() {
         eprintln!();

@@ -17,6 +17,7 @@ use crate::id::{CustomerId, RequestId, first_at};
 use crate::store::Tx;
 use crate::store::audit::{self as checkpoints, CheckpointRow};
 use crate::store::event::{self as event_rows, LinkedRow};
+use crate::store::held_up;
 use crate::vault::Secrets;
 
 /// Rows read at once.
@@ -160,7 +161,19 @@ pub async fn export(
     mut show: impl FnMut(&Value) -> Result<()>,
 ) -> Result<()> {
     let mut after = from.map_or([0; 16], |from| before(first_at(from)));
-    let end = to.map_or([0xff; 16], first_at);
+    let last = to.map(|to| Time::from_millis(to.as_millis() - 1));
+    let end = match last {
+        Some(last) => {
+            let edge = installation
+                .store
+                .read(move |tx| held_up::events_until(tx, last));
+            edge.await?
+        }
+        None => [0xff; 16],
+    };
+    // Ids rise, whatever the clock did, so they bound where such rows are, and no more.
+    let is_of_its_time =
+        |at: Time| from.is_none_or(|from| from <= at) && last.is_none_or(|last| at <= last);
     let projects = installation.keys().await?;
     let projects: HashMap<i64, Arc<str>> = projects
         .into_iter()
@@ -180,7 +193,7 @@ pub async fn export(
             return Ok(());
         };
         after = last.row.id;
-        for row in &page {
+        for row in page.iter().filter(|row| is_of_its_time(row.row.at())) {
             let project = projects.get(&row.row.project).map(AsRef::as_ref);
             show(&exported(installation, row, project)?)?;
         }
@@ -213,7 +226,7 @@ fn exported(
         customer.to_string()
     };
     Ok(json!({
-        "at": RequestId::from_bytes(row.id).time(),
+        "at": row.at(),
         "who": row.actor,
         "what": row.kinds.split(',').collect::<Vec<_>>(),
         "resource": resource,

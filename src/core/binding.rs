@@ -41,6 +41,9 @@ fn others(row: &CustomerRow) -> Vec<u8> {
         bytes.extend_from_slice(&(tag.len() as u64).to_be_bytes());
         bytes.extend_from_slice(tag);
     }
+    if let Some(created_at) = row.created_at {
+        bytes.extend_from_slice(&created_at.as_millis().to_be_bytes());
+    }
     bytes
 }
 
@@ -90,6 +93,7 @@ mod tests {
         let mut row = CustomerRow {
             project: 1,
             id: CustomerId::from_bytes([1; 16]),
+            created_at: None,
             version: 2,
             status: Status::Active,
             signed_at: None,
@@ -102,9 +106,10 @@ mod tests {
         };
         seal_profile(&mut row, &Profile::default(), &key, &random);
         assert!(open_profile(&row, &key).is_ok() && open_unbound(&row, &key).is_err());
-        let alter: [fn(&mut CustomerRow); 9] = [
+        let alter: [fn(&mut CustomerRow); 10] = [
             |row| row.project = 2,
             |row| row.id = CustomerId::from_bytes([2; 16]),
+            |row| row.created_at = Some(Time::from_millis(1)),
             |row| row.version = 3,
             |row| row.status = Status::Inactive,
             |row| row.signed_at = Some(Time::from_millis(0)),

@@ -9,6 +9,9 @@ use crate::store::delivery::{DeliveryRow, State};
 /// Attempts in all, unless somebody asks for another.
 pub const ATTEMPTS: i64 = 10;
 
+/// Seconds that no wait for another attempt is longer than.
+pub const LONGEST_WAIT_S: i64 = 120_000;
+
 /// Seconds between one attempt and the next: about three days together.
 const WAITS_S: [i64; 9] = [5, 30, 120, 600, 3600, 14_400, 43_200, 86_400, 108_000];
 
@@ -56,13 +59,20 @@ pub fn id_of(webhook: WebhookId, event: EventId) -> DeliveryId {
     DeliveryId::from_bytes(at_with(event.time(), bits))
 }
 
-/// A delivery that is to be attempted at a moment.
+/// A delivery that is to be attempted at a moment; an event comes with when it happened, where
+/// the time in its id is not that.
 #[must_use]
-pub fn pending(webhook: WebhookId, event: EventId, kind: &str, next_at: Time) -> DeliveryRow {
+pub fn pending(
+    webhook: WebhookId,
+    (event, happened_at): (EventId, Option<Time>),
+    kind: &str,
+    next_at: Time,
+) -> DeliveryRow {
     DeliveryRow {
         webhook,
         id: id_of(webhook, event),
         event,
+        happened_at,
         kind: kind.to_owned(),
         state: State::Pending,
         attempts: 0,
@@ -76,13 +86,13 @@ pub fn pending(webhook: WebhookId, event: EventId, kind: &str, next_at: Time) ->
 /// The delivery after an attempt.
 #[must_use]
 pub fn after(row: &DeliveryRow, attempt: &Attempt, context: &Context) -> DeliveryRow {
-    let now = context.now();
+    let planned = context.settled_now();
     let attempts = row.attempts + 1;
     let wait = usize::try_from(row.attempts).ok();
     let wait = wait.and_then(|place| WAITS_S.get(place).copied());
     let (state, next_at) = match wait {
         _ if attempt.is_success() => (State::Delivered, None),
-        Some(wait_s) => (State::Pending, Some(jittered(now, wait_s, context))),
+        Some(wait_s) => (State::Pending, Some(jittered(planned, wait_s, context))),
         None => (State::Failed, None),
     };
     let (status, error) = match attempt {
@@ -93,7 +103,7 @@ pub fn after(row: &DeliveryRow, attempt: &Attempt, context: &Context) -> Deliver
     DeliveryRow {
         state,
         attempts,
-        last_at: Some(now),
+        last_at: Some(context.now()),
         next_at,
         status: status.map(i64::from),
         error,
@@ -123,7 +133,12 @@ mod tests {
             Random::seeded(9),
         );
         let event = EventId::from_bytes([7; 16]);
-        let mut row = pending(WebhookId::from_bytes([1; 16]), event, "x", context.now());
+        let mut row = pending(
+            WebhookId::from_bytes([1; 16]),
+            (event, None),
+            "x",
+            context.now(),
+        );
         let mut last = 0;
         while let Some(next) = row.next_at {
             let wait = next.as_millis() - clock.load(std::sync::atomic::Ordering::SeqCst);

@@ -345,6 +345,8 @@ const fn everybody(project: i64) -> Filter {
         project,
         before: [0xff; 16],
         from: [0; 16],
+        created_after: None,
+        created_before: None,
         status: None,
         endorsement: None,
         hashes: None,

@@ -25,7 +25,7 @@ use crate::context::{Context, Time};
 use crate::error::{Code, Error, Result};
 use crate::failpoint;
 use crate::id::CustomerId;
-use crate::store::customer;
+use crate::store::customer::{self, CustomerRow};
 use crate::store::erasure::{self, ErasureRow};
 use crate::store::event as event_rows;
 use crate::store::{LogOf, Tx, key_register, lookup};
@@ -102,6 +102,8 @@ pub struct Erasure {
     pub row: ErasureRow,
     draft: Draft,
     keep_until: Option<Time>,
+    /// By which a hold or the retention is over.
+    now: Time,
 }
 
 /// Prepares the erasure of a customer; `key` seals the tombstone.
@@ -126,25 +128,28 @@ pub fn prepare(
         project: old.project,
         data_key: old.data_key,
         erased_at,
-        certificate: certificate_text(old.id, old.data_key, erased_at, origin),
+        certificate: certificate_text(old, erased_at, origin),
     };
     let days = i64::from(installation.retention_days);
+    // The later of both times: of the id, which may have been ahead.
     let keep_until = (days > 0).then(|| old.id.time().plus_seconds(days * DAY_S));
     Ok(Erasure {
         row,
         draft,
         keep_until,
+        now: context.cautious_now(),
     })
 }
 
-fn certificate_text(id: CustomerId, key: i64, erased_at: Time, origin: &Origin) -> String {
+fn certificate_text(old: &CustomerRow, erased_at: Time, origin: &Origin) -> String {
+    let (id, key) = (old.id, old.data_key);
     format!(
         "oms certificate of erasure, version 1\n\
          customer: {id}\ncreated at: {}\nerased at: {erased_at}\ndestroyed data key: {key}\n\
          by: {}\nrequest: {}\n\
          The data key was destroyed. What it sealed (profile, identity, kept answers, events) \
          opens no more, here and in every copy of the data.\n",
-        id.time(),
+        old.made_at(),
         origin.actor,
         origin.request_id,
     )
@@ -156,12 +161,16 @@ impl Erasure {
     /// # Errors
     /// The closure's: `customerOnHold`.
     pub fn writer(&self) -> impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static {
-        let (write, row, keep_until) = (self.draft.writer(), self.row.clone(), self.keep_until);
+        let (write, row) = (self.draft.writer(), self.row.clone());
+        let (keep_until, now) = (self.keep_until, self.now);
         move |tx| {
             let held = erasure::held_until(tx, row.customer)?;
             for (until, why) in [(held, "a legal hold"), (keep_until, "the retention time")] {
-                if let Some(until) = until.filter(|until| *until > row.erased_at) {
-                    let detail = format!("{why} keeps this customer until {until}");
+                if let Some(until) = until.filter(|until| *until > now) {
+                    let mut detail = format!("{why} keeps this customer until {until}");
+                    if until <= row.erased_at {
+                        detail.push_str("; a clock that was set, or a server that was just started, is believed after ten minutes");
+                    }
                     return Err(Error::new(Code::CustomerOnHold, detail)
                         .with_resource(row.customer.to_string()));
                 }

@@ -301,11 +301,12 @@ pub fn seal(
     key: &SealingKey,
     context: &Context,
 ) -> Result<EventRow> {
-    let id = context.new_id();
+    let (id, happened_at) = context.new_dated_id();
     let plain = serde_json::to_vec(events).map_err(Error::internal)?;
     let kinds: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
     Ok(EventRow {
         id,
+        happened_at,
         project,
         resource: *customer.as_bytes(),
         sequence: 0,

@@ -1,11 +1,13 @@
 //! An opened data folder: the store, the wrapping keys and the secrets that
 //! they wrap. Every command line and the server begin here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
+use super::credentials::CredentialsFile;
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::policy::Policy;
 use super::rebinding::{self, Trust};
@@ -13,7 +15,10 @@ use super::{audit, erasure, rehashing};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::{Store, Tx, api_key, event as event_rows, key_register, wrapping_key};
+use crate::id::CustomerId;
+use crate::store::{
+    Store, Tx, api_key, clock, customer, event as event_rows, key_register, wrapping_key,
+};
 use crate::vault::{KEY_LENGTH, KeyRing, MasterKey, Secrets, WrappingKey, wrapper_of};
 
 /// The name of the root secret in the key register.
@@ -105,6 +110,7 @@ impl Installation {
             retention_days: config.retention_days,
         };
         let ready = async {
+            installation.continue_clock().await?;
             rebinding::bind(&installation, trust).await?;
             rehashing::prepare(&installation).await?;
             erasure::recover(&installation).await
@@ -114,6 +120,30 @@ impl Installation {
             return Err(error);
         }
         Ok(installation)
+    }
+
+    /// Takes note of the time that the store was last told: that of a server, or that of the
+    /// newest customer in a store of before.
+    async fn continue_clock(&self) -> Result<()> {
+        let read = self
+            .store
+            .read(|tx| Ok((clock::noted(tx)?, customer::newest(tx)?)));
+        let (noted, newest) = read.await?;
+        let newest = newest.map(|id| CustomerId::from_bytes(id).time());
+        if let Some(told) = noted.or(newest) {
+            self.context.continue_from(told);
+        }
+        Ok(())
+    }
+
+    /// Notes the time that is believed now, for the next start.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn note_clock(&self) -> Result<()> {
+        // Not what a start took from a clock that may be ahead.
+        let now = self.context.cautious_now();
+        self.store.write(move |tx| clock::note(tx, now)).await
     }
 
     /// Signs what was written and closes the store.
@@ -200,16 +230,17 @@ impl Installation {
         scopes: Scopes,
         origin: &Origin,
     ) -> Result<CreatedKey> {
-        let made = self.make_key((project, mode, scopes), origin, |_| Ok(true));
+        let made = self.make_key((project, mode, scopes), origin, None, |_| Ok(true));
         let made = made.await?;
         made.ok_or_else(|| Error::internal("a key was not made"))
     }
 
-    /// The same when the transaction finds that it is wanted.
+    /// The same when the transaction finds that it is wanted; perhaps with a file that holds it.
     async fn make_key(
         &self,
         (project, mode, scopes): (&str, Mode, Scopes),
         origin: &Origin,
+        file: Option<&Path>,
         is_wanted: impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static,
     ) -> Result<Option<CreatedKey>> {
         if mode == Mode::Live && !self.live_allowed {
@@ -234,7 +265,9 @@ impl Installation {
         };
         let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
         let origin = origin.clone();
-        let key = self
+        let file = file.map(|path| CredentialsFile::write(path, &key.api_key, &pair.api_secret));
+        let file = file.transpose()?;
+        let stored = self
             .store
             .write(move |tx| {
                 if !is_wanted(tx)? {
@@ -254,16 +287,20 @@ impl Installation {
                 event_rows::append(tx, &row.leaving(&mac), false)?;
                 Ok(Some(key))
             })
-            .await?;
+            .await;
+        if let (Some(file), Err(_) | Ok(None)) = (file, &stored) {
+            file.discard();
+        }
         let api_secret = pair.api_secret;
-        Ok(key.map(|key| CreatedKey { key, api_secret }))
+        Ok(stored?.map(|key| CreatedKey { key, api_secret }))
     }
 
-    /// Makes a sandbox project with a key when there is no key at all.
+    /// Makes a sandbox project with a key when there is no key at all; perhaps with a file
+    /// that holds it.
     ///
     /// # Errors
-    /// When the store is away.
-    pub async fn first_key(&self) -> Result<Option<CreatedKey>> {
+    /// When the store is away, or the file cannot be made.
+    pub async fn first_key(&self, file: Option<&Path>) -> Result<Option<CreatedKey>> {
         if self.store.read(api_key::any).await? {
             return Ok(None);
         }
@@ -274,7 +311,7 @@ impl Installation {
         // Of several servers that start at once on an empty database one makes it.
         let key = ("default", Mode::Sandbox, Scopes::ALL);
         let is_wanted = |tx: &mut Tx<'_>| Ok(!api_key::any(tx)?);
-        self.make_key(key, &origin, is_wanted).await
+        self.make_key(key, &origin, file, is_wanted).await
     }
 
     /// Revokes a key for good; its tokens end within a second.

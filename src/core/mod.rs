@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod api_key;
+mod asked;
 pub mod audit;
 pub mod binding;
 pub mod birth_date;
@@ -11,6 +12,7 @@ pub mod change;
 pub mod checks;
 pub mod checkup;
 pub mod country;
+mod credentials;
 pub mod customer;
 pub mod decision;
 pub mod delivery;

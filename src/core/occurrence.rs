@@ -56,7 +56,7 @@ pub fn of_row(linked: &LinkedRow, ring: &KeyRing) -> Result<Vec<Occurrence>> {
         }
         _ => Vec::new(),
     };
-    let at = EventId::from_bytes(row.id).time();
+    let at = row.at();
     let occurrence = |(place, kind)| Occurrence {
         id: id(row, place),
         kind,

@@ -138,6 +138,8 @@ pub struct Finding {
 pub struct Subject<'a> {
     /// The verification.
     pub id: VerificationId,
+    /// When it was asked for.
+    pub requested_at: Time,
     /// The customer.
     pub customer: CustomerId,
     /// The customer's project.
@@ -175,7 +177,7 @@ pub fn request(
         customer_id: subject.customer,
         project: &subject.project.name,
         mode: subject.project.mode.name(),
-        requested_at: subject.id.time(),
+        requested_at: subject.requested_at,
         endorsements: subject
             .endorsements
             .iter()

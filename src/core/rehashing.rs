@@ -14,8 +14,7 @@ use crate::failpoint;
 use crate::id::CustomerId;
 use crate::store::customer::{self, Found, Place};
 use crate::store::hash_key::{self, HashKeyRow};
-use crate::store::lookup_epoch::{self, NO_EPOCH, Stale};
-use crate::store::rescreening::Lease;
+use crate::store::lookup_epoch::{self, Lease, NO_EPOCH, Stale};
 use crate::store::{LogOf, Tx, lookup};
 use crate::vault::{FIRST_EPOCH, HashKey, HashKeys, KEY_LENGTH, KeyRing, Secrets};
 
@@ -293,7 +292,8 @@ pub async fn take_on(
     owner: [u8; 16],
 ) -> Result<Option<Place>> {
     refresh(installation).await?;
-    let (lease, now) = (lease(installation, owner), installation.context.now());
+    let now = installation.context.settled_now();
+    let lease = lease(installation, owner);
     let claim = installation
         .store
         .write(move |tx| lookup_epoch::claim(tx, epoch, &lease, now));
@@ -377,7 +377,7 @@ pub async fn finish(installation: &Installation, epoch: i64) -> Result<bool> {
 fn lease(installation: &Installation, owner: [u8; 16]) -> Lease {
     Lease {
         owner,
-        until: installation.context.now().plus_seconds(LEASE_S),
+        until: installation.context.settled_now().plus_seconds(LEASE_S),
     }
 }
 

@@ -2,6 +2,7 @@
 //! decides and seals before the transaction; [`Draft::write`] is all that runs in it.
 
 use crate::context::{Context, Time};
+use crate::core::asked::Asked;
 use crate::core::binding;
 use crate::core::customer::{CustomerPatch, Identity, NewCustomer, Profile};
 use crate::core::endorsement::{EndorsementSet, EndorsementStatus};
@@ -12,10 +13,10 @@ use crate::core::references::References;
 use crate::core::review::{Review, Step};
 use crate::core::verification::{self, Settled, Situation};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
-use crate::id::{CustomerId, VerificationId};
+use crate::id::CustomerId;
 use crate::store::customer::{self, CustomerRow, Endorsements, Found, Status};
 use crate::store::event::{self as event_rows, EventRow};
-use crate::store::rescreening::{self, Stale};
+use crate::store::rescreening;
 use crate::store::verification as verification_rows;
 use crate::store::{Tx, customer_version};
 use std::sync::Arc;
@@ -67,53 +68,6 @@ struct Change {
     lookups: LookupChange,
     asked: Asked,
     screened_by: Option<i64>,
-}
-
-/// What a change means to the verifications by the provider.
-#[derive(Clone, Default)]
-struct Asked {
-    opened: Option<VerificationId>,
-    closed: Option<VerificationId>,
-    answer: Option<verification_rows::Answer>,
-}
-
-impl Asked {
-    /// Gives the verification that is asked for its id; one before it counts no longer.
-    fn follow(before: Option<&Review>, settled: &mut Settled, context: &Context) -> Self {
-        let before = before.and_then(|review| review.verification);
-        if settled.asks_provider {
-            let id = VerificationId::from_bytes(context.new_id());
-            settled.review.get_or_insert_default().verification = Some(id);
-        }
-        let after = settled.review.as_ref();
-        let after = after.and_then(|review| review.verification);
-        Self {
-            opened: after.filter(|_| settled.asks_provider),
-            closed: before.filter(|before| after != Some(*before)),
-            answer: None,
-        }
-    }
-
-    /// The customer takes part no longer.
-    fn end(review: Option<&Review>) -> Self {
-        Self {
-            closed: review.and_then(|review| review.verification),
-            ..Self::default()
-        }
-    }
-
-    fn write(&self, tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
-        if let Some(answer) = &self.answer {
-            verification_rows::answer(tx, answer)?;
-        }
-        if let Some(id) = self.closed {
-            verification_rows::supersede(tx, id)?;
-        }
-        if let Some(id) = self.opened {
-            verification_rows::insert(tx, id, row.project, row.id)?;
-        }
-        Ok(())
-    }
 }
 
 impl Customer {
@@ -198,8 +152,11 @@ pub fn create(
     context: &Context,
     secrets: &Secrets,
 ) -> Result<Draft> {
-    let id = CustomerId::from_bytes(context.new_id());
-    let now = id.time().plus_seconds(context.offset_s());
+    let (id, created_at) = context.new_dated_id();
+    let id = CustomerId::from_bytes(id);
+    let now = created_at
+        .unwrap_or_else(|| id.time())
+        .plus_seconds(context.offset_s());
     let situation = Situation {
         before: Endorsements::default(),
         review: None,
@@ -215,6 +172,7 @@ pub fn create(
     let mut row = CustomerRow {
         project: tenant.project,
         id,
+        created_at,
         version: 1,
         status: Status::Active,
         signed_at: new.signed_agreement.then_some(now),
@@ -262,7 +220,7 @@ pub fn update(
         let detail = "an inactive customer takes no changes";
         return Err(Error::new(Code::CustomerInactive, detail).with_resource(old.id.to_string()));
     }
-    let now = context.now().max(old.updated_at);
+    let now = context.now_after(old.updated_at);
     let signed_at = sign(old.signed_at, patch.signed_agreement, now)?;
     let named = patch.endorsements.unwrap_or(EndorsementSet::NONE);
     let mut identity = customer.open_identity()?;
@@ -340,7 +298,7 @@ pub fn endorse(
     let asked = Asked::follow(customer.review.as_ref(), &mut settled, context);
     let updated_at = match note {
         Some(_) => old.updated_at,
-        None => context.now().max(old.updated_at),
+        None => context.now_after(old.updated_at),
     };
     let mut row = CustomerRow {
         version: old.version + 1,
@@ -387,7 +345,7 @@ pub fn deactivate(
     let mut row = CustomerRow {
         version: old.version + 1,
         status: Status::Inactive,
-        updated_at: context.now().max(old.updated_at),
+        updated_at: context.now_after(old.updated_at),
         ..old.clone()
     };
     binding::seal_profile(&mut row, &customer.profile, &customer.key, &context.random);
@@ -448,7 +406,7 @@ pub fn emptied(old: &CustomerRow, key: &SealingKey, context: &Context) -> Custom
     let mut row = CustomerRow {
         version: old.version + 1,
         status: Status::Inactive,
-        updated_at: context.now().max(old.updated_at),
+        updated_at: context.now_after(old.updated_at),
         data_key: key.id(),
         endorsements: old.endorsements.map(withdrawn),
         review: None,
@@ -527,13 +485,7 @@ impl Draft {
             change.lookups.write(tx, &row)?;
             change.asked.write(tx, &row)?;
             if let Some(list) = change.screened_by {
-                let (project, customer, version) = (row.project, row.id, row.version);
-                let stale = Stale {
-                    project,
-                    customer,
-                    version,
-                };
-                rescreening::note_if_stale(tx, stale, list)?;
+                rescreening::note_if_stale(tx, &row, list)?;
             }
             event_rows::append(tx, &change.event, change.replaces.is_none())?;
             Ok(true)

@@ -7,11 +7,11 @@
 //! under the old key once the change has begun (`store::key_register`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::audit::Record;
 use super::event::{Detail, EventKind, Order};
 use super::installation::{Installation, SECRETS};
-use crate::context::Time;
 use crate::error::{Code, Error, Result};
 use crate::store::{Tx, hash_key, key_register, wrapping_key};
 use crate::vault::{KeyRing, MasterKey, WrappedWrappingKey, WrappingKey, wrapper_of};
@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 5;
 
 /// How long the old key stays after the new one was stored, so that every
 /// running server, which looks every 400 ms, has met the new one.
-const LEARNING_S: i64 = 3;
+pub const LEARNING: Duration = Duration::from_secs(3);
 
 /// A change under way.
 pub struct Rotation<'a> {
@@ -120,21 +120,7 @@ impl<'a> Rotation<'a> {
         Ok(true)
     }
 
-    /// When the old key may be forgotten.
-    ///
-    /// # Errors
-    /// When the store is away.
-    pub async fn settled_at(&self) -> Result<Time> {
-        let made = self
-            .installation
-            .store
-            .read(wrapping_key::newest_made_at)
-            .await?;
-        let made = made.unwrap_or_else(|| self.installation.context.now());
-        Ok(made.plus_seconds(LEARNING_S))
-    }
-
-    /// Forgets the old keys, after the last step: from now on only the new
+    /// Forgets the old keys, after the last step and [`LEARNING`] after the beginning: from now on only the new
     /// master key opens anything. Gives what the new master key is, for people.
     ///
     /// # Errors

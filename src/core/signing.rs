@@ -74,7 +74,7 @@ impl Installation {
     pub async fn rotate_signing(&self, old: OldKey, order: &Order) -> Result<NewSigningKey> {
         let row = self.new_signing_key()?;
         let (id, now) = (row.id.clone(), row.created_at);
-        let oldest_needed = self.oldest_retirement(now);
+        let oldest_needed = self.oldest_retirement(self.context.cautious_now());
         let old_until = match old {
             OldKey::Retires => now.plus_seconds(self.token_lifetime_s + SIGNS_AFTER_S),
             OldKey::EndsNow => now,
@@ -115,7 +115,7 @@ impl Installation {
     }
 
     fn in_force(&self, mut rows: Vec<SigningKeyRow>) -> Vec<SigningKeyRow> {
-        let edge = self.oldest_retirement(self.context.now());
+        let edge = self.oldest_retirement(self.context.cautious_now());
         rows.retain(|row| row.retired_at.is_none_or(|at| at > edge));
         // A clock that went back must not let a retired key sign.
         rows.sort_by_key(|row| row.retired_at.is_some());

@@ -169,8 +169,10 @@ impl Webhook {
     /// A new webhook under a data key of its own.
     #[must_use]
     pub fn make(project: i64, made: NewWebhook, key: &SealingKey, context: &Context) -> Self {
+        let (id, created_at) = context.new_dated_id();
         let row = WebhookRow {
-            id: WebhookId::from_bytes(context.new_id()),
+            id: WebhookId::from_bytes(id),
+            created_at,
             project,
             version: 1,
             events: String::new(),
@@ -243,7 +245,7 @@ impl Webhook {
     #[must_use]
     pub fn rotated(&self, key: &SealingKey, context: &Context) -> Self {
         let mut next = self.clone();
-        let until = context.now().plus_seconds(OVERLAP_S);
+        let until = context.settled_now().plus_seconds(OVERLAP_S);
         let secret = Secret::make(self.scheme, &context.random);
         next.before = Some((std::mem::replace(&mut next.secret, secret), until));
         next.row.version += 1;
@@ -266,10 +268,16 @@ impl Webhook {
         self.row.target = key.seal(place, &plain, &context.random);
     }
 
-    /// The headers that sign a body at a moment.
+    /// The headers that sign a body at this moment.
     #[must_use]
-    pub fn sign(&self, id: DeliveryId, body: &[u8], now: Time) -> Vec<(&'static str, String)> {
-        let time = now.as_seconds().to_string();
+    pub fn sign(
+        &self,
+        id: DeliveryId,
+        body: &[u8],
+        context: &Context,
+    ) -> Vec<(&'static str, String)> {
+        let time = context.now().as_seconds().to_string();
+        let now = context.cautious_now();
         let before = self.before.as_ref().filter(|(_, until)| now < *until);
         let secrets = [Some(&self.secret), before.map(|(secret, _)| secret)];
         let secrets = secrets.into_iter().flatten();

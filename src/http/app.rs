@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::core::token::{Claims, SigningKeys};
 use crate::core::webhook::reach;
 use crate::error::{Error, Result};
 use crate::outbound::Outbound;
-use crate::store::{Tx, api_key, customer, key_register, project, webhook};
+use crate::store::{Tx, api_key, customer, key_register, project, server};
 use crate::vault::{DataKeyPool, IdOrder, PooledKey};
 
 /// Tokens whose signature was checked and that are remembered until they expire.
@@ -84,6 +85,8 @@ pub struct Parts {
     pub outbound: Outbound,
     /// A number that no other process on the store has; it holds claims.
     pub process: i64,
+    /// How often the claims of a server that is gone were released here.
+    pub claims_released: AtomicU64,
     /// The OpenAPI document.
     pub openapi: Asset,
     /// The verification provider, if there is one.
@@ -139,7 +142,9 @@ impl App {
         if let Some(newest) = installation.store.read(customer::newest).await? {
             context.continue_after(newest);
         }
-        let first_key = installation.first_key().await?;
+        let first_key = installation
+            .first_key(config.credentials_file.as_deref())
+            .await?;
         let references = References::load(&config, &installation.store).await?;
         let data_keys = start_pool(&installation, &context)?;
         // Only a database has other servers.
@@ -179,6 +184,7 @@ impl App {
             foreign_retries: Retries::default(),
             metrics: Arc::default(),
             outbound,
+            claims_released: AtomicU64::default(),
             process: i64::from_be_bytes(context.random.bytes()) & i64::MAX,
             openapi: Asset::new("application/json", openapi)?,
             provider: Provider::of(&config)?,
@@ -447,7 +453,7 @@ impl App {
             return Ok(keys);
         }
         let mut sought = self.signing_keys_sought.lock().await;
-        let now = self.context.now();
+        let now = self.context.steady_now();
         if now.as_millis().abs_diff(sought.as_millis()) >= SEEKS_EVERY_MS {
             *sought = now;
             self.refresh_own_keys().await?;
@@ -482,9 +488,12 @@ impl App {
     /// Gives back what was made ahead of time and closes the store.
     pub async fn close(&self) {
         let unused = self.data_keys.stop();
+        if let Err(error) = self.installation.note_clock().await {
+            tracing::warn!(%error, "the time is not noted; the next start waits before anything expires");
+        }
         let process = self.process;
         let forgotten = self.installation.store.write(move |tx| {
-            webhook::release(tx, process)?;
+            server::leave(tx, process)?;
             for id in &unused {
                 key_register::delete_data_key(tx, *id)?;
             }

@@ -176,7 +176,7 @@ fn check_rate(app: &App, api_key: &str, label: &RequestLabel) -> Result<()> {
     let Some(limit) = &app.key_limit else {
         return Ok(());
     };
-    let standing = limit.take(api_key.as_bytes(), app.context.now());
+    let standing = limit.take(api_key.as_bytes(), app.context.steady_now());
     label.note_rate(standing);
     standing.refusal().map_or(Ok(()), |refused| {
         Refusal::KeyRate.add();
@@ -329,8 +329,8 @@ pub async fn create_token(
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
     let sent = Credentials::read(&app, &body)?;
-    let now = app.context.now();
-    let look = app.failures.look(client, now).await?;
+    let (now, steady) = (app.context.now(), app.context.steady_now());
+    let look = app.failures.look(client, steady).await?;
     let (name, secrets) = (sent.api_key.clone(), Arc::clone(&app.installation.secrets));
     let stored = app
         .installation
@@ -346,7 +346,7 @@ pub async fn create_token(
             .api_secret_matches(&sent.api_key, &sent.api_secret, hash);
     let key = stored.filter(|key| matches && key.revoked_at.is_none());
     let Some(key) = key else {
-        look.failed(app.context.now());
+        look.failed(app.context.steady_now());
         return Err(Error::new(
             Code::CredentialsInvalid,
             "the API key or its secret is wrong",

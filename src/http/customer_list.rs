@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::app::App;
 use super::customers::{Customer, CustomerStatus};
 use super::fields::nearest;
-use super::idempotency::{key_hash, oldest_kept, parse_key};
+use super::idempotency::{key_hash, parse_key};
 use crate::context::Time;
 use crate::core::email::Email;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
@@ -265,16 +265,17 @@ fn filter(app: &App, project: i64, list: &ListCustomers) -> Result<Filter> {
         .external_id
         .as_ref()
         .map(|id| keys.hashes(project, "externalId", id.expose().as_bytes()));
-    let after_last = |time: Time| first_at(Time::from_millis(time.as_millis().saturating_add(1)));
-    let by_time = list.created_before.map_or(NO_EDGE, after_last);
-    let by_cursor = match &list.cursor {
+    let before = match &list.cursor {
         Some(cursor) => open_cursor(app, project, list, cursor)?,
         None => NO_EDGE,
     };
     Ok(Filter {
         project,
-        before: by_time.min(by_cursor),
+        before,
+        // No id is behind the time at which it was made.
         from: list.created_after.map_or([0; 16], first_at),
+        created_after: list.created_after,
+        created_before: list.created_before,
         status: list.status,
         endorsement: list.endorsement.map(|name| (name, list.endorsement_status)),
         hashes: email.or(external_id),
@@ -297,13 +298,10 @@ async fn made_by(app: &App, project: i64, key: &str) -> Result<CustomerId> {
         fingerprint: [0; 16],
     };
     let hash = claim.lookup_hash(&app.installation.secrets);
-    let oldest = oldest_kept(app);
     let record = app
         .installation
         .store
-        .read_for(project, move |tx| {
-            idempotency::find(tx, &claim, hash, &oldest)
-        })
+        .read_for(project, move |tx| idempotency::find(tx, &claim, hash))
         .await?;
     let id = record.and_then(|(record, _)| CustomerId::parse(&record.resource));
     Ok(id.unwrap_or(CustomerId::from_bytes([0; 16])))

@@ -200,7 +200,7 @@ impl<'a> Customer<'a> {
                 })
                 .collect(),
             metadata: profile.metadata.expose(),
-            created_at: row.id.time(),
+            created_at: row.made_at(),
             updated_at: row.updated_at,
         }
     }

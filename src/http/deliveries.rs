@@ -93,7 +93,7 @@ impl WebhookDelivery {
             object: "webhookDelivery",
             webhook_id: row.webhook,
             event_id: row.event,
-            created_at: row.event.time(),
+            created_at: row.at(),
             event: row.kind,
             status: row.state.name(),
             attempts: row.attempts,
@@ -156,7 +156,9 @@ pub async fn test(
         let events = [Event::of_customer(kind, &[])];
         let event = event::seal(&events, place, &tenant.origin, &key, &app.context)?;
         let told = EventId::from_bytes(event.id);
-        let row = deliveries::pending(webhook.row.id, told, kind.name(), app.context.now());
+        let told = (told, event.happened_at);
+        let now = app.context.settled_now();
+        let row = deliveries::pending(webhook.row.id, told, kind.name(), now);
         Ok(Effect {
             status: StatusCode::OK,
             body: to_json(&WebhookDelivery::new(row.clone()))?,
@@ -302,7 +304,7 @@ pub async fn retry(
         need_enabled(&webhook)?;
         let row = DeliveryRow {
             state: Standing::Pending,
-            next_at: Some(app.context.now()),
+            next_at: Some(app.context.settled_now()),
             ..found
         };
         Ok(Effect {

@@ -95,7 +95,7 @@ pub async fn diagnose(
         of_delivery(row, &webhook)
     } else {
         let wants = history.at(linked.place).name_for(kind).is_some();
-        let now = app.context.now();
+        let now = app.context.cautious_now();
         of_none(&webhook, kind, (event, wants, behind), now)
     };
     let diagnosis = WebhookDiagnosis {
@@ -134,7 +134,8 @@ fn of_none(
         let message = format!("the webhook does not subscribe to {name}");
         return ("notSubscribed", message);
     }
-    if event.time() < webhook.row.id.time() {
+    // Ids of one moment rise as well.
+    if event.as_bytes() < webhook.row.id.as_bytes() {
         let message = "the event is older than the webhook";
         return ("beforeWebhook", message.to_owned());
     }

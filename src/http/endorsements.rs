@@ -28,7 +28,6 @@ use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::core::evaluation::Reason;
 use crate::core::{event, roster};
 use crate::error::{Code, Error, FieldCode, Invalid, Result};
-use crate::id::CustomerId;
 use crate::store::customer::Status;
 use crate::store::event::EventRow;
 use crate::vault::Place;
@@ -309,7 +308,7 @@ fn change(row: &EventRow, (sequence, event): (i64, event::Event)) -> Endorsement
     EndorsementChange {
         object: "endorsementChange",
         sequence,
-        at: CustomerId::from_bytes(row.id).time(),
+        at: row.at(),
         actor: row.actor.clone(),
         request_id: row.request_id.clone(),
         from: event.detail.from,

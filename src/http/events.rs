@@ -24,6 +24,7 @@ use crate::store::customer::Found;
 use crate::store::customer_version::{self, Told};
 use crate::store::event::{self, LinkedRow};
 use crate::store::event_list::{self, EventFilter};
+use crate::store::held_up;
 use crate::vault::{KeyRing, Place};
 
 /// Rows that are looked at together.
@@ -244,6 +245,10 @@ pub struct Wanted {
     filter: EventFilter,
     /// A name, an alias or a group.
     kind: Option<String>,
+    /// What happened at this moment or later.
+    after: Option<Time>,
+    /// What happened at this moment or earlier.
+    before: Option<Time>,
     limit: usize,
     hash: [u8; 32],
 }
@@ -261,6 +266,8 @@ impl Wanted {
                 limit: ROWS,
             },
             kind: None,
+            after: None,
+            before: None,
             limit,
             hash: [0; 32],
         }
@@ -292,15 +299,16 @@ impl Wanted {
             wanted.filter.resource = Some(id);
         }
         if let Some(after) = after {
-            wanted.filter.from = first_at(query::moment("createdAfter", &after)?);
+            let moment = query::moment("createdAfter", &after)?;
+            // No id is behind the time at which it was made.
+            wanted.filter.from = first_at(moment);
+            wanted.after = Some(moment);
         }
         if let Some(before) = before {
-            let last = query::moment("createdBefore", &before)?.as_millis();
-            wanted.filter.before = first_at(Time::from_millis(last.saturating_add(1)));
+            wanted.before = Some(query::moment("createdBefore", &before)?);
         }
         if let Some(cursor) = cursor {
-            let opened = query::open_cursor(app, wanted.place(), &cursor)?;
-            wanted.filter.before = wanted.filter.before.min(opened);
+            wanted.filter.before = query::open_cursor(app, wanted.place(), &cursor)?;
         }
         Ok(wanted)
     }
@@ -319,7 +327,10 @@ impl Wanted {
             fits(wanted, event.event)
                 || EventKind::published_as(wanted).is_some_and(|kind| kind.name() == event.event)
         };
-        *event.id.as_bytes() < self.filter.before && self.kind.as_ref().is_none_or(wanted)
+        *event.id.as_bytes() < self.filter.before
+            && self.after.is_none_or(|after| after <= event.created_at)
+            && self.before.is_none_or(|before| event.created_at <= before)
+            && self.kind.as_ref().is_none_or(wanted)
     }
 }
 
@@ -333,6 +344,12 @@ pub async fn page(
 ) -> Result<(Vec<Event>, Option<EventId>)> {
     let mut events = Vec::new();
     let mut filter = wanted.filter.clone();
+    if let Some(moment) = wanted.before {
+        let edge = installation
+            .store
+            .read_for(filter.project, move |tx| held_up::events_until(tx, moment));
+        filter.before = filter.before.min(edge.await?);
+    }
     for _ in 0..ROUNDS {
         let now = filter.clone();
         let told = installation.store.read_for(now.project, move |tx| {

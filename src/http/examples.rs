@@ -87,6 +87,7 @@ pub fn customer(status: Status) -> Value {
     let row = CustomerRow {
         project: 1,
         id,
+        created_at: None,
         version: 1,
         status,
         signed_at: Some(id.time()),
@@ -175,7 +176,7 @@ pub fn webhook(with_secret: bool) -> Value {
 pub fn delivery(state: State) -> Value {
     let (webhook, kind) = (webhook_sample().row.id, EventKind::CustomerCreated);
     let event = occurrence(kind).id;
-    let pending = deliveries::pending(webhook, event, kind.name(), NOW);
+    let pending = deliveries::pending(webhook, (event, None), kind.name(), NOW);
     let row = match state {
         State::Pending => pending,
         _ => DeliveryRow {
@@ -220,6 +221,7 @@ pub fn verification_request() -> Value {
     let policy = Policy::built_in();
     let subject = Subject {
         id: VERIFICATION,
+        requested_at: VERIFICATION.time(),
         customer: CUSTOMER,
         project: &Project::unset(1, "shop", Mode::Live, &policy),
         endorsements: EndorsementSet::ALL.without([EndorsementName::Basic].into_iter().collect()),

@@ -11,8 +11,7 @@ use super::app::App;
 use super::etag;
 use super::json::{canonical, canonical_entries, canonical_object};
 use super::kept_answer::{pack, unpack};
-use crate::config::Config;
-use crate::context::{Context, Time};
+use crate::context::Context;
 use crate::error::{Code, Error, Result};
 use crate::id::first_at;
 use crate::store::Tx;
@@ -190,13 +189,12 @@ impl KeptAnswer {
             answer_place(record.claim.project, &record.id),
             &record.answer,
         )?;
-        let (fingerprint, packed) = match record.fingerprint_in_the_clear() {
-            Some(fingerprint) => (fingerprint, 0),
-            None => {
-                let first = plain.first_chunk::<16>();
-                let short = || Error::internal("a kept answer has no fingerprint");
-                (*first.ok_or_else(short)?, 16)
-            }
+        let (fingerprint, packed) = if let Some(stored) = record.fingerprint_in_the_clear() {
+            (stored, 0)
+        } else {
+            let first = plain.first_chunk::<16>();
+            let short = || Error::internal("a kept answer has no fingerprint");
+            (*first.ok_or_else(short)?, 16)
         };
         Ok(Self {
             plain,
@@ -303,8 +301,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         return without_key(app, prepare).await;
     };
     let hash = claim.lookup_hash(&app.installation.secrets);
-    let oldest = oldest_kept(app);
-    let recall = move |tx: &mut Tx<'_>| idempotency::find(tx, &claim, hash, &oldest);
+    let recall = move |tx: &mut Tx<'_>| idempotency::find(tx, &claim, hash);
     // A retry costs what a read costs and waits for no write. The transaction looks again, and
     // at the keys that others used.
     let is_known = app.used_keys.may_contain(hash);
@@ -341,7 +338,7 @@ pub async fn exactly_once<F: Future<Output = Result<Effect>> + Send>(
         app.used_keys.note(hash, record.id);
         let write = effect.write;
         let outcome = store
-            .write(move |tx| write_once(tx, &record, hash, &oldest, &write))
+            .write(move |tx| write_once(tx, &record, hash, &write))
             .await?;
         match outcome {
             Outcome::Done => {
@@ -391,10 +388,9 @@ fn write_once(
     tx: &mut Tx<'_>,
     record: &Record,
     hash: i64,
-    oldest: &[u8; 16],
     write: &(impl Fn(&mut Tx<'_>) -> Result<Written> + ?Sized),
 ) -> Result<Outcome> {
-    if let Some(found) = idempotency::find(tx, &record.claim, hash, oldest)? {
+    if let Some(found) = idempotency::find(tx, &record.claim, hash)? {
         return Ok(Outcome::Known(Box::new(found)));
     }
     if write(tx)? == Written::Stale {
@@ -404,16 +400,11 @@ fn write_once(
     Ok(Outcome::Done)
 }
 
-/// Records before this id are forgotten, whether they are swept yet or not.
+/// Records before this id are to be swept.
 #[must_use]
 pub fn oldest_kept(app: &App) -> [u8; 16] {
-    oldest_kept_at(&app.config, app.context.now())
-}
-
-/// The same at a moment, where there is no [`App`].
-#[must_use]
-pub fn oldest_kept_at(config: &Config, now: Time) -> [u8; 16] {
-    let kept_s = i64::try_from(config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
+    let kept_s = i64::try_from(app.config.idempotency_retention.as_secs()).unwrap_or(i64::MAX);
+    let now = app.context.cautious_now();
     first_at(now.plus_seconds(kept_s.saturating_neg()))
 }
 

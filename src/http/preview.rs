@@ -93,7 +93,7 @@ pub async fn preview(
             object: "webhookPreview",
             url: webhook.url.to_string(),
             headers: webhook
-                .sign(delivery, &sample, app.context.now())
+                .sign(delivery, &sample, &app.context)
                 .into_iter()
                 .collect(),
             raw: String::from_utf8(sample.clone()).map_err(Error::internal)?,

@@ -53,7 +53,7 @@ pub struct RateLimit {
 }
 
 /// By the sender: when its bucket is full again, in nanoseconds
-/// since 1970. A sender that is not here has a full bucket.
+/// of the steady clock. A sender that is not here has a full bucket.
 #[derive(Debug, Default)]
 struct Shard {
     full_at: HashMap<Sender, i64>,

@@ -102,7 +102,7 @@ impl<'a> Webhook<'a> {
             compliance_only: row.compliance_only,
             notes: webhook.subscription.notes(),
             signature_scheme: webhook.scheme.name(),
-            created_at: row.id.time(),
+            created_at: row.made_at(),
             secret: secret.map(Secret::expose),
         }
     }

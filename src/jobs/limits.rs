@@ -84,7 +84,7 @@ async fn listen(app: &App, seen: &mut HashMap<i64, i64>) -> Result<()> {
     let process = app.process;
     let read = move |tx: &mut Tx<'_>| limit_use::of_others(tx, process);
     let told = app.installation.store.read(read).await?;
-    let now = app.context.now();
+    let now = app.context.steady_now();
     let before = std::mem::take(seen);
     for one in told {
         if before.get(&one.server).is_none_or(|beat| *beat < one.beat) {

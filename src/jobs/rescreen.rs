@@ -19,7 +19,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::app::App;
 use crate::metrics;
 use crate::store::customer::{self, Found, Place};
-use crate::store::rescreening::{self, Lease, Stale};
+use crate::store::rescreening::{self, Stale};
 use crate::store::{Tx, watchlist};
 
 /// How often it is looked whether there is something to do.
@@ -29,9 +29,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// list, which they look for every three seconds. It only saves work: whoever is written by
 /// the old one afterwards is noted, and screened again by [`catch_up`].
 const SETTLED_S: i64 = 10;
-
-/// How long a process holds the work without going on.
-const LEASE_S: i64 = 15;
 
 /// Customers that are looked at in one step.
 const BATCH: i64 = 64;
@@ -52,7 +49,6 @@ const NICE: i32 = 19;
 
 /// Screens again whenever there is another list, until it is dropped.
 pub async fn rescreen_forever(app: App) {
-    let owner = app.context.random.bytes();
     let mut ticks = tokio::time::interval(PERIOD);
     let mut done = None;
     loop {
@@ -62,7 +58,7 @@ pub async fn rescreen_forever(app: App) {
         let looked = if version.is_some() && version == done {
             catch_up(&app, references).await.map(|()| true)
         } else {
-            look(&app, references, owner).await
+            look(&app, references).await
         };
         match looked {
             Ok(true) => done = version,
@@ -89,13 +85,13 @@ async fn catch_up(app: &App, references: Arc<References>) -> Result<()> {
     if noted.is_empty() {
         return Ok(());
     }
-    let work = Work::new(app, references, version, app.context.random.bytes());
+    let work = Work::new(app, references, version);
     let done = tokio::task::spawn_blocking(move || work.catch_up(noted)).await;
     done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
 /// Does what there is to do; `true` when everybody is screened by this list.
-async fn look(app: &App, references: Arc<References>, owner: [u8; 16]) -> Result<bool> {
+async fn look(app: &App, references: Arc<References>) -> Result<bool> {
     let Some(version) = references.list_version() else {
         return Ok(true);
     };
@@ -106,13 +102,15 @@ async fn look(app: &App, references: Arc<References>, owner: [u8; 16]) -> Result
         return Ok(true);
     }
     let ripe = |step: &watchlist::Step| {
-        step.version == version && step.since.plus_seconds(SETTLED_S) <= app.context.now()
+        let since_s = app.context.now().as_seconds() - step.since.as_seconds();
+        // One that is to come was imported by a clock that was ahead.
+        step.version == version && !(0..SETTLED_S).contains(&since_s)
     };
     if !newest.as_ref().is_some_and(ripe) {
         return Ok(false);
     }
     let (told, done) = oneshot::channel();
-    let work = Work::new(app, references, version, owner);
+    let work = Work::new(app, references, version);
     // A thread of its own, because a priority that was lowered stays low.
     std::thread::Builder::new()
         .name("rescreen".into())
@@ -136,18 +134,16 @@ struct Work {
     runtime: Handle,
     references: Arc<References>,
     version: i64,
-    owner: [u8; 16],
     origin: Origin,
 }
 
 impl Work {
-    fn new(app: &App, references: Arc<References>, version: i64, owner: [u8; 16]) -> Self {
+    fn new(app: &App, references: Arc<References>, version: i64) -> Self {
         Self {
             app: app.clone(),
             runtime: Handle::current(),
             references,
             version,
-            owner,
             origin: Origin {
                 actor: format!("watchlist:{version}"),
                 request_id: run_id(&app.context),
@@ -183,9 +179,9 @@ impl Work {
 
     /// Goes on from where it was left; `true` when it came to the end.
     fn run(&self) -> Result<bool> {
-        let (version, lease, now) = (self.version, self.lease(), self.now());
+        let (version, process, now) = (self.version, self.app.process, self.now());
         let store = &self.app.installation.store;
-        let claim = store.write(move |tx| rescreening::claim(tx, version, &lease, now));
+        let claim = store.write(move |tx| rescreening::claim(tx, version, process, now));
         let Some(left) = self.runtime.block_on(claim)? else {
             return Ok(false);
         };
@@ -202,8 +198,8 @@ impl Work {
                 place = next;
             }
         }
-        let (lease, now) = (self.lease(), self.now());
-        let finish = store.write(move |tx| rescreening::finish(tx, version, &lease, now));
+        let now = self.now();
+        let finish = store.write(move |tx| rescreening::finish(tx, version, process, now));
         self.runtime.block_on(finish)
     }
 
@@ -229,10 +225,10 @@ impl Work {
             self.look_at(found, project)?;
             metrics::RESCREENED.add();
         }
-        let (version, lease) = (self.version, self.lease());
+        let (version, process) = (self.version, self.app.process);
         let more = i64::try_from(count).map_err(Error::internal)?;
         let advance =
-            store.write(move |tx| rescreening::advance(tx, version, (&next, more), &lease));
+            store.write(move |tx| rescreening::advance(tx, version, (&next, more), process));
         let ours = self.runtime.block_on(advance)?;
         let depth = store.depth();
         let rest = if depth.reads + depth.writes > 0 {
@@ -265,12 +261,12 @@ impl Work {
                     return Ok(());
                 }
             };
-            let (version, lease, write) = (self.version, self.lease(), draft.writer());
+            let (version, process, write) = (self.version, self.app.process, draft.writer());
             let written = store.write(move |tx| {
                 if !write(tx)? {
                     return Ok(false);
                 }
-                if !rescreening::count_change(tx, version, &lease)? {
+                if !rescreening::count_change(tx, version, process)? {
                     return Err(Error::internal("another process screens again now"));
                 }
                 Ok(true)
@@ -306,12 +302,5 @@ impl Work {
 
     fn now(&self) -> Time {
         self.app.context.now()
-    }
-
-    fn lease(&self) -> Lease {
-        Lease {
-            owner: self.owner,
-            until: self.now().plus_seconds(LEASE_S),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Asks the verification provider about the customers whose turn it is: claims an attempt
 //! with a lease, opens the customer, sends one signed request, notes what became of it.
 //!
-//! Killed anywhere, the lease ends and the customer is asked about again, under the same id.
+//! Killed anywhere, the claim ends and the customer is asked about again, under the same id.
 //! What was opened goes to the provider only, never into a log or an error.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
+use crate::config::Config;
 use crate::context::{Context, Random, Time};
 use crate::core::event::{self, Origin};
 use crate::core::provider::{self, Provider, Subject};
@@ -100,9 +101,10 @@ async fn ask_due(app: &App, asking: &Arc<Asking>) -> bool {
 
 /// Those whose time has come, with their customers.
 async fn read_due(app: &App) -> Result<Vec<(VerificationRow, Option<Found>)>> {
-    let now = app.context.now();
+    let now = app.context.settled_now();
+    let latest = now.plus_seconds(longest_wait_s(&app.config));
     let due = app.installation.store.read(move |tx| {
-        let due = verification::due(tx, now, AT_ONCE)?;
+        let due = verification::due(tx, (now, latest), AT_ONCE)?;
         let with_customer = |row: VerificationRow| {
             let found = customer::find(tx, row.project, row.customer)?;
             Ok((row, found))
@@ -168,9 +170,10 @@ async fn claim(app: &App, row: &VerificationRow, attempt: Attempt) -> Result<boo
     let event = event::seal(&events, place, &origin, key, &app.context)?;
     let lease_s = (app.config.verification_timeout * LEASE).as_secs();
     let lease_s = i64::try_from(lease_s).unwrap_or(i64::MAX);
-    let ends = app.context.now().plus_seconds(lease_s);
+    let ends = app.context.settled_now().plus_seconds(lease_s);
+    let process = app.process;
     let claim = installation.store.write(move |tx| {
-        let claimed = verification::claim(tx, attempt, ends)?;
+        let claimed = verification::claim(tx, attempt, (process, ends))?;
         if claimed {
             event_rows::append(tx, &event, false)?;
         }
@@ -194,6 +197,7 @@ async fn send(
     let version = &app.config.api_versions[0];
     let subject = Subject {
         id: row.id,
+        requested_at: row.requested_at,
         customer: row.customer,
         project: &project,
         endorsements: endorsements.unwrap_or_default(),
@@ -213,14 +217,15 @@ async fn send(
 
 /// Notes what became of an attempt.
 async fn note(app: &App, attempt: Attempt, sent: Result<()>) -> Result<()> {
-    let (config, now) = (&app.config, app.context.now());
+    let (config, now) = (&app.config, app.context.settled_now());
     let store = &app.installation.store;
     let Err(error) = sent else {
         metrics::PROVIDER_ASKED.add();
         let seconds = i64::try_from(config.verification_answer.as_secs()).unwrap_or(i64::MAX);
         let again = now.plus_seconds(seconds);
+        let accepted_at = app.context.now();
         return store
-            .write(move |tx| verification::accepted(tx, attempt, now, again))
+            .write(move |tx| verification::accepted(tx, attempt, accepted_at, again))
             .await;
     };
     metrics::PROVIDER_FAILED.add();
@@ -250,6 +255,15 @@ fn next_attempt(first: Duration, attempts: i64, now: Time, context: &Context) ->
     let grown = (1..attempts).fold(first_ms, |wait, _| wait.saturating_mul(GROWTH));
     let wait = grown.min(LONGEST_WAIT_MS);
     Time::from_millis(now.as_millis() + jitter(wait, &context.random))
+}
+
+/// Seconds that nothing here is planned ahead by more than.
+fn longest_wait_s(config: &Config) -> i64 {
+    let longest = config
+        .verification_answer
+        .max(config.verification_timeout * LEASE);
+    let longest_s = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
+    longest_s.max(LONGEST_WAIT_MS * 5 / 4000).saturating_add(1)
 }
 
 /// Between three quarters and five quarters of a wait.

@@ -86,6 +86,7 @@ mod tests {
     fn append(tx: &mut Tx<'_>, number: u8) -> Result<()> {
         let row = EventRow {
             id: [number; 16],
+            happened_at: None,
             project: 1,
             resource: [1; 16],
             sequence: 0,

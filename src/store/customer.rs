@@ -1,7 +1,7 @@
 //! The rows of customers: what may stand in the clear, and the rest sealed.
 
 use super::sql::Sql;
-use super::{Row, Tx, lookup};
+use super::{Row, Tx, held_up, lookup};
 use crate::context::Time;
 use crate::core::endorsement::{EndorsementName, EndorsementStatus};
 use crate::error::{Error, Result};
@@ -36,8 +36,10 @@ pub type Endorsements = [Option<EndorsementStatus>; EndorsementName::ALL.len()];
 pub struct CustomerRow {
     /// Whose customer it is.
     pub project: i64,
-    /// The id; its time is the customer's `createdAt`.
+    /// The id.
     pub id: CustomerId,
+    /// When it was made, where the time in the id is not that; see [`Self::made_at`].
+    pub created_at: Option<Time>,
     /// Rises by one with every change.
     pub version: i64,
     /// Active or inactive.
@@ -58,6 +60,14 @@ pub struct CustomerRow {
     pub review: Option<Vec<u8>>,
 }
 
+impl CustomerRow {
+    /// The customer's `createdAt`.
+    #[must_use]
+    pub fn made_at(&self) -> Time {
+        self.created_at.unwrap_or_else(|| self.id.time())
+    }
+}
+
 /// A row with the wrapped data key that opens it; `None` once the key is destroyed.
 pub type Found = (CustomerRow, Option<Vec<u8>>);
 
@@ -70,6 +80,10 @@ pub struct Filter {
     pub before: [u8; 16],
     /// Ids from this one on only.
     pub from: [u8; 16],
+    /// Only those made at this moment or later.
+    pub created_after: Option<Time>,
+    /// Only those made at this moment or earlier.
+    pub created_before: Option<Time>,
     /// Only these.
     pub status: Option<Status>,
     /// Only those that requested this endorsement, in this status if one is given.
@@ -91,7 +105,10 @@ const LOOKED_UP_AT_MOST: usize = 100;
 impl Filter {
     /// Whether rows must be looked at to know which ones a page shows.
     const fn lets_few_through(&self) -> bool {
-        self.status.is_some() || self.endorsement.is_some()
+        self.status.is_some()
+            || self.endorsement.is_some()
+            || self.created_after.is_some()
+            || self.created_before.is_some()
     }
 
     /// Which bits of the packed endorsements count, and what they must be.
@@ -102,11 +119,19 @@ impl Filter {
         })
     }
 
-    fn fits(&self, status: Status, endorsements: i64) -> bool {
+    fn fits(&self, status: Status, endorsements: i64, made_at: Time) -> bool {
         let (bits, wanted) = self.endorsed();
         let packed = endorsements & bits.unwrap_or(0);
         let endorsed = bits.is_none() || wanted.map_or(packed != 0, |wanted| packed == wanted);
-        endorsed && self.status.is_none_or(|wanted| wanted == status)
+        endorsed
+            && self.status.is_none_or(|wanted| wanted == status)
+            && self.is_of_its_time(made_at)
+    }
+
+    /// Ids rise, whatever the clock did, so they bound where such customers are, and no more.
+    fn is_of_its_time(&self, made_at: Time) -> bool {
+        self.created_after.is_none_or(|after| after <= made_at)
+            && self.created_before.is_none_or(|before| made_at <= before)
     }
 }
 
@@ -122,8 +147,8 @@ pub struct Page {
 pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
     tx.send(
         "INSERT INTO customers (project, id, version, status, signed_at, updated_at, data_key,
-                                endorsements, profile, identity, review)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                                endorsements, profile, identity, review, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &[
             row.project.into(),
             row.id.as_bytes().into(),
@@ -136,6 +161,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &CustomerRow) -> Result<()> {
             row.profile.as_slice().into(),
             row.identity.as_slice().into(),
             row.review.as_deref().into(),
+            row.created_at.map(Time::as_millis).into(),
         ],
     )
 }
@@ -198,7 +224,7 @@ pub fn reseal(tx: &mut Tx<'_>, (project, id): (i64, CustomerId), change: &Reseal
 pub fn find(tx: &mut Tx<'_>, project: i64, id: CustomerId) -> Result<Option<Found>> {
     static FIND: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project = $1 AND {at c.id $2}",
     );
@@ -230,6 +256,12 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<[u8; 16]>> {
 /// The customers of a page. There may be fewer than the limit, none even, although more
 /// follow: so many rows are looked at and not more. `Page::next` tells where to go on.
 pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
+    let mut filter = filter.clone();
+    if let Some(moment) = filter.created_before {
+        let edge = held_up::customers_until(tx, filter.project, moment)?;
+        filter.before = filter.before.min(edge);
+    }
+    let filter = &filter;
     if let Some(hashes) = &filter.hashes {
         return page_by_hash(tx, filter, hashes);
     }
@@ -240,6 +272,8 @@ pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
         return Ok(Page { rows, next });
     }
     let from = window.as_ref().map_or(filter.from, |window| window.from);
+    // What is of another time is among them where the clock was set, and goes again.
+    let most = filter.limit + window.as_ref().map_or(0, |_| SEEN_AT_MOST);
     let (bits, wanted) = filter.endorsed();
     let values = [
         filter.project.into(),
@@ -248,13 +282,14 @@ pub fn page(tx: &mut Tx<'_>, filter: &Filter) -> Result<Page> {
         filter.status.map(|status| status as i64).into(),
         bits.into(),
         wanted.into(),
-        i64::try_from(filter.limit).unwrap_or(i64::MAX).into(),
+        i64::try_from(most).unwrap_or(i64::MAX).into(),
     ];
     let statement = match filter.status {
         Some(Status::Inactive) => PAGE_OF_INACTIVE.of(tx),
         _ => PAGE.of(tx),
     };
-    let rows = tx.all(statement, &values, read)?;
+    let mut rows = tx.all(statement, &values, read)?;
+    rows.retain(|found| filter.is_of_its_time(found.0.made_at()));
     let last = || rows.last().map(|found| *found.0.id.as_bytes());
     let next = match window {
         Some(window) => window.next,
@@ -289,8 +324,12 @@ fn window(tx: &mut Tx<'_>, filter: &Filter) -> Result<Window> {
             i64::try_from(chunk).unwrap_or(i64::MAX).into(),
         ];
         let seen = tx.all(statement, &values, |row| {
+            let id = CustomerId::from_bytes(row.array(0)?);
             let status = status_of(row.int(1)?);
-            Ok((row.array(0)?, filter.fits(status, row.int(2)?)))
+            let made_at = row.optional_int(3)?.map(Time::from_millis);
+            let made_at = made_at.unwrap_or_else(|| id.time());
+            let does_fit = filter.fits(status, row.int(2)?, made_at);
+            Ok((*id.as_bytes(), does_fit))
         })?;
         let is_end = seen.len() < chunk;
         for (id, does_fit) in seen {
@@ -344,7 +383,8 @@ fn page_by_hash(tx: &mut Tx<'_>, filter: &Filter, hashes: &[i64]) -> Result<Page
         let Some(found) = find(tx, filter.project, CustomerId::from_bytes(*target))? else {
             continue;
         };
-        if filter.fits(found.0.status, pack(found.0.endorsements)) {
+        let (row, packed) = (&found.0, pack(found.0.endorsements));
+        if filter.fits(row.status, packed, row.made_at()) {
             rows.push(found);
         }
         if rows.len() == filter.limit {
@@ -366,7 +406,7 @@ pub type Place = (i64, [u8; 16]);
 pub fn after(tx: &mut Tx<'_>, edge: Place, limit: i64) -> Result<Vec<Found>> {
     static AFTER: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE {all c} AND (c.project, c.id) > ($1, $2) ORDER BY c.project, c.id LIMIT $3",
     );
@@ -386,7 +426,7 @@ pub fn page_upwards(
 ) -> Result<Vec<Found>> {
     static PAGE_UPWARDS: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE {all c} AND c.project = $1 AND c.id > $2 ORDER BY c.id LIMIT $3",
     );
@@ -401,7 +441,7 @@ pub fn page_upwards(
 pub fn latest(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Found>> {
     static LATEST: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE {all c} ORDER BY c.project DESC, c.id DESC LIMIT $1",
     );
@@ -412,7 +452,7 @@ pub fn latest(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Found>> {
 pub fn anywhere(tx: &mut Tx<'_>, id: &[u8; 16]) -> Result<Option<Found>> {
     static ANYWHERE: Sql = Sql::new(
         "SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.identity, c.review, k.wrapped
+                c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
          FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
          WHERE c.project IN (SELECT id FROM projects) AND {at c.id $1}",
     );
@@ -447,7 +487,7 @@ pub fn count_of(tx: &mut Tx<'_>, project: i64) -> Result<i64> {
 
 static PAGE: Sql = Sql::new("
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, c.review, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3
       AND (CAST($4 AS BIGINT) IS NULL OR c.status = $4)
@@ -457,7 +497,7 @@ static PAGE: Sql = Sql::new("
 /// The same with the literal that the partial index wants to see.
 static PAGE_OF_INACTIVE: Sql = Sql::new("
     SELECT c.project, c.id, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-           c.endorsements, c.profile, c.identity, c.review, k.wrapped
+           c.endorsements, c.profile, c.identity, c.review, c.created_at, k.wrapped
     FROM customers c LEFT JOIN keys.data_keys k ON k.id = c.data_key
     WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3
       AND c.status = 1 AND $4 = 1
@@ -466,14 +506,14 @@ static PAGE_OF_INACTIVE: Sql = Sql::new("
 
 /// Rows without what is sealed in them.
 static SEEN: Sql = Sql::new(
-    "SELECT c.id, c.status, c.endorsements FROM customers c
+    "SELECT c.id, c.status, c.endorsements, c.created_at FROM customers c
      WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3
      ORDER BY c.id DESC LIMIT $4",
 );
 
 /// The same with the literal that the partial index wants to see.
 static SEEN_OF_INACTIVE: Sql = Sql::new(
-    "SELECT c.id, c.status, c.endorsements FROM customers c
+    "SELECT c.id, c.status, c.endorsements, c.created_at FROM customers c
      WHERE {all c} AND c.project = $1 AND c.id < $2 AND c.id >= $3 AND c.status = 1
      ORDER BY c.id DESC LIMIT $4",
 );
@@ -498,8 +538,9 @@ pub(super) fn read(row: &Row<'_>) -> Result<Found> {
         profile: row.bytes(8)?,
         identity: row.bytes(9)?,
         review: row.optional_bytes(10)?,
+        created_at: row.optional_int(11)?.map(Time::from_millis),
     };
-    Ok((customer, row.optional_bytes(11)?))
+    Ok((customer, row.optional_bytes(12)?))
 }
 
 /// Bits that one endorsement takes in the column `endorsements`.

@@ -13,11 +13,11 @@ pub fn keep(tx: &mut Tx<'_>, row: &CustomerRow, identity_tag: &[u8], now: Time) 
     static KEEP: Sql = Sql::new(
         "INSERT INTO customer_versions (customer, until, kept_at, project, version, status, signed_at,
                                         updated_at, data_key, endorsements, profile, review,
-                                        identity_tag)
+                                        identity_tag, created_at)
          SELECT c.id, COALESCE((SELECT e.sequence + e.count FROM events e WHERE {at e.resource c.id}
                                 ORDER BY e.sequence DESC LIMIT 1), 1),
                 $1, c.project, c.version, c.status, c.signed_at, c.updated_at, c.data_key,
-                c.endorsements, c.profile, c.review, $2
+                c.endorsements, c.profile, c.review, $2, c.created_at
          FROM customers c WHERE c.project = $3 AND {at c.id $4} AND c.version = $5",
     );
     tx.send(
@@ -43,7 +43,7 @@ pub fn after(
     // The tag stands in for the identity, which was not kept.
     static KEPT: Sql = Sql::new(
         "SELECT v.project, v.customer, v.version, v.status, v.signed_at, v.updated_at, v.data_key,
-                v.endorsements, v.profile, v.identity_tag, v.review, k.wrapped
+                v.endorsements, v.profile, v.identity_tag, v.review, v.created_at, k.wrapped
          FROM customer_versions v LEFT JOIN keys.data_keys k ON k.id = v.data_key
          WHERE {at v.customer $1} AND v.until > $2 AND v.project = $3 ORDER BY v.until LIMIT 1",
     );
@@ -80,13 +80,13 @@ pub type Kept = (([u8; 16], i64), Found);
 pub fn behind(tx: &mut Tx<'_>, edge: ([u8; 16], i64), limit: i64) -> Result<Vec<Kept>> {
     tx.all(
         "SELECT v.project, v.customer, v.version, v.status, v.signed_at, v.updated_at, v.data_key,
-                v.endorsements, v.profile, v.identity_tag, v.review, k.wrapped, v.until
+                v.endorsements, v.profile, v.identity_tag, v.review, v.created_at, k.wrapped, v.until
          FROM customer_versions v LEFT JOIN keys.data_keys k ON k.id = v.data_key
          WHERE (v.customer, v.until) > ($1, $2) ORDER BY v.customer, v.until LIMIT $3",
         &[(&edge.0).into(), edge.1.into(), limit.into()],
         |row| {
             let found = customer::read(row)?;
-            Ok(((*found.0.id.as_bytes(), row.int(12)?), found))
+            Ok(((*found.0.id.as_bytes(), row.int(13)?), found))
         },
     )
 }

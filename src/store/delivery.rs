@@ -2,6 +2,7 @@
 
 use super::{Row, Tx};
 use crate::context::Time;
+use crate::core::delivery::LONGEST_WAIT_S;
 use crate::error::{Error, Result};
 use crate::id::{DeliveryId, EventId, WebhookId};
 
@@ -37,6 +38,8 @@ pub struct DeliveryRow {
     pub id: DeliveryId,
     /// What is told.
     pub event: EventId,
+    /// When that happened, where the time in its id is not that; see [`Self::at`].
+    pub happened_at: Option<Time>,
     /// The event's kind.
     pub kind: String,
     /// How far it is.
@@ -53,12 +56,20 @@ pub struct DeliveryRow {
     pub error: Option<String>,
 }
 
+impl DeliveryRow {
+    /// When what is told happened.
+    #[must_use]
+    pub fn at(&self) -> Time {
+        self.happened_at.unwrap_or_else(|| self.event.time())
+    }
+}
+
 /// Records a delivery as it is now.
 pub fn record(tx: &mut Tx<'_>, row: &DeliveryRow) -> Result<()> {
     tx.execute(
         "INSERT INTO webhook_deliveries (webhook, id, event, kind, state, attempts, last_at, next_at,
-                                         status, error)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                         status, error, happened_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (webhook, id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
              last_at = excluded.last_at, next_at = excluded.next_at, status = excluded.status,
              error = excluded.error",
@@ -73,6 +84,7 @@ pub fn record(tx: &mut Tx<'_>, row: &DeliveryRow) -> Result<()> {
             row.next_at.map(Time::as_millis).into(),
             row.status.into(),
             row.error.as_deref().into(),
+            row.happened_at.map(Time::as_millis).into(),
         ],
     )?;
     Ok(())
@@ -81,22 +93,27 @@ pub fn record(tx: &mut Tx<'_>, row: &DeliveryRow) -> Result<()> {
 /// One delivery of a webhook.
 pub fn find(tx: &mut Tx<'_>, webhook: WebhookId, id: DeliveryId) -> Result<Option<DeliveryRow>> {
     tx.first(
-        "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error
+        "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error,
+                happened_at
          FROM webhook_deliveries WHERE webhook = $1 AND id = $2",
         &[webhook.as_bytes().into(), id.as_bytes().into()],
         read,
     )
 }
 
-/// What is to be attempted by now, in the order of events.
+/// What is to be attempted by now, in the order of events. What is planned for later than the
+/// longest wait was planned by a clock that was ahead, and its time has come.
 pub fn due(tx: &mut Tx<'_>, webhook: WebhookId, now: Time, limit: i64) -> Result<Vec<DeliveryRow>> {
     let mut due = tx.all(
-        "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error
-         FROM webhook_deliveries WHERE webhook = $1 AND next_at <= $2 AND next_at IS NOT NULL
-         ORDER BY next_at LIMIT $3",
+        "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error,
+                happened_at
+         FROM webhook_deliveries
+         WHERE webhook = $1 AND (next_at <= $2 OR next_at > $3) AND next_at IS NOT NULL
+         ORDER BY next_at LIMIT $4",
         &[
             webhook.as_bytes().into(),
             now.as_millis().into(),
+            now.plus_seconds(LONGEST_WAIT_S).as_millis().into(),
             limit.into(),
         ],
         read,
@@ -105,12 +122,23 @@ pub fn due(tx: &mut Tx<'_>, webhook: WebhookId, now: Time, limit: i64) -> Result
     Ok(due)
 }
 
-/// When the next attempt for a webhook is to be.
-pub fn next_at(tx: &mut Tx<'_>, webhook: WebhookId) -> Result<Option<Time>> {
+/// When the next attempt for a webhook is to be; see [`due`].
+pub fn next_at(tx: &mut Tx<'_>, webhook: WebhookId, now: Time) -> Result<Option<Time>> {
+    let webhook = webhook.as_bytes().into();
+    let latest = now.plus_seconds(LONGEST_WAIT_S);
+    let beyond = tx.first(
+        "SELECT 1 FROM webhook_deliveries WHERE webhook = $1 AND next_at > $2
+         AND next_at IS NOT NULL LIMIT 1",
+        &[webhook, latest.as_millis().into()],
+        |row| row.int(0),
+    )?;
+    if beyond.is_some() {
+        return Ok(Some(now));
+    }
     let next = tx.first(
         "SELECT next_at FROM webhook_deliveries WHERE webhook = $1 AND next_at IS NOT NULL
          ORDER BY next_at LIMIT 1",
-        &[webhook.as_bytes().into()],
+        &[webhook],
         |row| row.int(0),
     )?;
     Ok(next.map(Time::from_millis))
@@ -206,7 +234,8 @@ pub fn newest_first(
     limit: usize,
 ) -> Result<Vec<DeliveryRow>> {
     tx.all(
-        "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error
+        "SELECT webhook, id, event, kind, state, attempts, last_at, next_at, status, error,
+                happened_at
          FROM webhook_deliveries WHERE webhook = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         &[
             webhook.as_bytes().into(),
@@ -254,5 +283,6 @@ fn read(row: &Row<'_>) -> Result<DeliveryRow> {
         next_at: row.optional_int(7)?.map(Time::from_millis),
         status: row.optional_int(8)?,
         error: row.optional_text(9)?,
+        happened_at: row.optional_int(10)?.map(Time::from_millis),
     })
 }

@@ -12,8 +12,10 @@ use crate::vault::{ChainKey, LINK_LENGTH, tag};
 /// A change as it is stored: one or more events of one resource.
 #[derive(Clone, Debug)]
 pub struct EventRow {
-    /// UUIDv7 of the first event; its time is when it happened.
+    /// UUIDv7 of the first event.
     pub id: [u8; 16],
+    /// When it happened, where the time in the id is not that; see [`Self::at`].
+    pub happened_at: Option<Time>,
     /// Whose resource.
     pub project: i64,
     /// The resource's id.
@@ -119,6 +121,13 @@ impl End {
 }
 
 impl EventRow {
+    /// When it happened.
+    #[must_use]
+    pub fn at(&self) -> Time {
+        let of_id = || EventId::from_bytes(self.id).time();
+        self.happened_at.unwrap_or_else(of_id)
+    }
+
     /// The same row, which also says what its transaction left of the row that it changed.
     #[must_use]
     pub fn leaving(&self, sealed: &[u8]) -> Self {
@@ -147,6 +156,10 @@ impl EventRow {
         if let Some(state) = &self.state {
             link.bytes(state);
         }
+        // Eight bytes, where a state and its length are more.
+        if let Some(at) = self.happened_at {
+            link.int(at.as_millis());
+        }
         link.end()
     }
 }
@@ -166,8 +179,8 @@ pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<
     let hash = row.link(key, &before);
     tx.send(
         "INSERT INTO events (id, project, resource, sequence, count, kinds, actor, request_id,
-                             data_key, detail, writer, position, hash, state)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                             data_key, detail, writer, position, hash, state, happened_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         &[
             (&row.id).into(),
             row.project.into(),
@@ -183,6 +196,7 @@ pub fn append(tx: &mut Tx<'_>, row: &EventRow, resource_is_new: bool) -> Result<
             (before.position + 1).into(),
             (&hash).into(),
             row.state.as_deref().into(),
+            row.happened_at.map(Time::as_millis).into(),
         ],
     )?;
     tx.advance(hash);
@@ -206,7 +220,8 @@ pub fn of_resource(
     limit: i64,
 ) -> Result<Vec<EventRow>> {
     static OF_RESOURCE: Sql = Sql::new(
-        "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail
+        "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
+                happened_at
          FROM events WHERE {at events.resource $1} AND project = $2 ORDER BY sequence LIMIT $3",
     );
     tx.all(
@@ -221,7 +236,7 @@ pub fn behind(tx: &mut Tx<'_>, edge: Edge, limit: i64) -> Result<Vec<LinkedRow>>
     if tx.is_spread() {
         return tx.all(
             "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key,
-                    detail, 0, writer, position, hash, NULL, state
+                    detail, happened_at, 0, writer, position, hash, NULL, state
              FROM events WHERE (writer, position) > ($1, $2) ORDER BY writer, position LIMIT $3",
             &[edge.writer.into(), edge.position.into(), limit.into()],
             read_checked,
@@ -229,7 +244,7 @@ pub fn behind(tx: &mut Tx<'_>, edge: Edge, limit: i64) -> Result<Vec<LinkedRow>>
     }
     tx.all(
         "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
-                place, writer, position, hash, NULL, state
+                happened_at, place, writer, position, hash, NULL, state
          FROM events WHERE place > $1 ORDER BY place LIMIT $2",
         &[edge.order.into(), limit.into()],
         read_checked,
@@ -264,7 +279,7 @@ pub fn between(
 ) -> Result<Vec<LinkedRow>> {
     static BETWEEN: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, 0, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, e.happened_at, 0, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
          WHERE {all e} AND e.id > $1 AND e.id < $2 ORDER BY e.id LIMIT $3",
     );
@@ -300,14 +315,16 @@ pub fn last_place(tx: &mut Tx<'_>) -> Result<i64> {
 /// When the first event behind a place happened, of whatever project.
 pub fn first_behind(tx: &mut Tx<'_>, place: i64) -> Result<Option<Time>> {
     let sql = if tx.is_spread() {
-        "SELECT e.id FROM event_places p
+        "SELECT e.id, e.happened_at FROM event_places p
          JOIN events e ON e.writer = p.writer AND e.position = p.start + $1 - p.first + 2
          WHERE p.last > $1 ORDER BY p.last LIMIT 1"
     } else {
-        "SELECT id FROM events WHERE place > $1 ORDER BY place LIMIT 1"
+        "SELECT id, happened_at FROM events WHERE place > $1 ORDER BY place LIMIT 1"
     };
     tx.first(sql, &[place.into()], |row| {
-        Ok(EventId::from_bytes(row.array(0)?).time())
+        let happened_at = row.optional_int(1)?.map(Time::from_millis);
+        let id = EventId::from_bytes(row.array(0)?);
+        Ok(happened_at.unwrap_or_else(|| id.time()))
     })
 }
 
@@ -345,17 +362,17 @@ pub fn fresh_heads(tx: &mut Tx<'_>, through: i64) -> Result<(Vec<Head>, i64)> {
 
 pub(super) fn read_linked(row: &Row<'_>) -> Result<LinkedRow> {
     Ok(LinkedRow {
-        place: row.int(10)?,
-        head: read_head(row, 11)?,
+        place: row.int(11)?,
+        head: read_head(row, 12)?,
         row: read(row)?,
-        key: row.optional_bytes(14)?,
+        key: row.optional_bytes(15)?,
     })
 }
 
 /// A row with the state that it left.
 fn read_checked(row: &Row<'_>) -> Result<LinkedRow> {
     let mut linked = read_linked(row)?;
-    linked.row.state = row.optional_bytes(15)?;
+    linked.row.state = row.optional_bytes(16)?;
     Ok(linked)
 }
 
@@ -375,7 +392,8 @@ pub fn latest(
     limit: i64,
 ) -> Result<Vec<EventRow>> {
     static LATEST: Sql = Sql::new(
-        "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail
+        "SELECT id, project, resource, sequence, count, kinds, actor, request_id, data_key, detail,
+                happened_at
          FROM events WHERE {at events.resource $1} AND project = $2 AND sequence < $3
          ORDER BY sequence DESC LIMIT $4",
     );
@@ -398,6 +416,7 @@ fn read(row: &Row<'_>) -> Result<EventRow> {
         request_id: row.text(7)?,
         data_key: row.int(8)?,
         detail: row.bytes(9)?,
+        happened_at: row.optional_int(10)?.map(Time::from_millis),
         state: None,
     })
 }
@@ -406,7 +425,7 @@ fn read(row: &Row<'_>) -> Result<EventRow> {
 pub fn holding(tx: &mut Tx<'_>, project: i64, event: &[u8; 16]) -> Result<Option<LinkedRow>> {
     static HOLDING: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, e.happened_at, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
          WHERE {all e} AND e.id <= $1 ORDER BY e.id DESC LIMIT 1",
     );
@@ -428,7 +447,7 @@ pub fn of_project(
     // On its own each text is simple; one for both would be none that an engine plans well.
     let sql = if tx.is_spread() {
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, p.first + e.position - p.start - 1 AS place, e.writer,
+                e.data_key, e.detail, e.happened_at, p.first + e.position - p.start - 1 AS place, e.writer,
                 e.position, e.hash, k.wrapped
          FROM event_places p
          JOIN events e ON e.writer = p.writer AND e.position > p.start
@@ -439,7 +458,7 @@ pub fn of_project(
          ORDER BY place LIMIT $4"
     } else {
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, e.place, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, e.happened_at, e.place, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
          WHERE e.place > $1 AND e.place <= $2 AND e.project = $3 ORDER BY e.place LIMIT $4"
     };

@@ -104,7 +104,7 @@ fn floor(tx: &mut Tx<'_>, filter: &EventFilter, rows: i64) -> Result<Option<[u8;
 fn down_to(tx: &mut Tx<'_>, filter: &EventFilter, floor: [u8; 16]) -> Result<Vec<LinkedRow>> {
     static OF_PROJECT: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, e.happened_at, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
          WHERE {all e} AND e.id < $1 AND e.id >= $2 AND e.project = $3 ORDER BY e.id DESC LIMIT $4",
     );
@@ -127,7 +127,7 @@ fn of_resource(
 ) -> Result<Vec<LinkedRow>> {
     static OF_RESOURCE: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, e.happened_at, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM events e LEFT JOIN keys.data_keys k ON k.id = e.data_key
          WHERE {at e.resource $1} AND e.project = $2 AND e.id < $3 AND e.id >= $4
          ORDER BY e.sequence DESC LIMIT $5",
@@ -160,7 +160,7 @@ fn has_few_resources(tx: &mut Tx<'_>, project: i64) -> Result<bool> {
 fn of_few_resources(tx: &mut Tx<'_>, filter: &EventFilter) -> Result<Vec<LinkedRow>> {
     static OF_FEW: Sql = Sql::new(
         "SELECT e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor, e.request_id,
-                e.data_key, e.detail, {place e}, e.writer, e.position, e.hash, k.wrapped
+                e.data_key, e.detail, e.happened_at, {place e}, e.writer, e.position, e.hash, k.wrapped
          FROM (SELECT o.id FROM (SELECT c.id FROM customers c
                                  WHERE {any c} AND c.project = $1
                                  UNION ALL SELECT w.id FROM webhooks w WHERE w.project = $1) AS r

@@ -67,16 +67,16 @@ pub const fn answer_place(project: i64, id: &[u8; 16]) -> Place<'_> {
     }
 }
 
-/// What a key made, if it was used and not before `oldest`, from where on keys are kept: the last
-/// time, where it was used again after its time.
-pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Result<Option<Found>> {
+/// What a key made, if it was used: the last time, where it was used again after its time. What is
+/// there counts: a key is forgotten when it is swept and not because a clock says that it is old.
+pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<Found>> {
     if tx.is_spread() {
-        return find_unique(tx, claim, oldest);
+        return find_unique(tx, claim);
     }
     // In memory first: what leaves it meanwhile is in the table already. Each is one statement,
     // so that a retry costs what a read costs.
-    let kept = *oldest..*lookup::EVERYWHERE.1;
-    let mut targets = lookup::newest_targets(tx, hash, &kept, SHARED_AT_MOST)?;
+    let everywhere = *lookup::EVERYWHERE.0..*lookup::EVERYWHERE.1;
+    let mut targets = lookup::newest_targets(tx, hash, &everywhere, SHARED_AT_MOST)?;
     targets.sort_unstable_by(|a, b| b.cmp(a));
     for id in targets {
         let found = by_id(tx, &id)?;
@@ -87,36 +87,26 @@ pub fn find(tx: &mut Tx<'_>, claim: &Claim, hash: i64, oldest: &[u8; 16]) -> Res
             return Ok(Some(found));
         }
     }
-    find_in_table(tx, claim, hash, oldest)
+    find_in_table(tx, claim, hash)
 }
 
 /// Where the look-up is in its table.
-fn find_in_table(
-    tx: &mut Tx<'_>,
-    claim: &Claim,
-    hash: i64,
-    oldest: &[u8; 16],
-) -> Result<Option<Found>> {
+fn find_in_table(tx: &mut Tx<'_>, claim: &Claim, hash: i64) -> Result<Option<Found>> {
     tx.first(
         "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
                 i.id, k.wrapped
          FROM lookups l JOIN idempotency i ON i.id = l.target
               LEFT JOIN keys.data_keys k ON k.id = i.data_key
-         WHERE l.hash = $1 AND l.target >= $2 AND i.project = $3 AND i.key_hash = $4
+         WHERE l.hash = $1 AND i.project = $2 AND i.key_hash = $3
          ORDER BY l.target DESC LIMIT 1",
-        &[
-            hash.into(),
-            oldest.into(),
-            claim.project.into(),
-            (&claim.key_hash).into(),
-        ],
+        &[hash.into(), claim.project.into(), (&claim.key_hash).into()],
         read_found,
     )
 }
 
 /// Where the key itself is unique: the first try takes it for free and finds out by the
 /// constraint.
-fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Option<Found>> {
+fn find_unique(tx: &mut Tx<'_>, claim: &Claim) -> Result<Option<Found>> {
     if tx.trusts_constraints() {
         return Ok(None);
     }
@@ -124,12 +114,8 @@ fn find_unique(tx: &mut Tx<'_>, claim: &Claim, oldest: &[u8; 16]) -> Result<Opti
         "SELECT i.project, i.key_hash, i.fingerprint, i.resource, i.data_key, i.status, i.answer,
                 i.id, k.wrapped
          FROM idempotency i LEFT JOIN keys.data_keys k ON k.id = i.data_key
-         WHERE i.key_hash = $1 AND i.project = $2 AND i.id >= $3",
-        &[
-            (&claim.key_hash).into(),
-            claim.project.into(),
-            oldest.into(),
-        ],
+         WHERE i.key_hash = $1 AND i.project = $2",
+        &[(&claim.key_hash).into(), claim.project.into()],
         read_found,
     )
 }
@@ -193,13 +179,6 @@ fn read_found(row: &Row<'_>) -> Result<Found> {
 /// Keeps an answer. The caller has made sure, in this transaction, that the key is free.
 pub fn insert(tx: &mut Tx<'_>, record: &Record, hash: i64) -> Result<()> {
     let is_unique = tx.is_spread();
-    if is_unique && !tx.trusts_constraints() {
-        // What is too old to be found has not been swept yet.
-        tx.send(
-            "DELETE FROM idempotency WHERE key_hash = $1 AND project = $2",
-            &[(&record.claim.key_hash).into(), record.claim.project.into()],
-        )?;
-    }
     tx.send(
         "INSERT INTO idempotency
          (id, project, key_hash, fingerprint, resource, data_key, status, answer)

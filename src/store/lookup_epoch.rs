@@ -4,12 +4,20 @@
 use std::collections::HashSet;
 
 use super::customer::Place;
-use super::rescreening::Lease;
 use super::tail::{Change, Op, Target};
 use super::{Row, Tx};
 use crate::context::Time;
 use crate::error::Result;
 use crate::id::CustomerId;
+
+/// A process that works on it, and until when it says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// The process.
+    pub owner: [u8; 16],
+    /// When another may take over.
+    pub until: Time,
+}
 
 /// Stands for the look-ups that are not there: after the hash key of a restored copy was
 /// destroyed, everybody is to be hashed anew.

@@ -1,6 +1,6 @@
 //! The statements of screening everybody again by another list.
 
-use super::customer::Place;
+use super::customer::{CustomerRow, Place};
 use super::{Row, Tx};
 use crate::context::Time;
 use crate::error::Result;
@@ -23,15 +23,6 @@ pub struct Rescreening {
     pub finished_at: Option<Time>,
 }
 
-/// A process that works on it, and until when it says so.
-#[derive(Clone, Copy, Debug)]
-pub struct Lease {
-    /// The process.
-    pub owner: [u8; 16],
-    /// When another may take over.
-    pub until: Time,
-}
-
 /// How far it is; `None` before it began.
 pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<Rescreening>> {
     tx.first(
@@ -43,27 +34,26 @@ pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<Rescreening>> {
 }
 
 /// Takes the work on, from the beginning or from where it was left; `None` when
-/// it is done or somebody else is at it.
+/// it is done or another server is at it. The claim holds until the server is gone
+/// (`server.rs`).
 pub fn claim(
     tx: &mut Tx<'_>,
     version: i64,
-    lease: &Lease,
+    process: i64,
     now: Time,
 ) -> Result<Option<Rescreening>> {
     let claimed = tx.execute(
         "INSERT INTO rescreenings (version, project, customer, seen, changed, started_at, owner,
-                                   leased_until)
-         VALUES ($1, 0, $2, 0, 0, $3, $4, $5)
-         ON CONFLICT (version) DO UPDATE
-         SET owner = excluded.owner, leased_until = excluded.leased_until
+                                   leased_until, claimed_by)
+         VALUES ($1, 0, $2, 0, 0, $3, $2, 0, $4)
+         ON CONFLICT (version) DO UPDATE SET claimed_by = excluded.claimed_by
          WHERE rescreenings.finished_at IS NULL
-           AND (rescreenings.leased_until < $3 OR rescreenings.owner = $4)",
+           AND (rescreenings.claimed_by = 0 OR rescreenings.claimed_by = $4)",
         &[
             version.into(),
             (&[0u8; 16]).into(),
             now.as_millis().into(),
-            (&lease.owner).into(),
-            lease.until.as_millis().into(),
+            process.into(),
         ],
     )?;
     if claimed == 0 {
@@ -74,47 +64,42 @@ pub fn claim(
 
 /// Counts a customer who got another standing; `false` when somebody else took over. Behind
 /// the last customer, whoever catches up counts.
-pub fn count_change(tx: &mut Tx<'_>, version: i64, lease: &Lease) -> Result<bool> {
+pub fn count_change(tx: &mut Tx<'_>, version: i64, process: i64) -> Result<bool> {
     let counted = tx.execute(
         "UPDATE rescreenings SET changed = changed + 1
-         WHERE version = $1 AND (owner = $2 OR finished_at IS NOT NULL)",
-        &[version.into(), (&lease.owner).into()],
+         WHERE version = $1 AND (claimed_by = $2 OR finished_at IS NOT NULL)",
+        &[version.into(), process.into()],
     )?;
     Ok(counted == 1)
 }
 
-/// Goes on to a place behind more customers who were looked at, and holds the
-/// work for longer; `false` when somebody else took over.
+/// Goes on to a place behind more customers who were looked at; `false` when another server
+/// took over.
 pub fn advance(
     tx: &mut Tx<'_>,
     version: i64,
     (place, more): (&Place, i64),
-    lease: &Lease,
+    process: i64,
 ) -> Result<bool> {
     let advanced = tx.execute(
-        "UPDATE rescreenings SET project = $1, customer = $2, seen = seen + $3, leased_until = $4
-         WHERE version = $5 AND owner = $6",
+        "UPDATE rescreenings SET project = $1, customer = $2, seen = seen + $3
+         WHERE version = $4 AND claimed_by = $5",
         &[
             place.0.into(),
             (&place.1).into(),
             more.into(),
-            lease.until.as_millis().into(),
             version.into(),
-            (&lease.owner).into(),
+            process.into(),
         ],
     )?;
     Ok(advanced == 1)
 }
 
 /// Notes that the last customer was looked at.
-pub fn finish(tx: &mut Tx<'_>, version: i64, lease: &Lease, now: Time) -> Result<bool> {
+pub fn finish(tx: &mut Tx<'_>, version: i64, process: i64, now: Time) -> Result<bool> {
     let finished = tx.execute(
-        "UPDATE rescreenings SET finished_at = $1 WHERE version = $2 AND owner = $3",
-        &[
-            now.as_millis().into(),
-            version.into(),
-            (&lease.owner).into(),
-        ],
+        "UPDATE rescreenings SET finished_at = $1 WHERE version = $2 AND claimed_by = $3",
+        &[now.as_millis().into(), version.into(), process.into()],
     )?;
     Ok(finished == 1)
 }
@@ -132,14 +117,14 @@ pub struct Stale {
 
 /// Notes that a customer is written who was screened by a list, unless that list is the one
 /// in force.
-pub fn note_if_stale(tx: &mut Tx<'_>, stale: Stale, list: i64) -> Result<()> {
+pub fn note_if_stale(tx: &mut Tx<'_>, row: &CustomerRow, list: i64) -> Result<()> {
     tx.send(
         "INSERT INTO stale_screenings (project, customer, version)
          SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM watchlists WHERE version > $4)",
         &[
-            stale.project.into(),
-            stale.customer.as_bytes().into(),
-            stale.version.into(),
+            row.project.into(),
+            row.id.as_bytes().into(),
+            row.version.into(),
             list.into(),
         ],
     )

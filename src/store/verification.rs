@@ -2,7 +2,7 @@
 
 use super::sql::Sql;
 use super::{Row, Tx};
-use crate::context::Time;
+use crate::context::{Context, Time};
 use crate::error::{Error, Result};
 use crate::id::{CustomerId, VerificationId};
 
@@ -44,8 +44,10 @@ impl State {
 /// A verification as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerificationRow {
-    /// The id; its time is when it was asked for.
+    /// The id.
     pub id: VerificationId,
+    /// When it was asked for.
+    pub requested_at: Time,
     /// Whose customer.
     pub project: i64,
     /// About whom.
@@ -88,21 +90,42 @@ pub struct Attempt {
     pub number: i64,
 }
 
+/// That the provider is to be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Under which id.
+    pub id: VerificationId,
+    /// When it was ordered, where the time in the id is not that.
+    pub requested_at: Option<Time>,
+    /// When to ask first.
+    pub due_at: Time,
+}
+
+impl Order {
+    /// An order of this moment.
+    #[must_use]
+    pub fn new(context: &Context) -> Self {
+        let (id, requested_at) = context.new_dated_id();
+        Self {
+            id: VerificationId::from_bytes(id),
+            requested_at,
+            due_at: context.settled_now(),
+        }
+    }
+}
+
 /// Orders that the provider is asked.
-pub fn insert(
-    tx: &mut Tx<'_>,
-    id: VerificationId,
-    project: i64,
-    customer: CustomerId,
-) -> Result<()> {
+pub fn insert(tx: &mut Tx<'_>, order: Order, project: i64, customer: CustomerId) -> Result<()> {
     tx.execute(
-        "INSERT INTO verifications (id, project, customer, state, attempts, due_at)
-         VALUES ($1, $2, $3, 0, 0, $4)",
+        "INSERT INTO verifications (id, project, customer, state, attempts, due_at,
+                                    requested_at)
+         VALUES ($1, $2, $3, 0, 0, $4, $5)",
         &[
-            id.as_bytes().into(),
+            order.id.as_bytes().into(),
             project.into(),
             customer.as_bytes().into(),
-            id.time().as_millis().into(),
+            order.due_at.as_millis().into(),
+            order.requested_at.map(Time::as_millis).into(),
         ],
     )?;
     Ok(())
@@ -138,35 +161,50 @@ pub fn answer(tx: &mut Tx<'_>, answer: &Answer) -> Result<()> {
 pub fn find(tx: &mut Tx<'_>, id: VerificationId) -> Result<Option<VerificationRow>> {
     static FIND: Sql = Sql::new(
         "SELECT id, project, customer, state, attempts, due_at, accepted_at, trouble,
-                fingerprint, answered_at
+                fingerprint, answered_at, requested_at
          FROM verifications WHERE {at verifications.id $1}",
     );
     tx.first(FIND.of(tx), &[id.as_bytes().into()], read)
 }
 
-/// Those whose time has come, the longest waiting first.
-pub fn due(tx: &mut Tx<'_>, now: Time, limit: i64) -> Result<Vec<VerificationRow>> {
+/// Those whose time has come, the longest waiting first. What is planned for later than
+/// `latest` was planned by a clock that was ahead, and its time has come.
+pub fn due(
+    tx: &mut Tx<'_>,
+    (now, latest): (Time, Time),
+    limit: i64,
+) -> Result<Vec<VerificationRow>> {
     tx.all(
         "SELECT id, project, customer, state, attempts, due_at, accepted_at, trouble,
-                fingerprint, answered_at
-         FROM verifications WHERE state = 0 AND due_at <= $1 ORDER BY due_at LIMIT $2",
-        &[now.as_millis().into(), limit.into()],
+                fingerprint, answered_at, requested_at
+         FROM verifications WHERE state = 0 AND (due_at <= $1 OR due_at > $2)
+         ORDER BY due_at LIMIT $3",
+        &[
+            now.as_millis().into(),
+            latest.as_millis().into(),
+            limit.into(),
+        ],
         read,
     )
 }
 
-/// Takes an attempt for this process until the lease ends; `false` when another
-/// process was faster or the order was taken back.
-pub fn claim(tx: &mut Tx<'_>, attempt: Attempt, lease_ends: Time) -> Result<bool> {
+/// Takes an attempt for a server until the lease ends or the server is gone (`server.rs`);
+/// `false` when another one was faster or the order was taken back.
+pub fn claim(
+    tx: &mut Tx<'_>,
+    attempt: Attempt,
+    (process, lease_ends): (i64, Time),
+) -> Result<bool> {
     static CLAIM: Sql = Sql::new(
-        "UPDATE verifications SET attempts = $1, due_at = $2
-         WHERE {at verifications.id $3} AND state = 0 AND attempts = $4",
+        "UPDATE verifications SET attempts = $1, due_at = $2, claimed_by = $3
+         WHERE {at verifications.id $4} AND state = 0 AND attempts = $5",
     );
     let claimed = tx.execute(
         CLAIM.of(tx),
         &[
             attempt.number.into(),
             lease_ends.as_millis().into(),
+            process.into(),
             attempt.id.as_bytes().into(),
             (attempt.number - 1).into(),
         ],
@@ -177,7 +215,7 @@ pub fn claim(tx: &mut Tx<'_>, attempt: Attempt, lease_ends: Time) -> Result<bool
 /// The provider took the request; it is asked again when no result has come by then.
 pub fn accepted(tx: &mut Tx<'_>, attempt: Attempt, now: Time, ask_again: Time) -> Result<()> {
     static ACCEPTED: Sql = Sql::new(
-        "UPDATE verifications SET accepted_at = $1, due_at = $2, trouble = NULL
+        "UPDATE verifications SET accepted_at = $1, due_at = $2, trouble = NULL, claimed_by = 0
          WHERE {at verifications.id $3} AND state = 0 AND attempts = $4",
     );
     tx.execute(
@@ -195,7 +233,7 @@ pub fn accepted(tx: &mut Tx<'_>, attempt: Attempt, now: Time, ask_again: Time) -
 /// The provider did not take it; it is asked again then.
 pub fn failed(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str, ask_again: Time) -> Result<()> {
     static FAILED: Sql = Sql::new(
-        "UPDATE verifications SET trouble = $1, due_at = $2
+        "UPDATE verifications SET trouble = $1, due_at = $2, claimed_by = 0
          WHERE {at verifications.id $3} AND state = 0 AND attempts = $4",
     );
     tx.execute(
@@ -213,7 +251,7 @@ pub fn failed(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str, ask_again: Time)
 /// It is not asked again: a person decides.
 pub fn give_up(tx: &mut Tx<'_>, attempt: Attempt, trouble: &str) -> Result<()> {
     static GIVE_UP: Sql = Sql::new(
-        "UPDATE verifications SET state = 1, trouble = $1
+        "UPDATE verifications SET state = 1, trouble = $1, claimed_by = 0
          WHERE {at verifications.id $2} AND state = 0 AND attempts = $3",
     );
     tx.execute(
@@ -281,8 +319,11 @@ pub fn forget(tx: &mut Tx<'_>, before: &[u8; 16], limit: i64) -> Result<usize> {
 fn read(row: &Row<'_>) -> Result<VerificationRow> {
     let state = usize::try_from(row.int(3)?).ok();
     let state = state.and_then(|place| State::ALL.get(place).copied());
+    let id = VerificationId::from_bytes(row.array(0)?);
+    let requested_at = row.optional_int(10)?.map(Time::from_millis);
     Ok(VerificationRow {
-        id: VerificationId::from_bytes(row.array(0)?),
+        id,
+        requested_at: requested_at.unwrap_or_else(|| id.time()),
         project: row.int(1)?,
         customer: CustomerId::from_bytes(row.array(2)?),
         state: state.ok_or_else(|| Error::internal("an unknown state is stored"))?,

@@ -9,8 +9,10 @@ use crate::id::WebhookId;
 /// A webhook as it is stored.
 #[derive(Clone, Debug)]
 pub struct WebhookRow {
-    /// The id; its time is the webhook's `createdAt`.
+    /// The id.
     pub id: WebhookId,
+    /// When it was made, where the time in the id is not that; see [`Self::made_at`].
+    pub created_at: Option<Time>,
     /// Whose.
     pub project: i64,
     /// Rises by one with every change.
@@ -31,6 +33,14 @@ pub struct WebhookRow {
     pub target: Vec<u8>,
 }
 
+impl WebhookRow {
+    /// The webhook's `createdAt`.
+    #[must_use]
+    pub fn made_at(&self) -> Time {
+        self.created_at.unwrap_or_else(|| self.id.time())
+    }
+}
+
 /// A row with its wrapped data key; `None` once that is destroyed.
 pub type Found = (WebhookRow, Option<Vec<u8>>);
 
@@ -47,8 +57,8 @@ pub struct Progress {
 pub fn insert(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<()> {
     tx.execute(
         "INSERT INTO webhooks (id, project, version, events, scheme, enabled, disabled_reason,
-                               data_key, target, compliance_only)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                               data_key, target, compliance_only, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &[
             row.id.as_bytes().into(),
             row.project.into(),
@@ -60,6 +70,7 @@ pub fn insert(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<()> {
             row.data_key.into(),
             row.target.as_slice().into(),
             i64::from(row.compliance_only).into(),
+            row.created_at.map(Time::as_millis).into(),
         ],
     )?;
     let through = webhook_subscription::last_place(tx)?;
@@ -130,7 +141,7 @@ pub fn delete(tx: &mut Tx<'_>, row: &WebhookRow, now: Time) -> Result<bool> {
 
 const ONE: &str = "
     SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-           w.target, w.compliance_only, k.wrapped
+           w.target, w.compliance_only, w.created_at, k.wrapped
     FROM webhooks w LEFT JOIN keys.data_keys k ON k.id = w.data_key
     WHERE w.id = $1 AND w.project = $2 AND w.deleted_at IS NULL";
 
@@ -148,7 +159,7 @@ pub fn of_project(
 ) -> Result<Vec<Found>> {
     tx.all(
         "SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-                w.target, w.compliance_only, k.wrapped
+                w.target, w.compliance_only, w.created_at, k.wrapped
          FROM webhooks w LEFT JOIN keys.data_keys k ON k.id = w.data_key
          WHERE w.project = $1 AND w.id < $2 AND w.deleted_at IS NULL ORDER BY w.id DESC LIMIT $3",
         &[project.into(), before.into(), limit.into()],
@@ -200,7 +211,7 @@ pub struct Told {
 pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<Told>> {
     tx.all(
         "SELECT w.id, w.project, w.version, w.events, w.scheme, w.enabled, w.disabled_reason, w.data_key,
-                w.target, w.compliance_only, k.wrapped, p.through, p.failing_since, o.mode
+                w.target, w.compliance_only, w.created_at, k.wrapped, p.through, p.failing_since, o.mode
          FROM webhooks w JOIN webhook_progress p ON p.webhook = w.id
               JOIN projects o ON o.id = w.project
               LEFT JOIN keys.data_keys k ON k.id = w.data_key
@@ -209,8 +220,8 @@ pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<Told>> {
         |row| {
             Ok(Told {
                 found: read(row)?,
-                mode: project::read_mode(row, 13)?,
-                progress: read_progress(row, 11)?,
+                mode: project::read_mode(row, 14)?,
+                progress: read_progress(row, 12)?,
             })
         },
     )
@@ -225,37 +236,18 @@ pub fn progress(tx: &mut Tx<'_>, id: WebhookId) -> Result<Option<Progress>> {
     )
 }
 
-/// Claims a webhook for a process, or claims it longer; gives how far it is, or `None`
-/// when another process works for it.
-pub fn claim(
-    tx: &mut Tx<'_>,
-    id: WebhookId,
-    process: i64,
-    (now, until): (Time, Time),
-) -> Result<Option<Progress>> {
+/// Claims a webhook for a server; gives how far it is, or `None` when another server works
+/// for it. The claim holds until the server gives it back or is gone (`server.rs`).
+pub fn claim(tx: &mut Tx<'_>, id: WebhookId, process: i64) -> Result<Option<Progress>> {
     let claimed = tx.execute(
-        "UPDATE webhook_progress SET claimed_by = $1, claimed_until = $2
-         WHERE webhook = $3 AND (claimed_by = $1 OR claimed_until < $4)",
-        &[
-            process.into(),
-            until.as_millis().into(),
-            id.as_bytes().into(),
-            now.as_millis().into(),
-        ],
+        "UPDATE webhook_progress SET claimed_by = $1
+         WHERE webhook = $2 AND (claimed_by = $1 OR claimed_by = 0)",
+        &[process.into(), id.as_bytes().into()],
     )?;
     if claimed == 0 {
         return Ok(None);
     }
     progress(tx, id)
-}
-
-/// Gives back every claim of a process.
-pub fn release(tx: &mut Tx<'_>, process: i64) -> Result<()> {
-    tx.execute(
-        "UPDATE webhook_progress SET claimed_until = 0 WHERE claimed_by = $1",
-        &[process.into()],
-    )?;
-    Ok(())
 }
 
 /// Notes how far a webhook is; `false` when the process does not hold the claim any more.
@@ -329,6 +321,7 @@ fn read(row: &Row<'_>) -> Result<Found> {
         data_key: row.int(7)?,
         target: row.bytes(8)?,
         compliance_only: row.int(9)? == 1,
+        created_at: row.optional_int(10)?.map(Time::from_millis),
     };
-    Ok((webhook, row.optional_bytes(10)?))
+    Ok((webhook, row.optional_bytes(11)?))
 }

@@ -30,15 +30,6 @@ pub fn newest(tx: &mut Tx<'_>) -> Result<Option<i64>> {
     )
 }
 
-/// When the newest key was stored.
-pub fn newest_made_at(tx: &mut Tx<'_>) -> Result<Option<Time>> {
-    tx.first(
-        "SELECT created_at FROM keys.wrapping_keys ORDER BY rank DESC LIMIT 1",
-        &[],
-        |row| Ok(Time::from_millis(row.int(0)?)),
-    )
-}
-
 /// Stores a wrapping key under one key that wraps it.
 pub fn insert(tx: &mut Tx<'_>, key: &WrappedWrappingKey, now: Time) -> Result<()> {
     tx.execute(

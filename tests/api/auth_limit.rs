@@ -234,9 +234,12 @@ fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own() {
 fn the_standard_header_of_a_trusted_proxy_does_the_same() {
     let server = behind_proxies("forwarded");
     check_behind_a_proxy(&server, |hops| {
-        let hops = hops.iter().map(|hop| match hop.contains(':') {
-            true => format!("for=\"[{hop}]:4711\";proto=https"),
-            false => format!("proto=https;for={hop}"),
+        let hops = hops.iter().map(|hop| {
+            if hop.contains(':') {
+                format!("for=\"[{hop}]:4711\";proto=https")
+            } else {
+                format!("proto=https;for={hop}")
+            }
         });
         let hops = hops.collect::<Vec<_>>().join(", ");
         format!("X-Forwarded-For: 192.0.2.1\r\nForwarded: {hops}\r\n")

@@ -128,7 +128,7 @@ fn an_added_record_is_found() {
     }
     check_found(
         "INSERT INTO events SELECT 999, randomblob(16), project, randomblob(16), 1, count, kinds, actor,
-                request_id, data_key, detail, writer, position, hash, state FROM events WHERE place = 5",
+                request_id, data_key, detail, writer, position, hash, state, NULL FROM events WHERE place = 5",
         "inserted",
     );
 }

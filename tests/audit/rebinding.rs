@@ -178,7 +178,16 @@ fn a_copy_of_the_data_from_before_is_restored_into_bound_rows() {
         "ALTER TABLE api_keys DROP COLUMN mac; ALTER TABLE projects DROP COLUMN mac;
          ALTER TABLE events DROP COLUMN state; ALTER TABLE customer_versions DROP COLUMN identity_tag;
          DROP TABLE webhook_subscriptions; ALTER TABLE webhooks DROP COLUMN compliance_only;
-         PRAGMA main.user_version = 11",
+         DROP INDEX watchlists_by_name; ALTER TABLE watchlists DROP COLUMN name;
+         ALTER TABLE watchlists DROP COLUMN dated; ALTER TABLE watchlists DROP COLUMN removed;
+         DROP TABLE lookup_epochs; DROP TABLE stale_lookups;
+         DROP INDEX customers_held_up; ALTER TABLE customers DROP COLUMN created_at;
+         DROP INDEX events_held_up; ALTER TABLE events DROP COLUMN happened_at;
+         ALTER TABLE customer_versions DROP COLUMN created_at; ALTER TABLE webhooks DROP COLUMN created_at;
+         ALTER TABLE webhook_deliveries DROP COLUMN happened_at;
+         ALTER TABLE verifications DROP COLUMN requested_at; DROP TABLE clock;
+         ALTER TABLE verifications DROP COLUMN claimed_by; ALTER TABLE rescreenings DROP COLUMN claimed_by;
+         DROP TABLE servers; PRAGMA main.user_version = 11",
     );
     let copy = folder.path().join("copy.db");
     std::fs::copy(data.join("oms.db"), &copy).expect("it is copied");

@@ -27,7 +27,7 @@ macro_rules! on_both_engines {
 on_both_engines!(
     what_a_failed_closure_wrote_is_gone_and_what_others_wrote_stays,
     a_key_that_two_servers_are_sent_at_once_is_used_once,
-    a_key_whose_time_is_over_is_free_again,
+    a_key_is_free_again_once_it_is_swept_and_not_before,
     of_two_changes_of_one_version_one_stays,
     customers_come_newest_first_whatever_their_ids,
     a_filter_that_few_fit_is_read_in_bounded_pages,

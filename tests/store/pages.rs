@@ -54,10 +54,10 @@ pub fn a_filter_that_few_fit_is_read_in_bounded_pages(place: &Place) {
     });
     store.close();
     let wanted: Vec<_> = ids.iter().step_by(400).rev().copied().collect();
-    let with = |endorsement, status, hash| Filter {
+    let with = |endorsement, status, hash: Option<i64>| Filter {
         endorsement,
         status,
-        hash,
+        hashes: hash.map(|hash| vec![hash]),
         ..everything(LIMIT)
     };
     let basic = |status| Some((EndorsementName::Basic, status));
@@ -111,6 +111,7 @@ pub fn deliveries_of_a_state_that_few_have_are_read_in_bounded_pages(place: &Pla
             let row = |webhook, state| DeliveryRow {
                 webhook,
                 id: DeliveryId::from_bytes(*id),
+                happened_at: None,
                 event: EventId::from_bytes(*id),
                 kind: "webhook.test".to_owned(),
                 state,

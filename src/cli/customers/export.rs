@@ -165,6 +165,8 @@ async fn next_page(
         project,
         before: edge,
         from: [0; 16],
+        created_after: None,
+        created_before: None,
         status: None,
         endorsement: None,
         hashes: None,

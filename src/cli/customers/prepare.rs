@@ -16,7 +16,7 @@ use crate::core::roster::{self, Tenant};
 use crate::error::{Code, Error, Result};
 use crate::http::customer_body::read_create;
 use crate::http::customers::{Customer, create_request};
-use crate::http::idempotency::{KeptAnswer, claim, keep_answer, oldest_kept_at};
+use crate::http::idempotency::{KeptAnswer, claim, keep_answer};
 use crate::store::Tx;
 use crate::store::idempotency::{self, Claim, Found, Record};
 use crate::vault::{DataKeyPool, PooledKey};
@@ -66,7 +66,6 @@ pub(super) struct Write {
     claim: Claim,
     record: Record,
     hash: i64,
-    oldest: [u8; 16],
     make: Make,
 }
 
@@ -121,7 +120,6 @@ pub(super) fn seal(
         claim,
         record,
         hash: claim.lookup_hash(secrets),
-        oldest: oldest_kept_at(reader.config, context.now()),
         make: Box::new(draft.writer()),
     };
     Ok((write, key))
@@ -134,7 +132,7 @@ impl Write {
     /// When the store is away.
     pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Written> {
         let record = &self.record;
-        match idempotency::find(tx, &record.claim, self.hash, &self.oldest)? {
+        match idempotency::find(tx, &record.claim, self.hash)? {
             None => {
                 (self.make)(tx)?;
                 idempotency::insert(tx, record, self.hash)?;

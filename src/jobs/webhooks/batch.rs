@@ -37,7 +37,10 @@ pub(super) struct Order {
     pub progress: Progress,
     /// Nothing waits behind this place.
     pub behind: i64,
+    /// By which attempts are planned.
     pub now: Time,
+    /// What happened before this is not told any more.
+    pub oldest: Time,
     /// Rows of events at most.
     pub rows: i64,
     /// Requests at once.
@@ -134,7 +137,7 @@ async fn carry_out(app: App, order: Order) -> Result<Done> {
         .unsent
         .map_or(reached, |unsent| reached.min(unsent - 1));
     let mut progress = idle(order.progress, through.max(order.progress.through));
-    let now = app.context.now();
+    let now = app.context.settled_now();
     progress.failing_since = match (sent.taken, sent.failed) {
         (true, false) => None,
         (true, true) => Some(now),
@@ -160,7 +163,8 @@ async fn record(
     order: &Order,
     (sent, progress, passed_over): (Sent, Progress, Option<String>),
 ) -> Result<(bool, Option<Time>)> {
-    let (id, process, now) = (order.webhook.row.id, app.process, app.context.now());
+    let (id, process) = (order.webhook.row.id, app.process);
+    let now = app.context.settled_now();
     let recovered = sent.taken && order.progress.failing_since.is_some();
     let disabled = match why_disabled(&sent, progress, now) {
         Some(why) => Some((why, disabling(app, order, why)?)),
@@ -185,7 +189,7 @@ async fn record(
                 delivery::bring_forward(tx, id, now)?;
             }
             let Some((why, event)) = disabled.as_ref() else {
-                return Ok((true, delivery::next_at(tx, id)?));
+                return Ok((true, delivery::next_at(tx, id, now)?));
             };
             if webhook::disable(tx, id, why)? {
                 event_rows::append(tx, event, false)?;

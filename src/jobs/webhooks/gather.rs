@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::batch::Order;
-use crate::core::delivery::{self as deliveries, HISTORY_S};
+use crate::core::delivery as deliveries;
 use crate::core::occurrence;
 use crate::core::subscription::{History, Span, Subscription};
 use crate::core::webhook::Webhook;
@@ -165,10 +165,9 @@ fn too_old(
 
 /// Whether a row has something to be told that happened too long ago.
 fn is_too_old(order: &Order, span: &Span, row: &event::LinkedRow) -> bool {
-    let oldest = order.now.plus_seconds(-HISTORY_S);
     let mut kinds = occurrence::kinds(&row.row);
     kinds.any(|(place, kind)| {
-        span.name_for(kind).is_some() && occurrence::id(&row.row, place).time() < oldest
+        span.name_for(kind).is_some() && occurrence::id(&row.row, place).time() < order.oldest
     })
 }
 
@@ -191,7 +190,8 @@ fn fresh(
             continue;
         };
         let id = occurrence::id(&row.row, place);
-        let pending = deliveries::pending(webhook, id, name, order.now);
+        let told = (id, row.row.happened_at);
+        let pending = deliveries::pending(webhook, told, name, order.now);
         if delivery::find(tx, webhook, pending.id)?.is_none() {
             fresh.push(pending);
         }

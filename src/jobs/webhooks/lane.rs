@@ -7,7 +7,7 @@ use super::batch::{Done, Order};
 use super::idle;
 use crate::context::{Context, Time};
 use crate::core::api_key::Mode;
-use crate::core::delivery::jittered;
+use crate::core::delivery::{HISTORY_S, jittered};
 use crate::core::webhook::Webhook;
 use crate::http::app::App;
 use crate::store::webhook::Progress;
@@ -44,7 +44,26 @@ pub(super) struct Lane {
     failures: u32,
     /// How often in a row a try found the receiver away.
     tries: u32,
+    /// By the steady clock.
     hold_until: Option<Time>,
+}
+
+/// A moment, as those see it who plan batches.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    settled: Time,
+    steady: Time,
+    cautious: Time,
+}
+
+impl Moment {
+    pub(super) fn now(context: &Context) -> Self {
+        Self {
+            settled: context.settled_now(),
+            steady: context.steady_now(),
+            cautious: context.cautious_now(),
+        }
+    }
 }
 
 impl Lane {
@@ -126,14 +145,14 @@ impl Lane {
         }
     }
 
-    pub(super) fn is_ready(&self, now: Time) -> bool {
-        let due = self.next_at.is_some_and(|next| next <= now);
-        let held = self.hold_until.is_some_and(|until| now < until);
+    pub(super) fn is_ready(&self, now: Moment) -> bool {
+        let due = self.next_at.is_some_and(|next| next <= now.settled);
+        let held = self.hold_until.is_some_and(|until| now.steady < until);
         self.claimed && !self.busy && !held && (due || self.waits())
     }
 
     /// The next batch.
-    pub(super) fn order(&mut self, app: &App, now: Time) -> Order {
+    pub(super) fn order(&mut self, app: &App, now: Moment) -> Order {
         self.busy = true;
         let away = self.failures >= AWAY_AFTER;
         Order {
@@ -141,7 +160,8 @@ impl Lane {
             reach: app.webhook_reach(self.mode),
             progress: self.progress,
             behind: self.behind,
-            now,
+            now: now.settled,
+            oldest: now.cautious.plus_seconds(-HISTORY_S),
             rows: if away { 1 } else { BATCH_ROWS },
             parallel: if away { PARALLEL_AWAY } else { PARALLEL },
             failures: if away { AWAY_AFTER - 2 } else { self.failures },
@@ -172,6 +192,6 @@ impl Lane {
         }
         let wait_s = (TRY_S.0 << self.tries.min(10)).min(TRY_S.1);
         self.tries += 1;
-        self.hold_until = Some(jittered(context.now(), wait_s, context));
+        self.hold_until = Some(jittered(context.steady_now(), wait_s, context));
     }
 }

@@ -10,6 +10,7 @@ mod lane;
 mod send;
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -24,7 +25,7 @@ use crate::metrics;
 use crate::store::webhook::{Progress, Told};
 use crate::store::{customer_version, delivery, event, webhook};
 use batch::Done;
-use lane::Lane;
+use lane::{Lane, Moment};
 
 /// How often it is looked for what is new.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -32,14 +33,11 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// Ticks between two looks at webhooks and retries.
 const LOOK_TICKS: u64 = 10;
 
-/// Ticks between two renewals of the claims.
+/// Ticks between two looks at the claims.
 const CLAIM_TICKS: u64 = 60;
 
 /// Ticks between two sweeps.
 const SWEEP_TICKS: u64 = 1200;
-
-/// Seconds that a claim holds.
-const CLAIM_S: i64 = 10;
 
 /// Places that are looked at in one tick.
 const MOST_PLACES: i64 = 5_000;
@@ -75,6 +73,7 @@ pub async fn deliver_webhooks(app: App) {
         running: 0,
         slow: HashMap::new(),
         turn: 0,
+        released: 0,
     };
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,6 +104,8 @@ struct Dispatcher {
     /// Those of them that are slow, by project.
     slow: HashMap<i64, usize>,
     turn: usize,
+    /// How often claims of servers that are gone were released, as far as this loop knows.
+    released: u64,
 }
 
 impl Dispatcher {
@@ -132,9 +133,13 @@ impl Dispatcher {
             self.read_webhooks().await?;
             self.is_outdated = false;
         }
+        let released = self.app.claims_released.load(Ordering::SeqCst);
         if tick.is_multiple_of(CLAIM_TICKS) {
             self.claim(false).await?;
+        } else if released != self.released {
+            self.claim(true).await?;
         }
+        self.released = released;
         if tick.is_multiple_of(SWEEP_TICKS) {
             sweep(&self.app).await?;
         }
@@ -198,10 +203,9 @@ impl Dispatcher {
         self.claim(true).await
     }
 
-    /// Claims what nobody else works for, and claims longer what this process has.
+    /// Claims what nobody else works for, and finds out what this server has no longer.
     async fn claim(&mut self, only_new: bool) -> Result<()> {
-        let (process, now) = (self.app.process, self.app.context.now());
-        let until = now.plus_seconds(CLAIM_S);
+        let process = self.app.process;
         let wanted = self
             .lanes
             .iter()
@@ -215,7 +219,7 @@ impl Dispatcher {
         let claimed = self.app.installation.store.write(move |tx| {
             let mut held = Vec::new();
             for (id, idle) in &wanted {
-                let found = webhook::claim(tx, *id, process, (now, until))?;
+                let found = webhook::claim(tx, *id, process)?;
                 if let (Some(found), Some(idle)) = (found, idle)
                     && idle.through > found.through
                 {
@@ -261,8 +265,9 @@ impl Dispatcher {
     async fn look_for_retries(&mut self) -> Result<()> {
         let held = self.lanes.iter().filter(|(_, lane)| lane.claimed);
         let held: Vec<_> = held.map(|(id, _)| *id).collect();
+        let now = self.app.context.settled_now();
         let read = self.app.installation.store.read(move |tx| {
-            let next = |id: &WebhookId| Ok((*id, delivery::next_at(tx, *id)?));
+            let next = |id: &WebhookId| Ok((*id, delivery::next_at(tx, *id, now)?));
             held.iter().map(next).collect::<Result<Vec<_>>>()
         });
         for (id, next_at) in read.await? {
@@ -279,7 +284,7 @@ impl Dispatcher {
         if self.app.installation.store.is_overloaded() {
             return;
         }
-        let now = self.app.context.now();
+        let now = Moment::now(&self.app.context);
         let ready = self.lanes.iter().filter(|(_, lane)| lane.is_ready(now));
         let mut ready: Vec<_> = ready.map(|(id, _)| *id).collect();
         if ready.is_empty() {
@@ -318,7 +323,7 @@ impl Dispatcher {
 /// When the store is away.
 pub async fn sweep(app: &App) -> Result<()> {
     let store = &app.installation.store;
-    let edge = app.context.now().plus_seconds(-HISTORY_S);
+    let edge = app.context.cautious_now().plus_seconds(-HISTORY_S);
     while store
         .write(move |tx| customer_version::forget(tx, edge, SWEPT))
         .await?

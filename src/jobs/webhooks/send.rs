@@ -166,14 +166,15 @@ async fn send_chain(shared: &Shared, chain: Vec<Parcel>, sent: &mut Sent) {
 }
 
 async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
-    let (webhook, now) = (&shared.order.webhook, shared.app.context.now());
-    let signature = webhook.sign(parcel.row.id, &parcel.body, now);
+    let webhook = &shared.order.webhook;
+    let signature = webhook.sign(parcel.row.id, &parcel.body, &shared.app.context);
     let request = match Request::signed(&webhook.url, signature, parcel.body.clone()) {
         Ok(request) => request.from_ourselves(),
         Err(error) => return Attempt::Failed(error.to_string()),
     };
     let began = Instant::now();
-    let outcome = shared.app.outbound.send(&request, shared.order.reach).await;
+    let outbound = shared.app.outbound.of_project(webhook.row.project);
+    let outcome = outbound.send(&request, shared.order.reach).await;
     metrics::DELIVERY_TIME.observe_time(began.elapsed());
     let attempt = match &outcome {
         Ok(answer) => Attempt::Answered(answer.status),

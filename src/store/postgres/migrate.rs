@@ -39,6 +39,8 @@ const STEPS: [(&str, &[&str]); 2] = [
             include_str!("../../../migrations/postgres/data/0019_subscriptions.sql"),
             include_str!("../../../migrations/postgres/data/0020_watchlists_by_name.sql"),
             include_str!("../../../migrations/postgres/data/0021_lookup_epochs.sql"),
+            include_str!("../../../migrations/postgres/data/0022_clock.sql"),
+            include_str!("../../../migrations/postgres/data/0023_servers.sql"),
         ],
     ),
 ];

@@ -306,8 +306,8 @@ fn events(tx: &mut Tx<'_>, edge: &[Field]) -> Result<Option<Page>> {
         let through = last.min(place + limit());
         let rows = tx.all(
             "SELECT p.first + e.position - p.start - 1 AS place, e.id, e.project, e.resource,
-                    e.sequence, e.count, e.kinds, e.actor, e.request_id, e.data_key, e.detail, e.state,
-                    e.writer, e.position, e.hash
+                    e.sequence, e.count, e.kinds, e.actor, e.request_id, e.data_key, e.detail,
+                    e.state, e.happened_at, e.writer, e.position, e.hash
              FROM event_places p
              JOIN events e ON e.writer = p.writer AND e.position > p.start
                   AND e.position <= p.start + p.last - p.first + 1
@@ -323,7 +323,8 @@ fn events(tx: &mut Tx<'_>, edge: &[Field]) -> Result<Option<Page>> {
     let mut next = place;
     let rows = tx.all(
         "SELECT 0, e.id, e.project, e.resource, e.sequence, e.count, e.kinds, e.actor,
-                e.request_id, e.data_key, e.detail, e.state, e.writer, e.position, e.hash
+                e.request_id, e.data_key, e.detail, e.state, e.happened_at, e.writer,
+                e.position, e.hash
          FROM writers w
          LEFT JOIN placed_writers p ON p.writer = w.id
          JOIN events e ON e.writer = w.id AND e.position > COALESCE(p.position, 0)
