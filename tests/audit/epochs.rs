@@ -237,7 +237,7 @@ fn killed_at(place: &str) {
         panic!("one key");
     };
     erase(&api, &people[0].id());
-    drop(server.ended(A_WHILE));
+    let _ = server.ended(A_WHILE);
     let server = Server::start_owning_with(server.into_folder(), &[AT_ONCE]);
     wait_for_change(&server.data, before);
     let api = api.at(&server.base);
