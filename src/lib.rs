@@ -10,6 +10,7 @@ pub mod error;
 mod failpoint;
 pub mod id;
 pub mod metrics;
+mod output;
 
 pub mod core;
 pub mod store;

@@ -12,10 +12,7 @@ fn main() -> ExitCode {
     match oms::cli::Arguments::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let cause = error
-                .cause()
-                .map_or_else(|| error.detail().to_owned(), ToString::to_string);
-            eprintln!("oms: {cause}");
+            oms::cli::tell_failure(&error);
             ExitCode::FAILURE
         }
     }

@@ -1,15 +1,12 @@
-//! The log on standard error, and the traces beside it.
-//!
-//! A request must never wait for whoever reads the log. Its line goes into a
-//! bounded queue that a thread empties, and is dropped and counted when the
-//! queue is full. Warnings and errors are few and matter more: they are written
-//! at once, so that they are there even when the process ends with them.
+//! The log on standard error, and the traces beside it. Every line, also that of a panic, goes
+//! through the queue of `output.rs`: nothing waits for the reader of the log.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
-use std::thread::{self, JoinHandle};
+use std::panic::PanicHookInfo;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use tracing::Metadata;
+use serde_json::json;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,37 +15,25 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::otlp::Traces;
 use crate::config::{Config, LogFormat};
-use crate::error::{Error, Result};
-use crate::metrics;
+use crate::error::Result;
+use crate::output::{self, Weight};
 use crate::store::TRACE_TARGET;
 
-/// Lines that may wait to be written.
-const LINES: usize = 16_384;
+/// Bytes of the longest line. Of a longer one, which no caller should be able to cause, the
+/// beginning is shown.
+const LONGEST_LINE: usize = 32 << 10;
 
-/// Bytes that are written at once.
-const BLOCK: usize = 64 << 10;
+/// Bytes of what is shown of a line that is too long.
+const BEGINNING: usize = 2 << 10;
 
-/// The running log; what is queued is written when it is closed.
+/// The running log. When it is dropped, what is queued is written and the last traces are sent.
 pub(super) struct Log {
-    lines: Sender<Line>,
-    thread: Option<JoinHandle<()>>,
     traces: Option<Traces>,
-}
-
-enum Line {
-    Text(Vec<u8>),
-    /// The last.
-    End,
 }
 
 impl Log {
     /// Starts the log, and the traces when they are asked for.
     pub(super) fn start(config: &Config) -> Result<Self> {
-        let (lines, queue) = bounded(LINES);
-        let thread = thread::Builder::new()
-            .name("log".into())
-            .spawn(move || write_lines(&queue))
-            .map_err(Error::internal)?;
         let (traces, spans) = match Traces::start(config)? {
             Some((traces, tracer)) => {
                 let layer = tracing_opentelemetry::layer()
@@ -61,32 +46,38 @@ impl Log {
             }
             None => (None, None),
         };
-        let subscriber = Registry::default()
-            .with(spans)
-            .with(line_layer(config, Lines(lines.clone())));
+        let subscriber = Registry::default().with(spans).with(line_layer(config));
         // Somebody else's subscriber is as good: then the server runs inside a test.
         drop(subscriber.try_init());
-        Ok(Self {
-            lines,
-            thread: Some(thread),
-            traces,
-        })
-    }
-
-    /// Writes what is queued and sends the last traces.
-    pub(super) fn close(mut self) {
-        if let Some(traces) = self.traces.take() {
-            traces.close();
-        }
-        if let Some(thread) = self.thread.take()
-            && self.lines.send(Line::End).is_ok()
-        {
-            let _ = thread.join();
-        }
+        std::panic::set_hook(Box::new(tell_of_panic));
+        Ok(Self { traces })
     }
 }
 
-fn line_layer<S>(config: &Config, lines: Lines) -> Box<dyn Layer<S> + Send + Sync>
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(traces) = self.traces.take() {
+            traces.close();
+        }
+        output::standard_error().flush();
+    }
+}
+
+/// The hook of the standard library would write to standard error itself.
+fn tell_of_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    tracing::error!(
+        thread = thread.name(),
+        place = panic.location().map(tracing::field::display),
+        cause = panic.payload_as_str(),
+        backtrace = backtrace.map(tracing::field::display),
+        "a thread panicked"
+    );
+}
+
+fn line_layer<S>(config: &Config) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
@@ -104,73 +95,55 @@ where
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false);
-        layer.with_writer(lines).with_filter(wanted).boxed()
+        let layer = layer.with_writer(Form::Json).log_internal_errors(false);
+        layer.with_filter(wanted).boxed()
     } else {
         let layer = fmt::layer().with_ansi(io::stderr().is_terminal());
-        layer.with_writer(lines).with_filter(wanted).boxed()
+        let layer = layer.with_writer(Form::Text).log_internal_errors(false);
+        layer.with_filter(wanted).boxed()
     }
 }
 
-/// Writes until the last line, many at once when many wait.
-fn write_lines(queue: &Receiver<Line>) {
-    let mut block = Vec::with_capacity(BLOCK);
-    while let Ok(first) = queue.recv() {
-        let mut next = Some(first);
-        let mut last = false;
-        while let Some(line) = next {
-            match line {
-                Line::Text(text) => block.extend_from_slice(&text),
-                Line::End => last = true,
-            }
-            next = (!last && block.len() < BLOCK)
-                .then(|| queue.try_recv().ok())
-                .flatten();
+/// How a line is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Text,
+}
+
+/// One line on its way to the queue.
+struct Line {
+    form: Form,
+    weight: Weight,
+}
+
+impl MakeWriter<'_> for Form {
+    type Writer = Line;
+
+    fn make_writer(&self) -> Line {
+        Line {
+            form: *self,
+            weight: Weight::Routine,
         }
-        // A log that nobody takes is no reason to end.
-        let _ = io::stderr().lock().write_all(&block);
-        block.clear();
-        if last {
-            return;
-        }
-    }
-}
-
-/// Makes the writer of each line.
-struct Lines(Sender<Line>);
-
-/// One line on its way.
-enum OneLine<'a> {
-    AtOnce,
-    Queued(&'a Sender<Line>),
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = OneLine<'a>;
-
-    fn make_writer(&'a self) -> OneLine<'a> {
-        OneLine::Queued(&self.0)
     }
 
-    fn make_writer_for(&'a self, about: &Metadata<'_>) -> OneLine<'a> {
-        if *about.level() <= tracing::Level::WARN {
-            OneLine::AtOnce
+    fn make_writer_for(&self, about: &Metadata<'_>) -> Line {
+        let weight = if *about.level() <= Level::WARN {
+            Weight::Serious
         } else {
-            OneLine::Queued(&self.0)
+            Weight::Routine
+        };
+        Line {
+            form: *self,
+            weight,
         }
     }
 }
 
-impl Write for OneLine<'_> {
+impl Write for Line {
     /// The subscriber writes each line as a whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::AtOnce => io::stderr().lock().write_all(line)?,
-            Self::Queued(lines) => {
-                if let Err(TrySendError::Full(_)) = lines.try_send(Line::Text(line.to_vec())) {
-                    metrics::LOG_DROPPED.add();
-                }
-            }
-        }
+        output::standard_error().say(self.form.bound(line), self.weight);
         Ok(line.len())
     }
 
@@ -179,19 +152,55 @@ impl Write for OneLine<'_> {
     }
 }
 
+impl Form {
+    /// The line as it may stand in the log: bounded, and one line.
+    fn bound(self, line: &[u8]) -> Vec<u8> {
+        let whole = line.strip_suffix(b"\n").unwrap_or(line);
+        let too_long = whole.len() > LONGEST_LINE;
+        // JSON escapes what would end a line.
+        let one_line = matches!(self, Self::Json) || !whole.contains(&b'\n');
+        if !too_long && one_line {
+            return line.to_vec();
+        }
+        let shown = if too_long { &whole[..BEGINNING] } else { whole };
+        let shown = String::from_utf8_lossy(shown);
+        let message = "a line was too long for the log";
+        let mut text = match self {
+            Self::Json => {
+                json!({"message": message, "bytes": whole.len(), "begins": shown}).to_string()
+            }
+            Self::Text if too_long => {
+                let begins = shown.replace('\n', "\\n");
+                format!("{begins}… ({message}: {} bytes)", whole.len())
+            }
+            Self::Text => shown.replace('\n', "\\n"),
+        };
+        text.push('\n');
+        text.into_bytes()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_drops_and_counts_and_never_blocks() {
-        let (lines, queue) = bounded(1);
-        let before = metrics::LOG_DROPPED.get();
-        let maker = Lines(lines);
-        for _ in 0..3 {
-            maker.make_writer().write_all(b"a line\n").unwrap();
+    fn a_line_is_one_line_and_never_longer_than_it_may_be() {
+        let long = format!("{{\"cause\":\"{}\"}}\n", "ä\"".repeat(LONGEST_LINE));
+        let bound = Form::Json.bound(long.as_bytes());
+        assert!(bound.len() < LONGEST_LINE, "{}", bound.len());
+        let line: serde_json::Value = serde_json::from_slice(&bound).unwrap();
+        assert_eq!(line["bytes"], long.len() - 1);
+        assert!(bound.ends_with(b"\n"));
+        let text = "a\nb".repeat(LONGEST_LINE);
+        for (line, begins) in [(text.as_str(), "a\\nba"), ("a\nb\n", "a\\nb\n")] {
+            let bound = String::from_utf8(Form::Text.bound(line.as_bytes())).unwrap();
+            assert!(bound.starts_with(begins), "{bound}");
+            assert_eq!(bound.matches('\n').count(), 1, "{bound}");
+            assert!(bound.len() < LONGEST_LINE, "{}", bound.len());
         }
-        assert_eq!(metrics::LOG_DROPPED.get(), before + 2);
-        assert_eq!(queue.len(), 1);
+        for short in ["{}\n", "no end"] {
+            assert_eq!(Form::Json.bound(short.as_bytes()), short.as_bytes());
+        }
     }
 }

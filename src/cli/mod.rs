@@ -9,6 +9,7 @@ pub mod events;
 pub mod keys;
 pub mod listen;
 mod log;
+mod memory;
 pub mod migrate;
 mod origin;
 mod otlp;
@@ -30,6 +31,7 @@ use crate::core::desk::Desk;
 use crate::core::event::Origin;
 use crate::error::{Error, Result};
 use crate::id::RequestId;
+use crate::output::{self, Weight};
 
 /// An open, self-hosted money platform, wire-compatible with the Open Money Stack API.
 #[derive(Debug, Parser)]
@@ -85,6 +87,7 @@ impl Arguments {
     pub fn run(self) -> Result<()> {
         let settings = self.settings.clone();
         let config = self.settings.resolve().map_err(Error::internal)?;
+        memory::guard(&config)?;
         match self.command {
             Command::Serve => serve::run(config),
             Command::Migrate(arguments) => migrate::run(&arguments, &config),
@@ -104,6 +107,17 @@ impl Arguments {
             Command::Audit(arguments) => audit::run(&arguments, &config),
         }
     }
+}
+
+/// Says why a command failed. Waits for its reader a moment, not for ever.
+pub fn tell_failure(error: &Error) {
+    let cause = error
+        .cause()
+        .map_or_else(|| error.detail().to_owned(), ToString::to_string);
+    let text = format!("oms: {cause}\n");
+    let standard_error = output::standard_error();
+    standard_error.say(text.into_bytes(), Weight::Serious);
+    standard_error.flush();
 }
 
 /// Who sits at the command line.

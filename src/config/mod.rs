@@ -63,6 +63,15 @@ pub struct OperatorListen {
     pub chosen: bool,
 }
 
+/// Who sees the memory of the process, beside root.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Whether debuggers and core dumps do.
+    pub debuggable: bool,
+    /// Whether it is kept out of swap.
+    pub locked: bool,
+}
+
 /// Every setting, checked. The help text of each stands in `oms.example.toml`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -186,6 +195,10 @@ pub struct Config {
     pub webhooks_to_loopback: WebhooksToLoopback,
     /// Authorities that outgoing requests trust beside those of the machine.
     pub outbound_ca_file: Option<PathBuf>,
+    /// Where the first start writes the key that it makes; `None`: on standard output.
+    pub credentials_file: Option<PathBuf>,
+    /// Who sees the memory of the process.
+    pub memory: Memory,
     /// The least important level that is logged.
     pub log_level: tracing::Level,
     /// How the log is written.

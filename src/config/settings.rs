@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 
 use super::table::{Kind, SETTINGS, Setting};
 use super::{
-    Config, Database, LogFormat, OperatorListen, ProxyHeader, Secret, TrustedProxies,
+    Config, Database, LogFormat, Memory, OperatorListen, ProxyHeader, Secret, TrustedProxies,
     UnknownFields, WebhooksToLoopback, is_provider_url, is_service_name, is_service_url,
 };
 
@@ -294,6 +294,11 @@ impl Values {
                 _ => WebhooksToLoopback::Auto,
             },
             outbound_ca_file: self.path("outbound_ca_file")?,
+            credentials_file: self.path("credentials_file")?,
+            memory: Memory {
+                debuggable: self.parse("debuggable")?,
+                locked: self.parse("lock_memory")?,
+            },
             log_level: self.parse("log_level")?,
             log_format: match self.choice("log_format")? {
                 "json" => LogFormat::Json,

@@ -1,11 +1,13 @@
 //! An opened data folder: the store, the wrapping keys and the secrets that
 //! they wrap. Every command line and the server begin here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::api_key::{ApiKey, Mode, NewApiKey, Scopes};
+use super::credentials::CredentialsFile;
 use super::event::{self, Detail, Event, EventKind, Origin};
 use super::policy::Policy;
 use super::rebinding::{self, Trust};
@@ -228,16 +230,17 @@ impl Installation {
         scopes: Scopes,
         origin: &Origin,
     ) -> Result<CreatedKey> {
-        let made = self.make_key((project, mode, scopes), origin, |_| Ok(true));
+        let made = self.make_key((project, mode, scopes), origin, None, |_| Ok(true));
         let made = made.await?;
         made.ok_or_else(|| Error::internal("a key was not made"))
     }
 
-    /// The same when the transaction finds that it is wanted.
+    /// The same when the transaction finds that it is wanted; perhaps with a file that holds it.
     async fn make_key(
         &self,
         (project, mode, scopes): (&str, Mode, Scopes),
         origin: &Origin,
+        file: Option<&Path>,
         is_wanted: impl Fn(&mut Tx<'_>) -> Result<bool> + Send + 'static,
     ) -> Result<Option<CreatedKey>> {
         if mode == Mode::Live && !self.live_allowed {
@@ -262,7 +265,9 @@ impl Installation {
         };
         let (secrets, context) = (Arc::clone(&self.secrets), self.context.clone());
         let origin = origin.clone();
-        let key = self
+        let file = file.map(|path| CredentialsFile::write(path, &key.api_key, &pair.api_secret));
+        let file = file.transpose()?;
+        let stored = self
             .store
             .write(move |tx| {
                 if !is_wanted(tx)? {
@@ -282,16 +287,20 @@ impl Installation {
                 event_rows::append(tx, &row.leaving(&mac), false)?;
                 Ok(Some(key))
             })
-            .await?;
+            .await;
+        if let (Some(file), Err(_) | Ok(None)) = (file, &stored) {
+            file.discard();
+        }
         let api_secret = pair.api_secret;
-        Ok(key.map(|key| CreatedKey { key, api_secret }))
+        Ok(stored?.map(|key| CreatedKey { key, api_secret }))
     }
 
-    /// Makes a sandbox project with a key when there is no key at all.
+    /// Makes a sandbox project with a key when there is no key at all; perhaps with a file
+    /// that holds it.
     ///
     /// # Errors
-    /// When the store is away.
-    pub async fn first_key(&self) -> Result<Option<CreatedKey>> {
+    /// When the store is away, or the file cannot be made.
+    pub async fn first_key(&self, file: Option<&Path>) -> Result<Option<CreatedKey>> {
         if self.store.read(api_key::any).await? {
             return Ok(None);
         }
@@ -302,7 +311,7 @@ impl Installation {
         // Of several servers that start at once on an empty database one makes it.
         let key = ("default", Mode::Sandbox, Scopes::ALL);
         let is_wanted = |tx: &mut Tx<'_>| Ok(!api_key::any(tx)?);
-        self.make_key(key, &origin, is_wanted).await
+        self.make_key(key, &origin, file, is_wanted).await
     }
 
     /// Revokes a key for good; its tokens end within a second.

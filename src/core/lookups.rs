@@ -10,6 +10,7 @@ use crate::store::{Tx, lookup};
 use crate::vault::{HashKey, HashKeys, Secrets};
 
 /// Under which hashes a customer is found by one key.
+#[must_use]
 pub fn hashes(project: i64, profile: &Profile, identity: &Identity, key: &HashKey) -> Vec<i64> {
     let email = profile
         .email
@@ -33,6 +34,7 @@ pub fn hashes(project: i64, profile: &Profile, identity: &Identity, key: &HashKe
 }
 
 /// The same by every key, in the order of the keys.
+#[must_use]
 pub fn by_every_key(
     project: i64,
     profile: &Profile,
@@ -57,6 +59,7 @@ pub struct LookupChange {
 
 impl LookupChange {
     /// A new customer comes.
+    #[must_use]
     pub fn of_new(project: i64, profile: &Profile, identity: &Identity, secrets: &Secrets) -> Self {
         let keys = secrets.hash_keys();
         Self {
@@ -68,6 +71,7 @@ impl LookupChange {
 
     /// Values change: [`by_every_key`] before and after. The customer may be found by any of
     /// the keys, and new values come by the newest only.
+    #[must_use]
     pub fn between(before: &[Vec<i64>], after: &[Vec<i64>], keys: &HashKeys) -> Self {
         let mut change = Self {
             epochs: epochs(keys),
@@ -83,6 +87,7 @@ impl LookupChange {
     }
 
     /// The customer is erased.
+    #[must_use]
     pub fn of_erased(
         project: i64,
         profile: &Profile,

@@ -12,6 +12,7 @@ pub mod change;
 pub mod checks;
 pub mod checkup;
 pub mod country;
+mod credentials;
 pub mod customer;
 pub mod decision;
 pub mod delivery;

@@ -142,7 +142,9 @@ impl App {
         if let Some(newest) = installation.store.read(customer::newest).await? {
             context.continue_after(newest);
         }
-        let first_key = installation.first_key().await?;
+        let first_key = installation
+            .first_key(config.credentials_file.as_deref())
+            .await?;
         let references = References::load(&config, &installation.store).await?;
         let data_keys = start_pool(&installation, &context)?;
         // Only a database has other servers.

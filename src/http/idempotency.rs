@@ -189,13 +189,12 @@ impl KeptAnswer {
             answer_place(record.claim.project, &record.id),
             &record.answer,
         )?;
-        let (fingerprint, packed) = match record.fingerprint_in_the_clear() {
-            Some(fingerprint) => (fingerprint, 0),
-            None => {
-                let first = plain.first_chunk::<16>();
-                let short = || Error::internal("a kept answer has no fingerprint");
-                (*first.ok_or_else(short)?, 16)
-            }
+        let (fingerprint, packed) = if let Some(stored) = record.fingerprint_in_the_clear() {
+            (stored, 0)
+        } else {
+            let first = plain.first_chunk::<16>();
+            let short = || Error::internal("a kept answer has no fingerprint");
+            (*first.ok_or_else(short)?, 16)
         };
         Ok(Self {
             plain,

@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
+use axum::http::Method;
+
 use super::exposition::Exposition;
 use super::process;
 use crate::core::watchlist::InForce;
 use crate::metrics::{self, Counter, DeliveryOutcome, Histogram, Refusal};
 use crate::store::Depth;
 
-/// The methods that have numbers of their own; all others share the last.
+/// The methods that have a name in numbers, log and traces; all others share the last, for a
+/// client may call a method as it likes, at any length.
 const METHODS: [&str; 8] = [
     "GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "other",
 ];
@@ -69,9 +72,15 @@ impl Numbers {
     }
 }
 
+/// The method as numbers, log and traces name it.
+pub(super) fn method_name(method: &Method) -> &'static str {
+    let known = METHODS.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or(METHODS[METHODS.len() - 1])
+}
+
 impl Metrics {
     /// Counts a request. `route` is the template, never the path.
-    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub fn request(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         let route = self.route(route);
         let known = METHODS.iter().position(|known| *known == method);
         let numbers = route.0[known.unwrap_or(METHODS.len() - 1)].get_or_init(Numbers::new);

@@ -29,7 +29,7 @@ use tracing::Instrument as _;
 use super::client_address::ClientAddress;
 use super::error::{Failure, plain_refusal, render};
 use super::limits::{network, octets};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, method_name};
 use super::rate::{self, RateLimit, Standing};
 use super::server::Peer;
 use super::trace;
@@ -155,14 +155,14 @@ impl Edge {
     pub async fn answer(&self, mut request: Request) -> Response {
         let started = Instant::now();
         let id = RequestId::new(request.headers(), &self.0.context);
-        let method = request.method().clone();
+        let method = method_name(request.method());
         let label = RequestLabel::default();
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(label.clone());
         let client = self.client_of(&request);
         request.extensions_mut().insert(client);
         let standing = self.address_standing(&request, client);
-        let span = trace::begin(request.headers(), &method, id.as_str());
+        let span = trace::begin(request.headers(), method, id.as_str());
         let mut response = match refusal(&request, standing) {
             Some(error) => error.into_response(),
             None => self.route(request).instrument(span.clone()).await,
@@ -173,13 +173,13 @@ impl Edge {
         let route = response.extensions().get::<Route>();
         let route = route.map_or("-", |route| route.0.as_str());
         let status = response.status().as_u16();
-        self.0.metrics.request(method.as_str(), route, status, took);
-        trace::end(&span, &method, route, status);
+        self.0.metrics.request(method, route, status, took);
+        trace::end(&span, method, route, status);
         if tracing::event_enabled!(target: "oms::access", tracing::Level::INFO) {
             tracing::info!(
                 target: "oms::access",
                 request_id = id.as_str(),
-                method = method.as_str(),
+                method,
                 route,
                 project = label.0.project.get(),
                 status,

@@ -2,7 +2,7 @@
 //! never a path, a query, a header or anything of a body. A caller's
 //! `traceparent` is honoured. Where nobody traces, it is one look at a flag.
 
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Status, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -12,8 +12,11 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::store::TRACE_TARGET;
 
+/// Characters of the longest `tracestate` that is passed on: what the standard asks for.
+const TRACE_STATE_MAX: usize = 512;
+
 /// Begins the span of a request.
-pub(super) fn begin(headers: &HeaderMap, method: &Method, request_id: &str) -> Span {
+pub(super) fn begin(headers: &HeaderMap, method: &str, request_id: &str) -> Span {
     if !tracing::span_enabled!(target: TRACE_TARGET, Level::INFO) {
         return Span::none();
     }
@@ -21,9 +24,9 @@ pub(super) fn begin(headers: &HeaderMap, method: &Method, request_id: &str) -> S
         target: TRACE_TARGET,
         parent: None,
         "request",
-        otel.name = method.as_str(),
+        otel.name = method,
         otel.kind = "server",
-        http.request.method = method.as_str(),
+        http.request.method = method,
         http.route = Empty,
         http.response.status_code = Empty,
         request_id,
@@ -37,7 +40,7 @@ pub(super) fn begin(headers: &HeaderMap, method: &Method, request_id: &str) -> S
 }
 
 /// Notes what became of the request.
-pub(super) fn end(span: &Span, method: &Method, route: &str, status: u16) {
+pub(super) fn end(span: &Span, method: &str, route: &str, status: u16) {
     if span.is_none() {
         return;
     }
@@ -55,7 +58,11 @@ struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(|value| value.to_str().ok())
+        let value = self
+            .0
+            .get(key)
+            .filter(|value| value.len() <= TRACE_STATE_MAX);
+        value.and_then(|value| value.to_str().ok())
     }
 
     fn keys(&self) -> Vec<&str> {

@@ -28,6 +28,7 @@ use url::Url;
 
 use connection::Sender;
 use pool::{Place, Pool};
+use resolver::Names;
 
 pub use resolver::Resolver;
 use shield::{Shield, veil};
@@ -163,14 +164,18 @@ impl fmt::Display for Failure {
 
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Outbound(Arc<Parts>);
+pub struct Outbound {
+    parts: Arc<Parts>,
+    /// Whose requests they are.
+    project: i64,
+}
 
 struct Parts {
     tls: TlsConnector,
-    resolver: Resolver,
+    names: Names,
     limits: Limits,
     pool: Pool,
-    /// A permit for each connection that is open or looks for its address.
+    /// A permit for each connection that is open or begins.
     room: Arc<Semaphore>,
     shield: Option<Shield>,
 }
@@ -193,14 +198,8 @@ impl Outbound {
         resolver: Resolver,
         limits: Limits,
     ) -> OmsResult<Self> {
-        Ok(Self(Arc::new(Parts {
-            tls: tls::connector(extra_authorities)?,
-            resolver,
-            limits,
-            pool: Pool::default(),
-            room: Arc::new(Semaphore::new(OPEN_AT_MOST)),
-            shield: None,
-        })))
+        let tls = tls::connector(extra_authorities)?;
+        Ok(Self::of_parts(tls, resolver, limits, OPEN_AT_MOST, None))
     }
 
     /// A client for where others say, with so many connections at most: it never reaches the
@@ -213,14 +212,48 @@ impl Outbound {
         listeners: Vec<SocketAddr>,
         open_at_most: usize,
     ) -> OmsResult<Self> {
-        Ok(Self(Arc::new(Parts {
-            tls: tls::connector(extra_authorities)?,
-            resolver: Resolver::System,
-            limits: Limits::default(),
-            pool: Pool::default(),
-            room: Arc::new(Semaphore::new(open_at_most)),
-            shield: Some(Shield::of(listeners)),
-        })))
+        let tls = tls::connector(extra_authorities)?;
+        let shield = Some(Shield::of(listeners));
+        let limits = Limits::default();
+        Ok(Self::of_parts(
+            tls,
+            Resolver::System,
+            limits,
+            open_at_most,
+            shield,
+        ))
+    }
+
+    /// A part of what may be open is for look-ups, which open sockets of their own.
+    fn of_parts(
+        tls: TlsConnector,
+        resolver: Resolver,
+        limits: Limits,
+        open_at_most: usize,
+        shield: Option<Shield>,
+    ) -> Self {
+        let look_ups = (open_at_most / 4).clamp(1, resolver::IN_ALL);
+        let connections = open_at_most.saturating_sub(look_ups).max(1);
+        Self {
+            parts: Arc::new(Parts {
+                tls,
+                names: Names::new(resolver, look_ups),
+                limits,
+                pool: Pool::default(),
+                room: Arc::new(Semaphore::new(connections)),
+                shield,
+            }),
+            project: 0,
+        }
+    }
+
+    /// The same client for a project, whose names hold up its own requests only.
+    #[must_use]
+    pub fn of_project(&self, project: i64) -> Self {
+        Self {
+            parts: Arc::clone(&self.parts),
+            project,
+        }
     }
 
     /// Sends a request and waits for its answer.
@@ -231,15 +264,16 @@ impl Outbound {
     /// # Errors
     /// When there is no answer.
     pub async fn send(&self, request: &Request<'_>, reach: Reach) -> Result<Answer, Failure> {
-        let deadline = Instant::now() + self.0.limits.total;
+        let deadline = Instant::now() + self.parts.limits.total;
         let refused = |why: crate::core::reach::Refused| Failure::NotAllowed(why.0.to_owned());
         reach.check(request.url).map_err(refused)?;
-        let room = self.room(deadline).await?;
         let places = timeout_at(deadline, self.places(request.url, reach))
             .await
             .map_err(|_| Failure::TimedOut)??;
+        // Only now: names that are looked up for long take no room from others.
+        let room = self.room(deadline).await?;
         let sent = self.send_to(&places, room, request, deadline).await;
-        match &self.0.shield {
+        match &self.parts.shield {
             Some(_) => sent.map_err(|failure| veil(failure, &places)),
             None => sent,
         }
@@ -252,18 +286,18 @@ impl Outbound {
         request: &Request<'_>,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        if let Some(shield) = &self.0.shield {
+        if let Some(shield) = &self.parts.shield {
             shield.check(places)?;
         }
-        if let Some((place, sender)) = self.0.pool.take(places) {
+        if let Some((place, sender)) = self.parts.pool.take(places) {
             drop(room);
             match self.exchange(place, sender, request, deadline).await {
                 Err(Failure::Broken(_)) => room = self.room(deadline).await?,
                 outcome => return outcome,
             }
         }
-        let connect_by = deadline.min(Instant::now() + self.0.limits.connect);
-        let connecting = connection::open(places, &self.0.tls, room);
+        let connect_by = deadline.min(Instant::now() + self.parts.limits.connect);
+        let connecting = connection::open(places, &self.parts.tls, room);
         let connected = timeout_at(connect_by, connecting).await;
         let (place, sender) = connected.map_err(|_| Failure::TimedOut)??;
         self.exchange(place, sender, request, deadline).await
@@ -271,9 +305,9 @@ impl Outbound {
 
     /// Room for one more connection: an idle one makes it where there is none.
     async fn room(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
-        let room = Arc::clone(&self.0.room);
+        let room = Arc::clone(&self.parts.room);
         if room.available_permits() == 0 {
-            self.0.pool.drop_one();
+            self.parts.pool.drop_one();
         }
         match timeout_at(deadline, room.acquire_owned()).await {
             Ok(Ok(room)) => Ok(room),
@@ -283,7 +317,7 @@ impl Outbound {
 
     /// The checked places that a URL leads to: all of them within reach, or none at all.
     async fn places(&self, url: &Url, reach: Reach) -> Result<Vec<Place>, Failure> {
-        let addresses = self.0.resolver.look_up(url).await?;
+        let addresses = self.parts.names.look_up(self.project, url).await?;
         let secure = url.scheme() == "https";
         let outside = |address: &SocketAddr| !reach.allows(address.ip(), secure);
         if addresses.iter().any(outside) {
@@ -318,7 +352,7 @@ impl Outbound {
         let status = answer.status().as_u16();
         let (body, whole) = read(answer.into_body(), deadline).await;
         if whole {
-            self.0.pool.give_back(place, sender);
+            self.parts.pool.give_back(place, sender);
         }
         Ok(Answer {
             status,

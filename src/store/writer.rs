@@ -20,6 +20,7 @@ use super::tail::{Op, Tail, Target};
 use super::wal::{self, Log, LogOf};
 use crate::error::{Error, Result};
 use crate::metrics::{self, Refusal};
+use crate::output;
 
 /// Look-ups that are folded with one commit.
 const FOLD_STEP: usize = if cfg!(test) { 7 } else { 512 };
@@ -405,7 +406,7 @@ fn stop_if_device_failed(cause: &rusqlite::Error) {
     );
     if failed {
         tracing::error!(%cause, "the disk failed under a commit; stopping at once");
-        std::process::abort();
+        output::abort();
     }
 }
 

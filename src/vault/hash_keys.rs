@@ -3,6 +3,7 @@
 //! data, however old, leads from a value to a person any more.
 
 use std::fmt;
+use std::slice::Iter;
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 
@@ -80,7 +81,7 @@ impl HashKeys {
     }
 
     /// Every key.
-    pub fn iter(&self) -> impl Iterator<Item = &HashKey> + Clone {
+    pub fn iter(&self) -> Iter<'_, HashKey> {
         self.0.iter()
     }
 
@@ -96,6 +97,15 @@ impl HashKeys {
     #[must_use]
     pub fn epochs(&self) -> Vec<(i64, bool)> {
         self.iter().map(|key| (key.epoch, key.in_force)).collect()
+    }
+}
+
+impl<'a> IntoIterator for &'a HashKeys {
+    type Item = &'a HashKey;
+    type IntoIter = Iter<'a, HashKey>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -165,3 +165,52 @@ fn an_unreadable_setting_stops_the_start_and_is_named() {
         assert!(said.contains(&setting), "{name}: {output:?}");
     }
 }
+
+#[test]
+fn a_credentials_file_has_the_key_and_no_output_shows_its_secret() {
+    let folder = Folder::new();
+    let file = folder.path().join("credentials.json");
+    let name = file.to_str().expect("a path of plain text");
+    let server = Server::start(&[("OMS_CREDENTIALS_FILE", name)]);
+    let printed = first_words(&server);
+    let body = fs::read_to_string(&file).expect("it was written");
+    let mode = fs::metadata(&file).expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    let signed_in = server
+        .call("POST", "/v0.9/auth/token")
+        .text(&body)
+        .send()
+        .wants(200);
+    assert!(signed_in.json()["accessToken"].is_string(), "{signed_in}");
+    let credentials: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let secret = credentials["apiSecret"].as_str().expect("a secret");
+    assert!(printed.contains(name), "{printed}");
+    for said in [printed, server.logged()] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    // A start with a key needs no file, and leaves the one that is there.
+    let folder = server.into_folder();
+    let settings = [("OMS_CREDENTIALS_FILE", name)];
+    let _server = Server::start_owning_with(folder, &settings);
+    assert_eq!(fs::read_to_string(&file).ok(), Some(body));
+}
+
+#[test]
+fn a_file_that_is_there_is_not_written_over_and_no_key_is_made_without_its_file() {
+    let folder = Folder::new();
+    let file = folder.path().join("credentials.json");
+    fs::write(&file, "mine").expect("it can be written");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("a path of plain text");
+    for file in [&file, &folder.path().join("nowhere").join("file")] {
+        let name = file.to_str().expect("a path of plain text");
+        let listening = ["--listen", "127.0.0.1:0", "--operator-listen", "off"];
+        let arguments = ["serve", "--data", data, "--credentials-file", name];
+        let output = oms(&[&arguments[..], &listening[..]].concat(), &[]);
+        assert!(!output.status.success(), "{output:?}");
+        assert!(output.stderr.contains(name), "{output:?}");
+    }
+    assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some("mine"));
+    let listed = oms(&["keys", "list", "--data", data], &[]);
+    assert_eq!(listed.stdout, "", "{listed:?}");
+}

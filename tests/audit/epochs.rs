@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -237,7 +238,8 @@ fn killed_at(place: &str) {
         panic!("one key");
     };
     erase(&api, &people[0].id());
-    let _ = server.ended(A_WHILE);
+    let ended = server.ended(A_WHILE);
+    assert_eq!(ended.signal(), Some(9), "{ended}");
     let server = Server::start_owning_with(server.into_folder(), &[AT_ONCE]);
     wait_for_change(&server.data, before);
     let api = api.at(&server.base);

@@ -78,7 +78,7 @@ pub fn create_some(api: &Api) -> Vec<Answer> {
 /// Waits until no erasure has anything left to do.
 fn wait_until_done(data: &Path) {
     let open = "SELECT COUNT(*) FROM erasures WHERE done_at IS NULL";
-    eventually(Duration::from_secs(60), "the erasure is complete", || {
+    eventually(Duration::from_mins(1), "the erasure is complete", || {
         (numbers(data, open) == [0]).then_some(())
     });
 }

@@ -6,6 +6,7 @@
 mod support;
 
 mod damage;
+mod failing;
 mod faults;
 mod full;
 mod medium;

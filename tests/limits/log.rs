@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Server, eventually};
+use crate::support::{Server, eventually, raw};
 
 fn line_of(log: &str, id: &str) -> Option<Value> {
     let line = log.lines().find(|line| line.contains(id))?;
@@ -49,4 +49,26 @@ fn a_stop_loses_no_line() {
     for name in &names {
         assert!(line_of(&log, name).is_some(), "{name} is not in the log");
     }
+}
+
+/// A client may call a method as it likes, and so long as the head may be.
+#[test]
+fn a_method_of_18_kb_stands_in_no_line_and_no_number() {
+    let server = Server::shared();
+    let method = "M".repeat(18 << 10);
+    let id = "limits-log-method";
+    let head = format!("{method} /nowhere HTTP/1.1\r\nHost: x\r\nx-request-id: {id}");
+    let request = format!("{head}\r\nConnection: close\r\n\r\n");
+    let answer = raw(server.address(), None, request.as_bytes());
+    assert!(
+        answer.status >= 400 && !answer.text().contains("MMMM"),
+        "{answer}"
+    );
+    let line = eventually(Duration::from_secs(10), "it is logged", || {
+        line_of(&server.logged(), id)
+    });
+    assert_eq!(line["method"], "other", "{line}");
+    assert!(line.to_string().len() < 1024, "{line}");
+    let numbers = server.operator_call("GET", "/metrics").send().text();
+    assert!(!numbers.contains("MMMM"), "{numbers}");
 }

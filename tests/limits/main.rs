@@ -7,9 +7,12 @@ mod support;
 mod collector;
 mod crowds;
 mod heads;
+mod hung_log;
 mod log;
 mod numbers;
 mod rates;
+#[path = "../webhooks/receiver.rs"]
+mod receiver;
 mod shedding;
 mod slow_readers;
 mod traces;

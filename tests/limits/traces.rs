@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::collector::{Collector, Span};
-use crate::support::{Server, eventually, full_customer};
+use crate::support::{Server, eventually, full_customer, raw};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -90,4 +90,19 @@ fn a_caller_who_does_not_sample_is_not_traced_and_a_stop_sends_the_rest() {
 fn a_collector_that_is_away_harms_nobody() {
     let server = Server::start(&[("OMS_OTLP_ENDPOINT", "http://127.0.0.1:9")]);
     server.sandbox().create(&full_customer());
+}
+
+#[test]
+fn no_trace_carries_a_text_of_any_length_that_a_caller_gave() {
+    let collector = Collector::start();
+    let server = Server::start(&[("OMS_OTLP_ENDPOINT", collector.endpoint.as_str())]);
+    let long = "m".repeat(600);
+    let state = format!("tracestate: a={long},b={long}\r\ntraceparent: 00-{TRACE}-{CALLER}-01");
+    let head = format!("M{long} /healthz HTTP/1.1\r\nHost: x\r\n{state}");
+    let request = format!("{head}\r\nConnection: close\r\n\r\n");
+    raw(server.address(), None, request.as_bytes());
+    let spans = of_trace(&collector);
+    assert_eq!(spans[0].name, "other /healthz", "{spans:?}");
+    let sent = String::from_utf8_lossy(&collector.bytes()).into_owned();
+    assert!(!sent.contains("mmmm"), "{sent}");
 }

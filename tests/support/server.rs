@@ -1,7 +1,7 @@
 //! The real program as a process of its own, and its command line.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, PipeReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -24,9 +24,10 @@ const UNTIL_STDIN_CLOSES: &str =
 /// How `strace` writes down whole bytes of every thread, into the file that is named next.
 const STRACE: [&str; 6] = ["-f", "-y", "-xx", "-s", "4000000", "-o"];
 
-/// Settings of every server here: live keys without a master key of their own,
-/// as many failed logins as the tests want, and receivers on this machine beside live keys.
-const SETTINGS: [(&str, &str); 3] = [
+/// Settings of every server here: live keys without a master key of their own, as many failed
+/// logins as the tests want, receivers on this machine beside live keys, and `strace` may look on.
+const SETTINGS: [(&str, &str); 4] = [
+    ("OMS_DEBUGGABLE", "true"),
     ("OMS_ALLOW_LIVE_WITH_GENERATED_MASTER_KEY", "true"),
     ("OMS_AUTH_FAILURES_PER_MINUTE", "1000000"),
     ("OMS_WEBHOOKS_TO_LOOPBACK", "on"),
@@ -58,7 +59,7 @@ pub fn oms_traced(
 ) -> Output {
     let mut command = command(Path::new("strace"), settings);
     command.args(STRACE).arg(trace).args(options);
-    command.args(["--", PROGRAM]);
+    command.args(["--", PROGRAM]).env("OMS_DEBUGGABLE", "true");
     run(command, arguments, settings)
 }
 
@@ -114,6 +115,16 @@ fn command(program: &Path, settings: &[(&str, &str)]) -> Command {
         command.env_remove(name);
     }
     command.envs(settings.iter().copied());
+    command
+}
+
+/// The same to serve this folder, on free ports.
+fn serving(mut command: Command, data: &Path) -> Command {
+    command
+        .envs(database_setting(data))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["--operator-listen", "127.0.0.1:0", "--data"])
+        .arg(data);
     command
 }
 
@@ -237,30 +248,69 @@ impl Server {
         Self::launch(command, &path, Some(folder))
     }
 
+    /// A server of its own that a line of the shell comes before, which sets what it inherits.
+    pub fn start_after(shell: &str, settings: &[(&str, &str)]) -> Self {
+        let folder = Folder::new();
+        let path = folder.path().to_owned();
+        let mut command = command(Path::new("/bin/sh"), &SETTINGS);
+        command
+            .envs(settings.iter().copied())
+            .args(["-c", &format!(r#"{shell}; exec "$0" "$@""#), PROGRAM])
+            .stdin(Stdio::null());
+        Self::launch(command, &path, Some(folder))
+    }
+
+    /// A server of its own whose two outputs go into one pipe, as `2>&1 |` makes it. It was
+    /// read up to the addresses, and nobody reads on.
+    pub fn start_unread(settings: &[(&str, &str)]) -> (Self, BufReader<PipeReader>) {
+        let folder = Folder::new();
+        let (data, log) = (folder.path().join("data"), folder.path().join("server.log"));
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let mut command = serving(Self::own(settings), &data);
+        command
+            .stdout(writer.try_clone().expect("a descriptor"))
+            .stderr(writer);
+        let child = command.spawn().expect("the server can be started");
+        drop(command);
+        let mut output = BufReader::new(reader);
+        let [base, operator] = ["listening on ", "operator listener on "].map(|before| {
+            let mut line = String::new();
+            loop {
+                line.clear();
+                let length = output.read_line(&mut line).expect("it writes text");
+                assert!(length > 0, "it ended");
+                if let Some(address) = line.strip_prefix(before) {
+                    return address.trim().to_owned();
+                }
+            }
+        });
+        let server = Self {
+            base,
+            operator,
+            data,
+            log,
+            client: Client::new(),
+            child,
+            printed: Arc::default(),
+            folder: Some(folder),
+        };
+        (server, output)
+    }
+
     fn own(settings: &[(&str, &str)]) -> Command {
         let mut command = command(Path::new(PROGRAM), &SETTINGS);
         command.envs(settings.iter().copied()).stdin(Stdio::null());
         command
     }
 
-    fn launch(mut command: Command, folder: &Path, owned: Option<Folder>) -> Self {
+    fn launch(command: Command, folder: &Path, owned: Option<Folder>) -> Self {
         let (data, log) = (folder.join("data"), folder.join("server.log"));
         let file: File = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .expect("the log can be written");
-        let mut child = command
-            .envs(database_setting(&data))
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--operator-listen",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(&data)
+        let mut child = serving(command, &data)
             .stdout(Stdio::piped())
             .stderr(file)
             .spawn()

@@ -16,7 +16,7 @@ fn tests() -> HashSet<String> {
     for (_, text) in ["src", "tests"].into_iter().flat_map(sources) {
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
-            if line == "#[test]" || line == "#[tokio::test]" {
+            if line == "#[test]" || line.starts_with("#[tokio::test") {
                 is_test = true;
             } else if let Some((_, after)) = line.split_once("fn ")
                 && std::mem::take(&mut is_test)

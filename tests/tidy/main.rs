@@ -100,6 +100,26 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
+fn the_unit_for_systemd_names_settings_that_there_are_and_keeps_memory_in_memory() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = fs::read_to_string(root.join("deploy/oms.service")).unwrap();
+    let settings = fs::read_to_string(root.join("oms.example.toml")).unwrap();
+    for line in unit.lines() {
+        if let Some((name, _)) = line
+            .strip_prefix("Environment=OMS_")
+            .and_then(|rest| rest.split_once('='))
+        {
+            let key = format!("\n#{} =", name.to_ascii_lowercase());
+            assert!(settings.contains(&key), "there is no setting {name}");
+        }
+    }
+    for line in ["LimitCORE=0", "LimitMEMLOCK=infinity", "MemorySwapMax=0"] {
+        assert!(unit.lines().any(|one| one == line), "no {line}");
+    }
+    assert!(unit.contains("Environment=OMS_CREDENTIALS_FILE="));
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();

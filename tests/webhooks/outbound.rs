@@ -184,3 +184,88 @@ async fn only_a_verified_certificate_of_the_host_will_do() {
     std::fs::write(&file, "no certificate").unwrap();
     assert!(Outbound::new(Some(&file)).is_err());
 }
+
+/// How long anything here may take on a busy machine.
+const A_WHILE: Duration = Duration::from_mins(1);
+
+/// A name server that says nothing about some names, as long as the other end is there, and
+/// how many wait for it.
+fn partly_silent() -> (Resolver, Arc<AtomicUsize>, crossbeam_channel::Sender<()>) {
+    let (end, silence) = crossbeam_channel::bounded::<()>(0);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&waiting);
+    let answer = move |name: &str| -> Vec<IpAddr> {
+        if name.starts_with("silent") {
+            count.fetch_add(1, Ordering::SeqCst);
+            _ = silence.recv();
+        }
+        vec!["127.0.0.1".parse().expect("an address")]
+    };
+    (Resolver::Told(Arc::new(answer)), waiting, end)
+}
+
+async fn reaches(waiting: &AtomicUsize, count: usize) {
+    let reached = async {
+        while waiting.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    let reached = tokio::time::timeout(A_WHILE, reached).await;
+    reached.expect("the names are looked up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_names_hold_up_neither_others_of_their_project_nor_other_projects() {
+    let receiver = Receiver::always(Act::Answer(200));
+    let port = receiver.address.port();
+    let (resolver, waiting, _end) = partly_silent();
+    let patient = Limits {
+        total: 2 * A_WHILE,
+        ..Limits::default()
+    };
+    let client = Outbound::with(None, resolver, patient).expect("a client");
+    // All webhooks of two projects but one, each with as many requests at once as it may have:
+    // more than the runtime has threads for calls that block.
+    for project in [1, 2] {
+        for number in 0..19 {
+            for _ in 0..16 {
+                let client = client.of_project(project);
+                let url = format!("http://silent-{number}.localhost:{port}/");
+                tokio::spawn(async move { post(&client, &url, Reach::Loopback).await });
+            }
+        }
+    }
+    reaches(&waiting, 2 * 19).await;
+    for project in [1, 2, 3] {
+        let url = format!("http://heard.localhost:{port}/");
+        let client = client.of_project(project);
+        let answer = post(&client, &url, Reach::Loopback);
+        let answer = tokio::time::timeout(A_WHILE, answer).await;
+        let answer = answer.expect("nobody holds it up");
+        assert_eq!(answer.map(|answer| answer.status), Ok(200));
+    }
+    // Each name is asked about once.
+    assert_eq!(waiting.load(Ordering::SeqCst), 2 * 19);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_has_a_few_names_looked_up_at_once_and_an_attempt_ends_in_time() {
+    let (resolver, waiting, _end) = partly_silent();
+    let client = client(resolver).of_project(1);
+    for number in 0..24 {
+        let url = format!("http://silent-{number}.localhost/");
+        let failed = async { post(&client, &url, Reach::Loopback).await };
+        let failed = tokio::select! {
+            failed = failed => Some(failed),
+            () = reaches(&waiting, number + 1) => None,
+        };
+        assert!(failed.is_none() || failed == Some(Err(Failure::TimedOut)));
+    }
+    let one_more = post(&client, "http://silent-24.localhost/", Reach::Loopback).await;
+    assert!(
+        matches!(one_more, Err(Failure::NotResolved(_))),
+        "{one_more:?}"
+    );
+    let known = post(&client, "http://silent-0.localhost/", Reach::Loopback).await;
+    assert_eq!(known, Err(Failure::TimedOut));
+}

@@ -173,7 +173,8 @@ async fn attempt(shared: &Shared, parcel: &Parcel) -> Attempt {
         Err(error) => return Attempt::Failed(error.to_string()),
     };
     let began = Instant::now();
-    let outcome = shared.app.outbound.send(&request, shared.order.reach).await;
+    let outbound = shared.app.outbound.of_project(webhook.row.project);
+    let outcome = outbound.send(&request, shared.order.reach).await;
     metrics::DELIVERY_TIME.observe_time(began.elapsed());
     let attempt = match &outcome {
         Ok(answer) => Attempt::Answered(answer.status),
