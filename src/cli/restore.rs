@@ -16,7 +16,7 @@ use crate::core::checkup::{self, Defect, Form, Tally, Watch};
 use crate::core::installation::{Installation, stored_secrets};
 use crate::core::rebinding::Trust;
 use crate::error::{Error, Result};
-use crate::store::backup::Copy;
+use crate::store::backup::{Copy, bring_up_to_date};
 use crate::store::inspect::{Files, Inspection, StoreFile};
 use crate::store::{Store, key_register, lookup, loss};
 use crate::vault::MASTER_KEY_FILE;
@@ -77,7 +77,7 @@ fn must_be_empty(data: &Path) -> Result<()> {
 }
 
 fn verify(files: &Files, config: &Config) -> Result<Tally> {
-    let copies = Inspection::open(files)?;
+    let mut copies = Inspection::open(files)?;
     let mut form = Form::Bound;
     for version in copies.schema_versions()? {
         if version.found < version.known {
@@ -97,6 +97,12 @@ fn verify(files: &Files, config: &Config) -> Result<Tally> {
             let title = file.title();
             return Err(Error::internal(format!("{title} is damaged: {wrong}")));
         }
+    }
+    if form == Form::Older {
+        // Rows are read as this version knows them. The copies are ours.
+        drop(copies);
+        bring_up_to_date(files)?;
+        copies = Inspection::open(files)?;
     }
     let ring = key_ring(config, &copies)?;
     let (tally, newest_key, defects) = copies.read(|tx| {

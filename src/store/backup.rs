@@ -8,11 +8,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
 
-use super::inspect::{StoreFile, check_kind, open_reading};
-use super::sqlite;
+use super::inspect::{Files, StoreFile, check_kind, open_reading};
+use super::{migrate, sqlite};
 use crate::error::{Error, Result};
 
 /// Pages copied in one step, after which the progress is told.
@@ -149,6 +149,24 @@ impl Drop for Copy {
             drop(fs::remove_file(&self.part));
         }
     }
+}
+
+/// Brings copies of a version before to the schema of this one.
+///
+/// # Errors
+/// When they cannot be written, or a newer version wrote them.
+pub fn bring_up_to_date(copies: &Files) -> Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(&copies.data, flags).map_err(sqlite::error)?;
+    let keys = sqlite::path_text(&copies.keys)?;
+    connection
+        .execute("ATTACH DATABASE ?1 AS keys", [keys])
+        .map_err(sqlite::error)?;
+    // Nothing may be left in a log beside them, for they are renamed.
+    connection
+        .execute_batch("PRAGMA main.journal_mode = DELETE; PRAGMA keys.journal_mode = DELETE;")
+        .map_err(sqlite::error)?;
+    migrate::run(&mut connection)
 }
 
 fn run(

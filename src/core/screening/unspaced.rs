@@ -80,6 +80,8 @@ fn orders(count: usize, surnames: usize) -> Vec<Vec<usize>> {
 #[derive(Default)]
 pub(super) struct Orders {
     all: Vec<Order>,
+    /// Letters with their cuts: many are called the same.
+    added: HashSet<u64>,
     pairs: Vec<(u64, u32)>,
     longest: usize,
 }
@@ -103,19 +105,23 @@ impl Orders {
                 number,
                 several,
             });
-            let folded: String = order
+            let cut: Vec<&str> = order
                 .iter()
                 .map(|word| words[*word].text.as_str())
                 .collect();
-            self.add_letters(&folded, several, order_of);
+            let folded = cut.concat();
+            let cut = cut.join(" ");
             // With the particles that folding leaves out.
             let raw = match number {
-                0 => format!("{given}{surname}"),
-                1 => format!("{surname}{given}"),
-                _ => continue,
+                0 => Some(format!("{given}{surname}")),
+                1 => Some(format!("{surname}{given}")),
+                _ => None,
             };
-            if raw != folded {
-                self.add_letters(&raw, several, order_of);
+            for letters in std::iter::once(folded).chain(raw) {
+                let bytes = letters.bytes().chain([b' ']).chain(cut.bytes());
+                if self.added.insert(hash(b'a', bytes)) {
+                    self.add_letters(&letters, several, order_of);
+                }
             }
         }
     }
