@@ -61,7 +61,7 @@ impl Servers {
             self.step().await;
         }
         // The lock is held for as long as this waits.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn step(&mut self) {
