@@ -131,7 +131,6 @@ impl Waiting {
 }
 
 /// Writes what comes, many lines at once when many wait.
-
 fn write_entries(entries: &Receiver<Entry>, waiting: &Waiting, mut out: impl Write) {
     let mut block = Vec::with_capacity(BLOCK);
     let mut flushes = Vec::new();

@@ -152,7 +152,7 @@ fn of_a_thousand_that_wait_most_are_told_to_come_again() {
             .filter_map(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
             .sum::<u64>()
     };
-    crate::support::eventually(Duration::from_secs(60), "most are refused", || {
+    crate::support::eventually(Duration::from_mins(1), "most are refused", || {
         (refused() > 512).then_some(())
     });
 }
