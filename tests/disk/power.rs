@@ -33,6 +33,9 @@ const FIRST_STARTS: u64 = 40;
 /// Servers that are asked at once; some of them wait more than they work.
 const ASKED_AT_ONCE: usize = 4;
 
+/// A slow machine is not a fault: nothing is refused for it.
+const PATIENT: (&str, &str) = ("OMS_OVERLOAD_WAIT_MS", "60000");
+
 /// A state of the disk, what had been acknowledged, and how to name it.
 struct Case {
     folder: Folder,
@@ -171,13 +174,12 @@ fn judge_all(cases: &Mutex<Receiver<Case>>, judgement: &dyn Fn(Folder, &Told)) {
 /// Starts a server on a state and asks it everything.
 fn ask(recording: &Recording, folder: Folder, told: &Told) {
     let data = folder.path().join("data");
-    let new_key = [("OMS_MASTER_KEY_FILE", recording.new_key.as_str())];
-    let settings: &[_] = if told.begun.contains(&Work::Rotation) {
+    let all = [PATIENT, ("OMS_MASTER_KEY_FILE", recording.new_key.as_str())];
+    let mut settings = &all[..1];
+    if told.begun.contains(&Work::Rotation) {
         end_rotation(recording, &data, told);
-        &new_key
-    } else {
-        &[]
-    };
+        settings = &all;
+    }
     let server = Server::start_owning_with(folder, settings);
     let api = recording.api.at(&server.base);
     check(&api, recording, told);
@@ -305,7 +307,7 @@ fn a_power_cut_during_the_first_start_leaves_a_folder_that_starts() {
         &[phase],
         states() * FIRST_STARTS / 100,
         &|folder, _| {
-            let server = Server::start_owning(folder);
+            let server = Server::start_owning_with(folder, &[PATIENT]);
             server.project(Mode::Sandbox).create(&full_customer());
             let folder = server.into_folder();
             assert_eq!(doctor_finds(&folder.path().join("data")), [""; 0]);
