@@ -246,7 +246,8 @@ fn whoever_is_written_by_an_old_list_is_screened_again() {
         .expect("written");
     lists.import(&server, &[NOBODY, LISTED]);
     file.execute_batch(
-        "INSERT INTO rescreenings VALUES (2, 0, zeroblob(16), 0, 0, 1, 1, zeroblob(16), 0)",
+        "INSERT INTO rescreenings (version, project, customer, seen, changed, started_at, finished_at, owner, leased_until)
+         VALUES (2, 0, zeroblob(16), 0, 0, 1, 1, zeroblob(16), 0)",
     )
     .expect("written");
     let server = Server::start_owning(server.into_folder());
