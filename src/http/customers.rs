@@ -245,7 +245,9 @@ impl Endorsement {
     tag = "Customers",
     request_body(content = CreateCustomer, example = json!(examples::create_customer())),
     responses((status = 201, description = "The customer", body = Customer, example = json!(examples::customer(Status::Active)))),
-    security(("bearer" = ["customers:write"]))
+    security(("bearer" = ["customers:write"])),
+    // A retry of what was erased since.
+    extensions(("x-errors" = json!([Code::NotFound])))
 )]
 pub async fn create(
     State(app): State<App>,

@@ -1,7 +1,8 @@
 // A Chromium that is spoken to over two pipes in its DevTools protocol: what a person does with a
 // page, by the mouse and the keyboard, and what the page sends.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -46,7 +47,8 @@ export class Page {
   }
 
   #start() {
-    const pipes = { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"] };
+    // A group of its own, which its helpers belong to.
+    const pipes = { stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"], detached: true };
     this.#browser = spawn("chromium", [...FLAGS, `--user-data-dir=${this.#profile}`], pipes);
     this.#browser.stderr.on("data", (text) => (this.#said += text));
     this.#browser.on("exit", () => {
@@ -122,8 +124,9 @@ export class Page {
 
   async close() {
     const ended = new Promise((resolve) => this.#browser.once("exit", resolve));
-    this.#browser.kill("SIGKILL");
+    process.kill(-this.#browser.pid, "SIGKILL");
     await ended;
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20 });
+    // Its helpers may write for a moment longer.
+    await rm(this.#profile, { recursive: true, force: true, maxRetries: 50, retryDelay: 50 });
   }
 }
